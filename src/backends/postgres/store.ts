@@ -177,9 +177,10 @@ export class PostgresStore implements Store<PgEntry> {
   async check(): Promise<void> {
     // Inserts a row and deletes it again: an update of an existing row might succeed on a full disk.
     const { schema, run } = this.#database;
-    const row = `('${crypto.randomUUID()}', '', 1, repeat('-', 500), '')`;
+    const row = `('${crypto.randomUUID()}', '', '', 1, '', repeat('-', 500), '')`;
     await run({
-      text: `BEGIN; INSERT INTO ${schema}.tasks (id, owner, version, record, input) VALUES ${row}; ROLLBACK`,
+      text:
+        `BEGIN; INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input) VALUES ${row}; ROLLBACK`,
     });
   }
 

@@ -9,7 +9,7 @@ import { changeDocument } from "../../../operator/documents.ts";
 import type { TaskInfo } from "../../../task.ts";
 import type { PgDocuments } from "../tables/documents.ts";
 
-/** The document that keeps it, in ms. A migration created it from the tasks that existed. */
+/** The document that keeps it, in ms. */
 export const AHEAD = "ahead";
 
 /** Keeps this maximum in a document. */

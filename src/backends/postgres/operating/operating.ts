@@ -44,7 +44,7 @@ export class PgOperating implements OperatingStore<PgEntry> {
           SELECT id::text FROM ${heldIds(schema, "workers.name")} AS held WHERE EXISTS (
             SELECT FROM ${schema}.tasks WHERE tasks.id = held.id AND holder = workers.name OFFSET 0
           ) ORDER BY id
-        ) AS running FROM ${schema}.workers WHERE ${everyId("name")} AND since IS NOT NULL AND expires_at > now()`,
+        ) AS running FROM ${schema}.workers WHERE ${everyId("name")} AND expires_at > now()`,
     });
   }
 

@@ -1,139 +1,72 @@
 /**
- * The tables, made step by step, and the check that they fit this code. docs/postgres.md says what each table holds. No
+ * The tables, in versions, and the check that they fit this code. docs/postgres.md says what each table holds. No
  * indexed column of `tasks` ever changes, so that its updates are HOT.
  *
  * @module
  */
 import type { Database } from "../database.ts";
 import { BackendError } from "../../../errors.ts";
-import { CLOCKS_DIFFER_MS } from "../../../ids.ts";
-import { AHEAD } from "../operating/ahead.ts";
 
-/** The steps from an empty schema to the present tables; each runs in one transaction. Never change a released one. */
-const STEPS: readonly ((schema: string) => string)[] = [
+/** For tables whose rows are soon deleted. */
+const OFTEN = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000";
+
+/** The statements that lead from one version to the next; the first ones make the tables. */
+export type Step = (schema: string) => string;
+
+/**
+ * Each runs in one transaction. Never change a released one. lz4 takes a fifth of the time of PostgreSQL's own method.
+ * PostgreSQL 13 does not have it, and some builds do not either.
+ */
+export const STEPS: readonly Step[] = [
   (schema) => `
     CREATE TABLE ${schema}.tasks (
-      id uuid PRIMARY KEY,
-      owner text COLLATE "C" NOT NULL,
-      version integer NOT NULL,
-      record text NOT NULL,
-      holder uuid,
-      claimed_at double precision,
-      input text NOT NULL,
-      outcome text
+      id uuid PRIMARY KEY, owner text COLLATE "C" NOT NULL, job text COLLATE "C" NOT NULL, version integer NOT NULL,
+      state text NOT NULL, record text NOT NULL, holder uuid, claimed_at float8, input text NOT NULL, outcome text
     ) WITH (fillfactor = 50);
     CREATE INDEX ON ${schema}.tasks (owner, id);
+    CREATE INDEX ON ${schema}.tasks (job, id);
     CREATE TABLE ${schema}.queue (
-      job text COLLATE "C",
-      delayed boolean,
-      priority double precision,
-      due_at timestamptz,
-      id uuid,
-      version integer,
+      job text COLLATE "C", delayed boolean, priority float8, due_at timestamptz, id uuid, version integer,
       PRIMARY KEY (job, delayed, priority, due_at, id, version)
-    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+    ) WITH (${OFTEN});
     CREATE INDEX ON ${schema}.queue (due_at) WHERE delayed;
     CREATE TABLE ${schema}.claims (
-      worker uuid,
-      seq bigint GENERATED ALWAYS AS IDENTITY,
-      ids uuid[] NOT NULL,
-      PRIMARY KEY (worker, seq)
-    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+      worker uuid, seq bigint GENERATED ALWAYS AS IDENTITY, ids uuid[] NOT NULL, PRIMARY KEY (worker, seq)
+    ) WITH (${OFTEN});
+    CREATE TABLE ${schema}.limits (
+      job text COLLATE "C" PRIMARY KEY, changes bigint NOT NULL DEFAULT 0, claimed uuid[] NOT NULL DEFAULT '{}',
+      since float8 NOT NULL DEFAULT 0, begun integer NOT NULL DEFAULT 0
+    ) WITH (fillfactor = 50);
+    CREATE TABLE ${schema}.workers (
+      name uuid PRIMARY KEY, jobs text[] NOT NULL, expires_at timestamptz NOT NULL, pauses integer NOT NULL DEFAULT 0,
+      host text NOT NULL, pid integer NOT NULL, since float8 NOT NULL
+    );
+    CREATE TABLE ${schema}.events (
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), writer uuid NOT NULL,
+      holder uuid, claimed_at float8, tasks text NOT NULL, document text
+    ) WITH (${OFTEN});
+    CREATE TABLE ${schema}.counts (
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job text COLLATE "C" NOT NULL, state text NOT NULL,
+      tasks bigint NOT NULL
+    ) WITH (${OFTEN});
+    CREATE TABLE ${schema}.marks (status text COLLATE "C", id uuid, PRIMARY KEY (status, id));
     CREATE TABLE ${schema}.expiries (
-      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      expires_at timestamptz NOT NULL,
-      ids uuid[] NOT NULL
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, expires_at timestamptz NOT NULL, ids uuid[] NOT NULL
     );
     CREATE INDEX ON ${schema}.expiries (expires_at);
-    CREATE TABLE ${schema}.events (
-      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      at timestamptz NOT NULL DEFAULT now(),
-      writer uuid NOT NULL,
-      holder uuid,
-      claimed_at double precision,
-      tasks text NOT NULL
-    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-    CREATE TABLE ${schema}.workers (
-      name uuid PRIMARY KEY,
-      jobs text[] NOT NULL,
-      expires_at timestamptz NOT NULL
+    CREATE TABLE ${schema}.steps (id uuid, number integer, body text NOT NULL, PRIMARY KEY (id, number));
+    CREATE TABLE ${schema}.logs (
+      id uuid, version integer, lines integer NOT NULL, size integer NOT NULL, body text NOT NULL, PRIMARY KEY (id, version)
     );
-    CREATE TABLE ${schema}.streams (
-      stream text,
-      id text COLLATE "C",
-      body text NOT NULL,
-      expires_at timestamptz NOT NULL,
-      PRIMARY KEY (stream, id)
-    );
-    CREATE INDEX ON ${schema}.streams (expires_at);
     CREATE TABLE ${schema}.keys (
-      owner text,
-      name text,
-      named text NOT NULL,
-      expires_at timestamptz NOT NULL,
-      PRIMARY KEY (owner, name)
+      owner text, name text, named text NOT NULL, expires_at timestamptz NOT NULL, PRIMARY KEY (owner, name)
     );
     CREATE INDEX ON ${schema}.keys (expires_at);
-    CREATE TABLE ${schema}.steps (
-      id uuid,
-      number integer,
-      body text NOT NULL,
-      PRIMARY KEY (id, number)
-    );`,
-  (schema) => `
-    CREATE TABLE ${schema}.documents (
-      name text COLLATE "C" PRIMARY KEY,
-      body text NOT NULL
+    CREATE TABLE ${schema}.streams (
+      stream text, id text COLLATE "C", body text NOT NULL, expires_at timestamptz NOT NULL, PRIMARY KEY (stream, id)
     );
-    ALTER TABLE ${schema}.events ADD COLUMN document text;`,
-  (schema) => `
-    CREATE TABLE ${schema}.logs (
-      id uuid,
-      version integer,
-      lines integer NOT NULL,
-      size integer NOT NULL,
-      body text NOT NULL,
-      PRIMARY KEY (id, version)
-    );`,
-  // For an operator. A record is JSON text in which the job and the status come before all that a job or a person wrote.
-  (schema) => `
-    ALTER TABLE ${schema}.tasks ADD COLUMN job text COLLATE "C", ADD COLUMN state text;
-    UPDATE ${schema}.tasks SET
-      job = ('"' || substring(record FROM '"job":"((?:[^"\\\\]|\\\\.)*)"') || '"')::json #>> '{}',
-      state = substring(record FROM '"status":"([A-Z_]+)"')
-        || CASE WHEN record ~ '"parked":true' AND record !~ '"finishedAt":' THEN '*' ELSE '' END;
-    CREATE INDEX ON ${schema}.tasks (job, id);
-    CREATE TABLE ${schema}.counts (
-      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      job text COLLATE "C" NOT NULL,
-      state text NOT NULL,
-      tasks bigint NOT NULL
-    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-    INSERT INTO ${schema}.counts (job, state, tasks) SELECT job, state, count(*) FROM ${schema}.tasks GROUP BY job, state;
-    CREATE TABLE ${schema}.marks (
-      status text COLLATE "C",
-      id uuid,
-      PRIMARY KEY (status, id)
-    );
-    INSERT INTO ${schema}.marks SELECT status, id FROM ${schema}.tasks, rtrim(state, '*') AS status
-      WHERE status IN ('RETRYING', 'INPUT_REQUIRED', 'FAILED', 'CANCELLED');
-    ALTER TABLE ${schema}.workers ADD COLUMN host text, ADD COLUMN pid integer, ADD COLUMN since double precision;`,
-  (schema) => `
-    CREATE TABLE ${schema}.limits (
-      job text COLLATE "C" PRIMARY KEY,
-      changes bigint NOT NULL DEFAULT 0,
-      claimed uuid[] NOT NULL DEFAULT '{}',
-      since double precision NOT NULL DEFAULT 0,
-      begun integer NOT NULL DEFAULT 0
-    ) WITH (fillfactor = 50);`,
-  (schema) => `
-    ALTER TABLE ${schema}.workers ADD COLUMN pauses integer NOT NULL DEFAULT 0;
-    INSERT INTO ${schema}.documents SELECT '${AHEAD}', least(max(
-        ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint
-        - substring(record FROM '"createdAt":([0-9]+)')::bigint
-      ), ${CLOCKS_DIFFER_MS})::text FROM ${schema}.tasks HAVING count(*) > 0;`,
-  // lz4 takes a fifth of the time of PostgreSQL's own method. PostgreSQL 13 does not have it, and some builds do not either.
-  (schema) => `
+    CREATE INDEX ON ${schema}.streams (expires_at);
+    CREATE TABLE ${schema}.documents (name text COLLATE "C" PRIMARY KEY, body text NOT NULL);
     BEGIN
       EXECUTE $alter$
         ALTER TABLE ${schema}.events ALTER tasks SET COMPRESSION lz4;
@@ -147,33 +80,25 @@ const STEPS: readonly ((schema: string) => string)[] = [
     END;`,
 ];
 
-const TABLES = [
-  ...["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps", "documents", "logs"],
-  ...["counts", "marks", "limits"],
-];
-
-/** The version of the present tables. */
-export const LATEST: number = STEPS.length;
-
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;
 
-/** Makes or updates the tables, up to a version; does nothing where they are up to date. */
-export async function migrate(database: Database, latest: number = LATEST): Promise<void> {
+/** Makes or updates the tables; does nothing where they are up to date. */
+export async function migrate(database: Database, steps: readonly Step[] = STEPS): Promise<void> {
   const { run, schema } = database;
-  const version = await versionOf(database, latest);
-  for (const [index, step] of STEPS.slice(0, latest).entries()) {
+  const version = await versionOf(database, steps.length);
+  for (const [index, step] of steps.entries()) {
     if (index >= version) await run({ text: transaction(schema, step(schema), index + 1) });
   }
-  await versionOf(database, latest);
+  await versionOf(database, steps.length);
 }
 
 /**
  * Runs a step unless another server has done so. The right to create a schema is needed only if there is none. The role's time
- * limits are those of its other statements.
+ * limits and isolation are those of its other statements.
  */
 function transaction(schema: string, step: string, version: number): string {
-  return `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+  return `SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
   DO $migrate$ BEGIN
     PERFORM pg_advisory_xact_lock(${LOCK});
     IF to_regnamespace('${schema.replaceAll("'", "''")}') IS NULL THEN CREATE SCHEMA ${schema}; END IF;
@@ -185,8 +110,8 @@ function transaction(schema: string, step: string, version: number): string {
   END $migrate$`;
 }
 
-/** Rejects with `BackendError` if the tables are not those of the `latest` step, or if this user cannot write to them. */
-export async function checkSchema(database: Database, latest: number = LATEST): Promise<void> {
+/** Rejects with `BackendError` if the tables have not the `latest` version, or if this user cannot write to them. */
+export async function checkSchema(database: Database, latest: number = STEPS.length): Promise<void> {
   const { run, schema } = database;
   const version = await versionOf(database, latest);
   if (version < latest) {
@@ -196,11 +121,11 @@ export async function checkSchema(database: Database, latest: number = LATEST): 
     throw unusable(`the schema ${schema} ${what}. Run PostgresBackend.migrate({ url }).`);
   }
   const [rights] = await run<{ missing: string | null }>({
-    text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing FROM (
-      SELECT name, kind, has_table_privilege($2 || '.' || name, kind) AS granted
-      FROM unnest($1::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
-    ) AS rights WHERE NOT granted`,
-  }, [TABLES, schema]);
+    text: `SELECT string_agg(relname || ' (' || kind || ')', ', ') AS missing
+      FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
+      WHERE relnamespace = $1::regnamespace AND relkind = 'r' AND relname <> 'migrations'
+        AND NOT has_table_privilege(pg_class.oid, kind)`,
+  }, [schema]);
   if (rights?.missing) {
     throw unusable(
       `this user lacks rights in ${schema}: ${rights.missing}. Grant them; docs/postgres.md has the commands.`,

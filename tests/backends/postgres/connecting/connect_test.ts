@@ -1,7 +1,8 @@
 import pg from "pg";
+import { newTaskId } from "../../../../backend.ts";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/database.ts";
-import { checkSchema, LATEST } from "../../../../src/backends/postgres/tables/schema.ts";
+import { checkSchema, migrate, STEPS } from "../../../../src/backends/postgres/tables/schema.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
@@ -28,6 +29,9 @@ async function refusal(url: string, use: "connect" | "migrate" = "connect"): Pro
 }
 
 const PASSWORD = "s3cret";
+
+/** The version of the tables. */
+const LATEST = STEPS.length;
 
 /** The URL of a database, as another user and perhaps with another password. */
 function as(url: string, user: string, password = PASSWORD): string {
@@ -158,19 +162,59 @@ testUnless(noPostgres, "options that cannot be are refused before anything is op
   }
 });
 
+for (const isolation of ["read committed", "serializable"]) {
+  testUnless(
+    noPostgres,
+    `servers that migrate at once make the tables once, and a second time changes nothing: ${isolation}`,
+    async () => {
+      const url = await sharedPostgres().makeDatabase();
+      const database = new URL(url).pathname.slice(1);
+      await query(url, `ALTER DATABASE ${database} SET default_transaction_isolation = '${isolation}'`);
+      await Promise.all(Array.from({ length: 8 }, () => PostgresBackend.migrate({ url })));
+      const versions = () => query(url, "SELECT version, at::text FROM mcp_jobs.migrations");
+      const once = await versions();
+      assertEquals(once.map(({ version }) => version), Array.from({ length: LATEST }, (_, index) => index + 1));
+      await PostgresBackend.migrate({ url });
+      assertEquals(await versions(), once);
+    },
+  );
+}
+
 testUnless(
   noPostgres,
-  "servers that migrate at once make the tables once, and a second time changes nothing",
+  "tables of the version before are updated once, by one of the servers that migrate, and keep their tasks",
   async () => {
     const url = await sharedPostgres().makeDatabase();
-    await Promise.all(Array.from({ length: 8 }, () => PostgresBackend.migrate({ url })));
-    const versions = () => query(url, "SELECT version, at::text FROM mcp_jobs.migrations");
-    const once = await versions();
-    assertEquals(once.map(({ version }) => version), Array.from({ length: LATEST }, (_, index) => index + 1));
     await PostgresBackend.migrate({ url });
-    assertEquals(await versions(), once);
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
+    {
+      await using backend = await PostgresBackend.connect({ url });
+      await backend.create(task);
+    }
+    const steps = [...STEPS, (schema: string) => `ALTER TABLE ${schema}.tasks ADD COLUMN next text DEFAULT 'filled';`];
+    await using stack = new AsyncDisposableStack();
+    const opening = Array.from({ length: 4 }, () => Database.open(url, "mcp_jobs", 1));
+    const databases = (await Promise.all(opening)).map((database) => stack.use(database));
+    await Promise.all(databases.map((database) => migrate(database, steps)));
+    assertEquals(await query(url, "SELECT id, next FROM mcp_jobs.tasks"), [{ id: task.id, next: "filled" }]);
+    const versions = await query(url, "SELECT version FROM mcp_jobs.migrations ORDER BY version");
+    assertEquals(versions.map(({ version }) => version), steps.map((_, index) => index + 1));
+    for (const database of databases) await checkSchema(database, steps.length);
   },
 );
+
+testUnless(noPostgres, "of a version whose statements fail nothing is left, and the tables can be used", async () => {
+  const url = await sharedPostgres().makeDatabase();
+  await PostgresBackend.migrate({ url });
+  await using database = await Database.open(url, "mcp_jobs", 1);
+  const next = (schema: string) => `CREATE TABLE ${schema}.next (id uuid); CREATE TABLE ${schema}.tasks (id uuid);`;
+  await assertRejects(() => migrate(database, [...STEPS, next]), BackendError, '"tasks" already exists');
+  const [row] = await query(url, "SELECT to_regclass('mcp_jobs.next') AS next, max(version) FROM mcp_jobs.migrations");
+  assertEquals(row, { next: null, max: LATEST });
+  await using backend = await PostgresBackend.connect({ url });
+  await backend.check();
+});
 
 testUnless(
   noPostgres,

@@ -2,15 +2,11 @@ import { type NewTask, newTaskId } from "../../../../backend.ts";
 import { type Backend, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/database.ts";
 import { deleteExpired } from "../../../../src/backends/postgres/tables/expiry.ts";
-import { migrate } from "../../../../src/backends/postgres/tables/schema.ts";
-import { waiting } from "../../../../src/backends/shared/changes/waiting.ts";
-import { cancelledNow, claimed, created } from "../../../../src/backends/shared/record.ts";
 import { isFinished, type TaskInfo } from "../../../../src/task.ts";
 import { noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
-import { NO_TASKS } from "../../../../src/operator/counts.ts";
 
 const QUICK = defineJob({ name: "quick", input: { type: "object" }, run: () => "done" });
 
@@ -18,9 +14,6 @@ function newTask(job: string, change: Partial<NewTask> = {}): NewTask {
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   return { id: newTaskId(), job, owner: 'a"n"n', input: {}, resultTtl: 60_000, retry, ...change };
 }
-
-/** The version of the tables without counts and marks. */
-const BEFORE = 3;
 
 /** Creates a task and waits until it is finished. */
 async function finish(backend: Backend, job: string): Promise<TaskInfo> {
@@ -49,7 +42,7 @@ async function copy({ run }: Database, { id }: TaskInfo, copies: number): Promis
 
 testUnless(
   noPostgres,
-  "PostgreSQL: what an operator counts and finds outlives sweeps and updates of the tables",
+  "PostgreSQL: what an operator counts and finds outlives sweeps",
   async (t) => {
     await using server = await PostgresServer.start();
     const url = await server.makeDatabase();
@@ -93,35 +86,6 @@ testUnless(
       await until(async () => (await updates()).all >= 4, "PostgreSQL has counted the updates");
       const { all, hot } = await updates();
       assertEquals(all - hot, 0);
-    });
-
-    await t.step("a migration from the version before fills the counts and marks", async () => {
-      await using old = await Database.open(url, "older", 1);
-      await migrate(old, BEFORE);
-      const records = [
-        created(newTask("waits"), 1),
-        claimed(created(newTask("runs"), 1), crypto.randomUUID(), 2),
-        cancelledNow(created(newTask("waits"), 1), Date.now()),
-        waiting(claimed(created(newTask("waits"), 1), "worker", 2), { keys: [], until: Date.now() + 3_600_000 }, 3),
-      ];
-      for (const record of records) {
-        const { id, owner } = record.info;
-        await old.run({
-          text: `INSERT INTO older.tasks (id, owner, version, record, input) VALUES ($1, $2, 1, $3, '{}')`,
-        }, [id, JSON.stringify(owner), JSON.stringify(record)]);
-      }
-      await PostgresBackend.migrate({ url, schema: "older" });
-      await using backend = await PostgresBackend.connect({ url, schema: "older" });
-      const { operator } = backend;
-      const counted = (await operator.counts()).map(({ job, counts, parked }) => [job, counts, parked]);
-      assertEquals(counted, [
-        ["runs", { ...NO_TASKS, RUNNING: 1 }, 0],
-        ["waits", { ...NO_TASKS, PENDING: 2, CANCELLED: 1 }, 1],
-      ]);
-      assertEquals((await operator.tasks({ job: "waits" })).tasks.length, 3);
-      const { tasks } = await operator.tasks({ job: "waits", status: "CANCELLED" });
-      assertEquals(tasks.map(({ id }) => id), records.slice(2, 3).map(({ info }) => info.id));
-      assertEquals(await operator.purge({ status: "CANCELLED", before: Infinity }), 1);
     });
 
     await t.step(
