@@ -14,11 +14,12 @@ import {
   type Limits,
   MemoryBackend,
   OperationResourceStrategy,
+  type RegisterOptions,
 } from "../../mod.ts";
 import type { Answer } from "../../strategy.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
 import { pass } from "../support/time.ts";
-import { Raw } from "./http/support/raw.ts";
+import { Events as RawEvents, Raw } from "./http/support/raw.ts";
 import { Events, request } from "./support/modern.ts";
 import type { Fields } from "./support/wire_message.ts";
 
@@ -52,13 +53,20 @@ class Failing extends MemoryBackend {
   }
 }
 
+interface StageOptions {
+  /** How many answers the store cannot store. */
+  readonly failures?: number;
+  readonly limits?: Limits;
+  readonly register?: RegisterOptions;
+}
+
 /** A server with a worker on such a store, without a network. */
 class Stage implements AsyncDisposable {
   readonly backend: Failing;
   readonly server: AsyncToolServer;
   readonly #worker;
 
-  constructor({ failures = 0, limits }: { readonly failures?: number; readonly limits?: Limits }) {
+  constructor({ failures = 0, limits, register }: StageOptions) {
     this.backend = new Failing(failures);
     this.server = new AsyncToolServer({
       name: "unasked",
@@ -68,7 +76,7 @@ class Stage implements AsyncDisposable {
       audit: () => {},
       limits,
     });
-    this.server.registerAsyncTool(curious);
+    this.server.registerAsyncTool(curious, register);
     this.#worker = createWorker(this.backend, [curious]);
   }
 
@@ -117,6 +125,7 @@ class Stage implements AsyncDisposable {
 }
 
 const ERAS = ["2025-11-25", "2026-07-28"] as const;
+const GOES_ON = 'Waits for the answer to "Who?". This client cannot be asked: the job goes on without that answer.';
 
 Deno.test("the message of a task says what it asks, and whether the client that reads it can be asked", async () => {
   for (const era of ERAS) {
@@ -130,6 +139,22 @@ Deno.test("the message of a task says what it asks, and whether the client that 
       const text = 'Waits for the answer to "Who?". The person who uses this client can answer.';
       assertEquals([task?.status, task?.statusMessage], ["input_required", text], era);
     }
+  }
+});
+
+Deno.test("the progress of a call whose questions are cancelled says that the job goes on without an answer", async () => {
+  await using stage = new Stage({});
+  const raw = await Raw.open(stage.server.fetch);
+  const params = { name: "curious", arguments: {}, _meta: { progressToken: 1 } };
+  await using events = new RawEvents(await raw.post("tools/call", params));
+  const { method, params: progress } = await events.message();
+  assertEquals([method, progress?.message], ["notifications/progress", GOES_ON]);
+});
+
+Deno.test("the message of a task whose questions are cancelled says that the job goes on without an answer", async () => {
+  for (const era of ERAS) {
+    await using stage = new Stage({ failures: Infinity, register: { whenNobodyCanAnswer: "cancel" } });
+    for (const task of await stage.tasks[era]({})) assertEquals(task?.statusMessage, GOES_ON, era);
   }
 });
 

@@ -15,6 +15,8 @@ export interface Asking {
   readonly urls?: boolean;
   /** The tool with which its model passes on an answer; absent if only a person may answer. */
   readonly tool?: string;
+  /** Whether the questions that it cannot ask are cancelled, because nobody else will answer them. Default: `false`. */
+  readonly cancels?: boolean;
 }
 
 /** How much of each question the message includes, and after how much no further question, in UTF-16 units. */
@@ -85,5 +87,7 @@ function whoAnswers(token: string, questions: readonly Question[], client: Askin
     : client.urls && !left.some(isPage)
     ? "This client cannot ask for a form to be filled in"
     : "This client cannot be asked";
-  return `${what}: answer in another one, or cancel the task.`;
+  return `${what}: ${
+    client.cancels ? "the job goes on without that answer" : "answer in another one, or cancel the task"
+  }.`;
 }

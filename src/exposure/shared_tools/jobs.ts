@@ -6,7 +6,7 @@
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RegisteredJob } from "../../registry.ts";
-import { type Asking, awaitsModel } from "../answers/asking.ts";
+import { type Asking, awaitsModel, whenNobodyCanAnswer } from "../answers/asking.ts";
 import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 import { ofOtherJob } from "../task_of_job.ts";
 
@@ -48,10 +48,17 @@ export function sharedNames(
   };
 }
 
-/** How the questions of a job can be answered through a client: by its model too, if the registration allows that. */
-export function askingOf(client: CallClient, { answers }: Pick<RegisteredJob, "answers">, prefix = ""): Asking {
-  const { elicitation, urls } = client;
-  return { elicitation, urls, ...(answers === "model" && { tool: sharedNames(prefix).answer }) };
+/**
+ * How the questions of a job can be answered through a client that reads one of its tasks: by its model too, if the
+ * registration allows that.
+ */
+export function askingOf(
+  { elicitation, urls }: CallClient,
+  registered: Pick<RegisteredJob, "answers" | "policy">,
+  prefix = "",
+): Asking {
+  const tool = registered.answers === "model" ? sharedNames(prefix).answer : undefined;
+  return { elicitation, urls, tool, cancels: whenNobodyCanAnswer(registered, "wait") === "cancel" };
 }
 
 /** Whether a client has no tasks of its own, and needs the shared tools. */

@@ -37,7 +37,11 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     notify: (method, params) => void server.notification({ method, params }).catch(() => {}),
     notifications: surface.tasks?.notifications ?? false,
     onFollow: followLog,
-    asking: (job) => ({ ...client(), tool: surface.tasks?.answerTools?.[job] }),
+    asking: (job) => ({
+      ...client(),
+      tool: surface.tasks?.answerTools?.[job],
+      cancels: surface.tasks?.cancelsQuestions?.includes(job),
+    }),
   });
   const closed = new AbortController();
   server.onclose = () => {

@@ -87,12 +87,13 @@ export function bindTasks(
 /** Reads a task with its questions, its result or its error. */
 export async function readDetailed(
   tasks: Tasks,
-  { forms, answerTools }: NonNullable<Surface["tasks"]>,
+  { forms, answerTools, cancelsQuestions }: NonNullable<Surface["tasks"]>,
   task: TaskInfo,
   capabilities: unknown,
 ): Promise<rev.DetailedTask> {
   const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
-  const asking = { ...declaredAsking(capabilities), tool: answerTools?.[task.job] };
+  const cancels = cancelsQuestions?.includes(task.job);
+  const asking = { ...declaredAsking(capabilities), tool: answerTools?.[task.job], cancels };
   return rev.detailedTask(task, outcome, { form: forms.get(task.job), asking });
 }
 

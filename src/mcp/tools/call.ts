@@ -125,9 +125,10 @@ async function waitFor(
     onTask: followLog,
     onChange: (task, whenNobodyCanAnswer = "cancel") => {
       followLog(task);
-      progress?.report(describeQuestions(task, client));
+      const cancels = whenNobodyCanAnswer === "cancel";
+      progress?.report(describeQuestions(task, { ...client, cancels }));
       const { askable, others } = questionsToElicit(task, client);
-      if (whenNobodyCanAnswer === "cancel" && others.length > 0) {
+      if (cancels && others.length > 0) {
         ended ??= new AbortController();
         void cancelQuestions(tasks, task, others, ended.signal);
       }

@@ -53,7 +53,23 @@ Deno.test("the message of a task that asks says what, until when, and by whom it
     messageOf([FORM, PAGE], { urls: true }) ?? "",
     "This client cannot ask for a form to be filled in",
   );
-  assertStringIncludes(messageOf([FORM]) ?? "", "This client cannot be asked");
+  assertStringIncludes(messageOf([FORM]) ?? "", "This client cannot be asked: answer in another one");
+});
+
+Deno.test("the message of a question that is cancelled does not say that somebody else may answer", () => {
+  assertEquals(
+    messageOf([FORM], { cancels: true }),
+    'Waits for the answer to "Sure?". This client cannot be asked: the job goes on without that answer.',
+  );
+  assertEquals(
+    messageOf([FORM, PAGE], { elicitation: true, cancels: true }),
+    'Waits for the answer to "Sure?" and "Pay." (open https://example.com/pay). This client cannot ask for a page to be ' +
+      "opened: the job goes on without that answer.",
+  );
+  assertStringIncludes(
+    messageOf([FORM], { elicitation: true, cancels: true }) ?? "",
+    "The person who uses this client",
+  );
 });
 
 Deno.test("the message has each URL whole, and says how many questions it leaves out", () => {
