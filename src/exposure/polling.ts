@@ -14,7 +14,7 @@ import type { Tasks } from "../tasks/tasks.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
 import { askingOf, waiting } from "./shared_tools/jobs.ts";
-import { awaitsModel } from "./answers/asking.ts";
+import { awaitsModel, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, questionsSchema, responseSchema } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
@@ -63,7 +63,11 @@ export class PollingExposureStrategy implements ExposureStrategy {
 
   /** Returns the tools and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
+    const limits = {
+      most: registered.answerWithin ?? this.#answerWithin,
+      byDefault: 0,
+      whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
+    };
     const reading = [statusTool(registered, limits, tasks), resultTool(registered, limits, tasks)];
     const cancel = registered.cancel ? [cancelTool(registered, tasks)] : [];
     const read = `call ${registered.name}_status with this token${waiting(limits.most)}`;

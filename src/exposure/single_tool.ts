@@ -12,6 +12,7 @@ import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
@@ -54,7 +55,11 @@ export class SingleToolExposureStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
+    const limits = {
+      most: registered.answerWithin ?? this.#answerWithin,
+      byDefault: 0,
+      whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
+    };
     const read = `call ${registered.name} with action "check", this token${waiting(limits.most)}`;
     return {
       tools: [jobTool(registered, limits, tasks)],

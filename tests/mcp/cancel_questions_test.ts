@@ -7,14 +7,18 @@
 import { z } from "zod";
 import type { Answered } from "../../backend.ts";
 import {
+  AdaptiveExposureStrategy,
   AsyncToolServer,
   BackendError,
   createWorker,
   defineJob,
+  type ExposureStrategy,
   type Limits,
   MemoryBackend,
   OperationResourceStrategy,
+  PollingExposureStrategy,
   type RegisterOptions,
+  SingleToolExposureStrategy,
 } from "../../mod.ts";
 import type { Answer } from "../../strategy.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
@@ -58,6 +62,7 @@ interface StageOptions {
   readonly failures?: number;
   readonly limits?: Limits;
   readonly register?: RegisterOptions;
+  readonly strategy?: ExposureStrategy;
 }
 
 /** A server with a worker on such a store, without a network. */
@@ -66,13 +71,13 @@ class Stage implements AsyncDisposable {
   readonly server: AsyncToolServer;
   readonly #worker;
 
-  constructor({ failures = 0, limits, register }: StageOptions) {
+  constructor({ failures = 0, limits, register, strategy }: StageOptions) {
     this.backend = new Failing(failures);
     this.server = new AsyncToolServer({
       name: "unasked",
       version: "1.0.0",
       backend: this.backend,
-      strategy: new OperationResourceStrategy({ notifications: true }),
+      strategy: strategy ?? new OperationResourceStrategy({ notifications: true }),
       audit: () => {},
       limits,
     });
@@ -163,6 +168,25 @@ Deno.test("a client that cannot be asked gets its result even if the store fails
     using time = new FakeTime();
     await using stage = new Stage({ failures: 1 });
     assertEquals(await pass(time, stage.calls[era]()), { said: ["cancel", "cancel"] }, era);
+  }
+});
+
+Deno.test("with whenNobodyCanAnswer: cancel, a look at a task cancels its questions, whatever the strategy", async () => {
+  const strategies = [
+    [new PollingExposureStrategy(), "curious_start", "curious_status", {}],
+    [new SingleToolExposureStrategy(), "curious", "curious", { action: "check" }],
+    [new AdaptiveExposureStrategy({ answerWithin: 0 }), "curious", "task_status", {}],
+  ] as const;
+  for (const [strategy, start, look, check] of strategies) {
+    await using stage = new Stage({ strategy, register: { whenNobodyCanAnswer: "cancel" } });
+    const raw = await Raw.open(stage.server.fetch);
+    const call = async (name: string, args: Fields) =>
+      (await raw.ask("tools/call", { name, arguments: args })).result.structuredContent;
+    let task = await call(start, start === look ? { action: "start" } : {});
+    while (task.said === undefined && task.status !== "COMPLETED") {
+      task = await call(look, { ...check, token: task.token, wait_seconds: 25 });
+    }
+    assertEquals(task.result ?? task, { said: ["cancel", "cancel"] }, strategy.constructor.name);
   }
 });
 
