@@ -116,13 +116,14 @@ export class Parking {
     );
   }
 
-  /** The attempt is over: nothing parks the task any more, and what still waits rejects with this. */
-  end(reason: unknown = attemptOver()): void {
+  /** The attempt is over: nothing parks the task any more, and what still waits rejects with this, or an error that says so. */
+  end(reason?: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
-    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(reason);
-    else this.#combined = undefined; // Aborting costs more than everything else of most attempts, and nothing waits.
+    // Aborting, or an error alone, costs more than everything else of most attempts, in which nothing waits.
+    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(reason ?? attemptOver());
+    else this.#combined = undefined;
   }
 
   /** Aborts when the code is to stop, or the attempt is over. */
