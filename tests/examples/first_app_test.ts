@@ -126,4 +126,33 @@ testUnless(
     }),
 );
 
+const PLAIN_SCHEMA = `
+  import { createClient, createWorker, defineJob, MemoryBackend } from "@mcp-jobs/mcp-jobs";
+
+  const count = defineJob({
+    name: "count",
+    input: { type: "object", properties: { until: { type: "string", format: "date" } } },
+    run: () => 1,
+  });
+  await using backend = new MemoryBackend();
+  await using _worker = createWorker(backend, [count]);
+  const client = createClient(backend, { owner: "ann" });
+  await client.wait(await client.start(count, { until: "2026-11-29" }));
+`;
+
+testUnless(
+  leftOut,
+  "a program without a lock file validates with plain JSON Schema",
+  () =>
+    inFolders(1, async (app = "") => {
+      await makeApp(app, CLONE);
+      await Deno.writeTextFile(`${app}/plain_schema.ts`, PLAIN_SCHEMA);
+      // Before `src/schema/ajv.ts`, one run in five failed.
+      for (let run = 1; run <= 5; run++) {
+        const { success, said } = await deno(app, "run", "--no-lock", "plain_schema.ts");
+        assert(success, `run ${run}: ${said}`);
+      }
+    }),
+);
+
 globalThis.addEventListener("unload", () => Deno.removeSync(CACHE, { recursive: true }));
