@@ -22,8 +22,11 @@ const PROBE_MS = 800;
 /** The driver's error for a query that took longer. */
 const SILENCE = "Query read timeout";
 
-/** The code of a server that has closed an idle connection before it read the statement. */
-const IDLE = "57P05";
+/**
+ * The codes of statements that were certainly not carried out, so that they are made again: an idle connection was closed
+ * before the server read them, or the role has a stricter isolation, under which they may not wait for others.
+ */
+const AGAIN = ["57P05", "40001"];
 
 /** The code of a server that takes no writes: it is a replica, most likely since a failover. */
 const READ_ONLY = "25006";
@@ -142,7 +145,7 @@ export class Database implements AsyncDisposable {
       }
       return (await answer).rows;
     } catch (cause) {
-      if (codeOf(cause) === IDLE) return await this.run(query, values, next);
+      if (AGAIN.includes(codeOf(cause))) return await this.run(query, values, next);
       if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     } finally {

@@ -21,18 +21,17 @@ export type Column<Row> = readonly [
 
 /** The part `input` of a statement: the rows of the parameters from `$first` on. */
 export function inputOf<Row>(columns: readonly Column<Row>[], first: number): string {
-  const arrays = columns.map(([_, type], index) => `$${first + index}::${type}[]`);
+  const arrays = columns.map((_, index) => `$${first + index}::text[]`);
+  const names = columns.map(([name]) => name);
   return `input AS (
-  SELECT * FROM unnest(${arrays.join(", ")}) AS input (${columns.map(([name]) => name).join(", ")})
+  SELECT ${columns.map(([name, type]) => `${name}::${type}`).join(", ")}
+  FROM unnest(${arrays.join(", ")}) AS input (${names.join(", ")})
 )`;
 }
 
 /** The parameters for rows. */
-export function arraysOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly unknown[] {
-  return columns.map(([_, type, of]) => {
-    const values = rows.map(of);
-    return type === "text" ? textArray(values) : `{${values.map((value) => value ?? "NULL").join()}}`;
-  });
+export function arraysOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly Uint8Array[] {
+  return columns.map(([_name, _type, of]) => textArray(rows.map(of)));
 }
 
 /** The type of the elements, in PostgreSQL's catalogue. */
