@@ -6,6 +6,7 @@
 import { openBackend, Place } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { parseArgs } from "../../tools/std.ts";
+import { Milestones } from "../kills/milestones.ts";
 import { LEASE_MS } from "./jobs.ts";
 import { Lane, VICTIMS } from "./lane.ts";
 import { type Round, run, STATES } from "./round.ts";
@@ -30,6 +31,10 @@ for (let i = 0; i < rounds; i++) {
   }
 }
 let last = plan.length;
+const over = new Milestones();
+for (let share = 10; share < 100; share += 10) {
+  void over.above(plan.length * share / 100).then(() => console.error(`${share} % of the rounds are over`));
+}
 let missed = 0;
 const killed = new Map<string, number>();
 const problems: string[] = [];
@@ -50,6 +55,7 @@ await using place = await Place.make(backendName, { persistent: true });
       }
       for (const problem of found) console.error(`${JSON.stringify(round)}: ${problem}`);
       problems.push(...found);
+      over.add();
       killed.set(round.state, (killed.get(round.state) ?? 0) + 1);
     }
   }));
