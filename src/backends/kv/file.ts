@@ -5,7 +5,7 @@
  * @module
  */
 import { basename, resolve } from "node:path";
-import { StoreLost } from "../../errors.ts";
+import { DefinitionError, StoreLost } from "../../errors.ts";
 
 /** The shortest pause between two checks of the file by calls that only read, in ms. */
 const CHECK_MS = 1_000;
@@ -19,7 +19,10 @@ export async function makeFolder(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true, mode: FOLDER_MODE });
 }
 
-/** Makes a file and its folder, for this user alone. Existing ones stay as they are. SQLite's files beside it get its mode. */
+/**
+ * Makes a file and its folder, for this user alone. Existing ones stay as they are. SQLite's files beside it get its mode.
+ * Rejects with `DefinitionError` if there is a folder in its place.
+ */
 export async function makeFile(path: string): Promise<void> {
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
   if (folder !== "") await makeFolder(folder);
@@ -27,8 +30,18 @@ export async function makeFile(path: string): Promise<void> {
     // Never an existing file: closing a file that SQLite has open would release SQLite's locks.
     (await Deno.open(path, { createNew: true, write: true, mode: FILE_MODE })).close();
   } catch (error) {
+    if (await isFolder(path)) {
+      const file = JSON.stringify(`${path.replace(/\/+$/, "")}/jobs.kv`);
+      throw new DefinitionError(
+        `Cannot open the KV file ${path}: it is a folder. Pass the path of a file in it, such as ${file}.`,
+      );
+    }
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false); // `open` says why it cannot be read.
 }
 
 /** Opens a file for writing, for this user alone if it is new. */

@@ -104,6 +104,7 @@ export class DenoKvBackend extends StoreBackend {
       return new DenoKvBackend(new KvStore(kv, committer, { lease, checkUsable, onError }), hub, opened, onError);
     } catch (cause) {
       await opened.disposeAsync();
+      if (cause instanceof DefinitionError) throw cause;
       throw new BackendError(`Cannot open the KV file ${path}: ${cause}`, { cause });
     }
   }

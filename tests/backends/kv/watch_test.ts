@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   createWorker,
   defineJob,
+  DefinitionError,
   DenoKvBackend,
   isFinished,
   type Json,
@@ -15,7 +16,7 @@ import { answered, created } from "../../../src/backends/shared/record.ts";
 import type { Outcome } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { assert, assertEquals } from "../../../tools/std.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 
 const newTask = () => ({
@@ -91,6 +92,19 @@ Deno.test("the error for a file that cannot be opened names its path, and nothin
   await Deno.writeTextFile(`${folder}/jobs.kv`, "this is no database".repeat(100));
   const error = await DenoKvBackend.open({ path: `${folder}/jobs.kv` }).then(() => undefined, (error) => error);
   assertEquals([error?.name, error?.message.includes(`${folder}/jobs.kv`)], ["BackendError", true]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a path that is a folder is refused with an error that says so, and what to pass", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const path of [folder, `${folder}/`]) {
+    const error = await assertRejects(() => DenoKvBackend.open({ path }), DefinitionError);
+    assertEquals(
+      error.message,
+      `Cannot open the KV file ${path}: it is a folder. Pass the path of a file in it, such as "${folder}/jobs.kv".`,
+    );
+  }
+  assertEquals([...Deno.readDirSync(folder)], []);
   await Deno.remove(folder, { recursive: true });
 });
 
