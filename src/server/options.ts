@@ -95,7 +95,8 @@ export interface RunOptions {
   readonly port?: number;
   /**
    * The address of HTTP, by which the server may then be called. One that means all addresses, such as `"0.0.0.0"`, is not
-   * a name: list the names that clients use in `allowedHosts`. Default: `"127.0.0.1"`.
+   * a name: list the names that clients use in `allowedHosts`. Where other machines may reach it and the server has no
+   * `authenticate`, a line on stderr says so. Default: `"127.0.0.1"`.
    */
   readonly hostname?: string;
   /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { announce } from "./announce.ts";
 import { type Audited, AuditLog, auditOf } from "./audit_log.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
@@ -257,11 +258,9 @@ export class AsyncToolServer implements AsyncDisposable {
   ): Promise<void> {
     const { signal } = this.#end;
     const hosts = allowedHosts(this.#options.allowedHosts, hostname);
-    // deno-lint-ignore no-console -- the one line that a person at a terminal needs
-    const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
     const begin = async (url: string) => {
       await startWorker();
-      if (!signal.aborted) await announce(url);
+      if (!signal.aborted) await announce(url, hostname, this.#options, onListen);
     };
     const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
     const answer = (request: Request, info: FetchInfo) => this.#answer(request, info, hosts);

@@ -21,9 +21,18 @@ export function allowedHosts(more: readonly string[] = [], address = "localhost"
 
 /** The name under which a server that listens on `address` is called. */
 export function nameOfAddress(address: string): string {
-  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
-  const name = URL.parse(`http://${host}`)?.hostname ?? host;
+  const name = nameInUrl(address);
   return ALL_ADDRESSES.includes(name) ? "localhost" : name;
+}
+
+/** Whether only this machine reaches a server that listens on `address`. */
+export function isThisMachine(address: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(nameInUrl(address));
+}
+
+function nameInUrl(address: string): string {
+  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
+  return URL.parse(`http://${host}`)?.hostname ?? host;
 }
 
 /** Refuses a request to another name, and a request from a web page of another name, unless its origin is allowed. */

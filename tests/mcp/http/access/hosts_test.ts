@@ -1,5 +1,5 @@
 import { AsyncToolServer, DefinitionError, MemoryBackend, PollingExposureStrategy } from "../../../../mod.ts";
-import { allowedHosts, nameOfAddress, refuseHost } from "../../../../src/mcp/http/hosts.ts";
+import { allowedHosts, isThisMachine, nameOfAddress, refuseHost } from "../../../../src/mcp/http/hosts.ts";
 import { Connection } from "../../../http/support/connection.ts";
 import { serveHttp } from "../../../interop/support/client.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../../../../tools/std.ts";
@@ -91,6 +91,13 @@ Deno.test("an address is named as URLs write it, and all addresses of a machine 
     "::ffff:0.0.0.0": "localhost",
   };
   for (const [hostname, name] of Object.entries(names)) assertEquals(nameOfAddress(hostname), name);
+});
+
+Deno.test("only 127.0.0.0/8, ::1 and localhost are addresses that no other machine reaches", () => {
+  const own = ["localhost", "127.0.0.1", "127.1", "127.0.0.2", "::1", "[::1]", "0:0:0:0:0:0:0:1"];
+  const others = ["0.0.0.0", "::", "192.168.1.5", "jobs.example.com", "127.0.0.example.com", "127.0.0.0.1.com"];
+  assertEquals(own.filter((address) => !isThisMachine(address)), []);
+  assertEquals(others.filter(isThisMachine), []);
 });
 
 Deno.test("a server may be called by the address it listens on; on all addresses, only by the names of this machine", () => {
