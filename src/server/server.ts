@@ -120,9 +120,9 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /**
    * Creates a task of a job at each due time: exactly one, however many servers declare the same schedule. It begins with
-   * `run`, over stdio with the client's first call, or with the first request to `fetch`. Resolves once the input is
-   * validated. Rejects with `DefinitionError` for a name that is taken or an option that cannot be used, and with
-   * `InvalidInput`.
+   * `run`, over stdio with the client's first call, or with the first request to `fetch`. A job that is not registered is
+   * scheduled as well, but no client sees its tasks. Resolves once the input is validated. Rejects with `DefinitionError`
+   * for a name that is taken or an option that cannot be used, and with `InvalidInput`.
    */
   async schedule<In extends Schema, Output>(
     job: Job<never, Output, In>,
