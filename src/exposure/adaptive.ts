@@ -20,8 +20,9 @@ import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 /** The options of {@linkcode AdaptiveExposureStrategy}. */
 export interface AdaptiveOptions {
   /**
-   * How long a call of a client without tasks waits before it returns a handle, in ms; with 0 it returns one at once. A
-   * registration may have its own. Default: 25,000.
+   * How long a call of a client without tasks waits before it returns a handle, in ms, and how long `task_status` may wait;
+   * with 0, a call returns a handle at once, and `task_status` waits up to 25 s. A registration may have its own. Default:
+   * 25,000.
    */
   readonly answerWithin?: number;
   /** How long a call of a client that accepts tasks waits, in ms, because a short job needs no task. Default: 1,000. */
@@ -37,6 +38,8 @@ export interface AdaptiveOptions {
    */
   readonly notifications?: boolean;
 }
+
+const ANSWER_WITHIN_MS = 25_000;
 
 /** Ensures names of the shared tools that every client accepts. */
 const PREFIX: Rule = {
@@ -75,7 +78,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
   /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: AdaptiveOptions = {}) {
     checkOptions("AdaptiveExposureStrategy", options, OPTIONS);
-    const { answerWithin = 25_000, inlineWithin = 1_000, toolPrefix = "", notifications = false } = options;
+    const { answerWithin = ANSWER_WITHIN_MS, inlineWithin = 1_000, toolPrefix = "", notifications = false } = options;
     this.#answerWithin = answerWithin;
     this.#inlineWithin = inlineWithin;
     this.#prefix = toolPrefix;
@@ -85,9 +88,12 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { description, job, taskSupport, answerWithin = this.#answerWithin } = registered;
-    const settings = { registered, answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
+    // A model has no clock: without a wait it would ask again at once.
+    const statusWithin = answerWithin || this.#answerWithin || ANSWER_WITHIN_MS;
+    const prefix = this.#prefix;
+    const settings = { registered, answerWithin, statusWithin, inlineWithin: this.#inlineWithin, prefix };
     const withHandle = `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
-      `call ${sharedNames(this.#prefix).status} with it for the result.`;
+      `call ${sharedNames(prefix).status} with it for the result.`;
     return {
       tools: [{
         ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
@@ -97,13 +103,13 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         taskSupport,
       }],
       templates: taskTemplates(registered, tasks),
-      shared: { registered, prefix: this.#prefix, answerWithin },
+      shared: { registered, prefix, answerWithin: statusWithin },
       tasks: {
         cancellable: registered.cancel ? [job.name] : [],
         forms: new Map([[job.name, resultForm(registered)]]),
         notifications: this.#notifications,
         ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
-        ...(registered.answers === "model" && { answerTools: { [job.name]: sharedNames(this.#prefix).answer } }),
+        ...(registered.answers === "model" && { answerTools: { [job.name]: sharedNames(prefix).answer } }),
       },
     };
   }
@@ -112,6 +118,8 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
 interface Settings {
   readonly registered: RegisteredJob;
   readonly answerWithin: number;
+  /** How long `task_status` may wait, in ms. */
+  readonly statusWithin: number;
   readonly inlineWithin: number;
   readonly prefix: string;
 }
@@ -121,7 +129,7 @@ async function answerFor(
   begun: TaskInfo,
   tasks: Tasks,
   ctx: CallContext,
-  { registered, answerWithin, inlineWithin, prefix }: Settings,
+  { registered, answerWithin, statusWithin, inlineWithin, prefix }: Settings,
 ): Promise<CallAnswer> {
   const { tasks: client } = ctx.client;
   const waits = startsWithin(begun, answerWithin) ? answerWithin : 0;
@@ -143,7 +151,7 @@ async function answerFor(
     kind: "result",
     result: toToolResult({
       ...formatResponse(task, undefined, asking),
-      next: nextStep(task, prefix, answerWithin, asking),
+      next: nextStep(task, prefix, statusWithin, asking),
     }),
   };
 }

@@ -17,7 +17,7 @@ import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode BlockingExposureStrategy}. */
 export interface BlockingOptions {
-  /** How long a call waits before it cancels its task, in ms. Default: 60,000. */
+  /** How long a call waits before it cancels its task, also that of a job with `cancel: false`, in ms. Default: 60,000. */
   readonly maxWait?: number;
 }
 

@@ -234,7 +234,7 @@ export interface SharedJob {
   readonly registered: RegisteredJob;
   /** The prefix of the tools' names. */
   readonly prefix: string;
-  /** The longest time that a call waits, in ms. */
+  /** The longest time that `task_status` waits, in ms. */
   readonly answerWithin: number;
 }
 

@@ -188,6 +188,26 @@ Deno.test("a registration can have its own answerWithin", async () => {
   assertEquals(status, "PENDING");
 });
 
+Deno.test("where calls return handles at once, task_status still waits, as the handle says", async () => {
+  const own = new AdaptiveExposureStrategy({ answerWithin: 7_000 });
+  for (const [strategy, answerWithin, seconds] of [[undefined, 0, 25], [own, 0, 7], [own, 3_000, 3]] as const) {
+    await using bench = new Bench(strategy ?? new AdaptiveExposureStrategy({ answerWithin }));
+    const gate = new Gate();
+    const surface = merge([bench.expose(gate.job, { answerWithin })], bench.tasks);
+    const { properties } = toolOf(surface, "task_status").inputSchema;
+    assertStringIncludes(JSON.stringify(properties), `at most ${seconds}, which is the default`);
+    if (answerWithin > 0) continue;
+    const { token, status, next } = fieldsOf(await call(surface, "gated", {}));
+    assertEquals(status, "PENDING");
+    assertStringIncludes(String(next), `wait_seconds ${seconds};`);
+    // It waits until a worker starts the task.
+    const waiting = call(surface, "task_status", { token });
+    await bench.work(gate.job);
+    assertEquals(fieldsOf(await waiting).status, "RUNNING");
+    gate.open();
+  }
+});
+
 Deno.test("the tasks of a job with two names can be waited for as long as either name says, and by default as the shorter", async () => {
   for (const answers of [[20, 60_000], [60_000, 20]]) {
     await using bench = new Bench(new AdaptiveExposureStrategy());

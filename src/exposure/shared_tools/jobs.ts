@@ -12,7 +12,7 @@ import { ofOtherJob } from "../task_of_job.ts";
 
 /** A job, which may be registered under several names. */
 export interface NamedJob extends SharedJob {
-  /** The longest time that a call of any of its names waits, in ms: a task does not record which one started it. */
+  /** The longest time that any of its names allows, in ms: a task does not record which one started it. */
   readonly answerWithin: number;
   /** The shortest one, which every client of the job can wait for, in ms. */
   readonly shortest: number;
