@@ -151,6 +151,26 @@ async function exercisePolling(client: Client, kind: Kind, bytes: number): Promi
   }
 }
 
+/** Images around the largest that one message can carry: what their pages have, by their bytes. */
+const IMAGES = { 500_000: "image", 582_000: "image", 582_001: "text" } as const;
+
+/** The pages of an image, read by the tool and as resources. */
+async function exerciseImage(client: Client, bytes: number, type: string): Promise<void> {
+  const tool = async (name: string, args: Fields) => (await call(client, name, args)).result ?? {};
+  let { structuredContent: { token, status } } = await tool("draws_start", { bytes });
+  while (status !== "COMPLETED") status = (await tool("draws_status", { token })).structuredContent.status;
+  const { structuredContent: { pages } } = await tool("draws_result", { token });
+  const { content } = await tool("draws_result", { token, page: 2 });
+  assertEquals(content.at(-1).type, type);
+  let read = "";
+  for (let page = 2; page <= pages; page++) {
+    const { result } = await client.ask("resources/read", { uri: `mcp://results/draws/${token}?page=${page}` });
+    read += result?.contents[0].blob;
+  }
+  assertEquals(Uint8Array.fromBase64(read).length, bytes);
+  checkSizes(client, `an image of ${bytes} bytes`);
+}
+
 /** 1.2 MB of JSON. */
 const HUGE = "\u0001".repeat(200_000);
 
@@ -210,6 +230,9 @@ for (const transport of ["http", "stdio"] as const) {
     await using client = await connect(transport, "2025-11-25", "polling", SERVER);
     for (const [kind, bytes] of sizes(`${transport} polling`)) {
       await t.step(`${bytes} bytes of ${kind}`, () => exercisePolling(client, kind, bytes));
+    }
+    for (const [bytes, type] of Object.entries(IMAGES)) {
+      await t.step(`an image of ${bytes} bytes`, () => exerciseImage(client, Number(bytes), type));
     }
   });
 }

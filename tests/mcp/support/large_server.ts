@@ -8,10 +8,13 @@ import { z } from "zod";
 import {
   AsyncToolServer,
   type Backend,
+  content,
+  image,
   JobFault,
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
+  text,
 } from "../../../mod.ts";
 import type { StrategyName } from "../../interop/support/fixture.ts";
 
@@ -44,6 +47,9 @@ export function serverOf(strategy: StrategyName, backend: Backend = new MemoryBa
   server.asyncTool({ name: "typed", input, output }, ({ kind, bytes }) => ({ text: textOf(kind, bytes) }));
   server.asyncTool({ name: "untyped", input }, ({ kind, bytes }) => ({ text: textOf(kind, bytes) }));
   server.asyncTool({ name: "string", input }, ({ kind, bytes }) => textOf(kind, bytes));
+  server.asyncTool({ name: "draws", input: z.object({ bytes: z.number() }) }, ({ bytes }) => {
+    return content([text("A picture"), image(new Uint8Array(bytes).fill(1), `image/${"x".repeat(100)}`)]);
+  });
   server.asyncTool({ name: "throws", input, attempts: 1 }, ({ kind, bytes }) => {
     throw new Error(textOf(kind, bytes));
   });
