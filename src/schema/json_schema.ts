@@ -52,7 +52,7 @@ const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
 const validators = new Map<typeof Ajv, Ajv>();
 
 async function compile(schema: JsonSchema, what: string): Promise<Check> {
-  const { addFormats, Ajv: Ajv7, Ajv2020 } = await import("./ajv.ts");
+  const { addFormats, Ajv: Ajv7, Ajv2020 } = await import("../libraries/ajv.ts");
   const Draft = DRAFT_7.test(String(schema.$schema)) ? Ajv7 : Ajv2020;
   const newAjv = (allErrors: boolean) => {
     const ajv = new Draft({ allErrors, strict: false, validateSchema: false });

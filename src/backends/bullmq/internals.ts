@@ -22,7 +22,7 @@ export type RedisClass = typeof import("ioredis").Redis;
 
 /** Loads both libraries. Rejects with `MissingInternal` if one lacks what is used here. */
 export async function loadLibraries(): Promise<{ readonly bullmq: BullMq; readonly Redis: RedisClass }> {
-  const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
+  const { bullmq, Redis } = await import("../../libraries/bullmq.ts");
   checkBullMq(bullmq);
   checkIoRedis(Redis);
   return { bullmq, Redis };
