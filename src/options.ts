@@ -137,7 +137,8 @@ export function required(rule: Rule): Rule {
 }
 
 /** A value as error messages show it. */
-function shown(value: unknown): string {
+/** A value as an error names it: a text in quotes, so that it is told apart from a number. */
+export function shown(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);

@@ -7,6 +7,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Claim } from "../backend.ts";
 import { DefinitionError, HoldLost, InvalidValue, JobFault, JobsError, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
+import { shown } from "../options.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
 import type { Json } from "../task.ts";
@@ -145,14 +146,15 @@ function checkStepName(name: string): void {
 
 function durationOf(name: string, ms: number): number {
   if (typeof ms === "number" && ms <= LONGEST_WAIT_MS) return Math.max(0, Math.ceil(ms));
-  throw new DefinitionError(`Cannot sleep in ${quote(name)} for ${ms} ms: pass a number of ms.`);
+  throw new DefinitionError(`Cannot sleep in ${quote(name)} for ${shown(ms)}: pass a number of ms.`);
 }
 
 function timeOf(name: string, time: Date | number): number {
   const ms = Number(time);
   const isTime = time instanceof Date || typeof time === "number"; // `null` would be a time that has passed.
   if (isTime && Math.abs(ms) <= LATEST_DATE_MS) return Math.ceil(ms);
-  throw new DefinitionError(`Cannot wait in ${quote(name)} until ${time}: pass a Date, or ms since the epoch.`);
+  const given = time instanceof Date ? String(time) : shown(time);
+  throw new DefinitionError(`Cannot wait in ${quote(name)} until ${given}: pass a Date, or ms since the epoch.`);
 }
 
 function codeOf<F>(name: string, run: F): F {

@@ -211,6 +211,8 @@ export const steps: Cases = {
       endless: (_, ctx) => ctx.sleep("endless", Infinity),
       dateless: (_, ctx) => ctx.until("dateless", new Date("no date")),
       timeless: (_, ctx) => ctx.until("timeless", JSON.parse("null")),
+      quoted: (_, ctx) => ctx.sleep("quoted", JSON.parse('"100"')),
+      written: (_, ctx) => ctx.until("written", JSON.parse('"2030-01-01"')),
     });
     const reasons: [string, RegExp][] = [
       ["hollow", /Cannot record the result of the step "hollow": it is a function, which is not JSON/],
@@ -218,9 +220,11 @@ export const steps: Cases = {
       ["inside", /Cannot run the step "pay" inside a step of the same name/],
       ["unnamed", /Cannot use "" as the name of a step/],
       ["hash", /Cannot use "a#2" as the name of a step/],
-      ["endless", /Cannot sleep in "endless" for Infinity ms/],
+      ["endless", /Cannot sleep in "endless" for Infinity: pass a number of ms/],
       ["dateless", /Cannot wait in "dateless" until Invalid Date/],
       ["timeless", /Cannot wait in "timeless" until null/],
+      ["quoted", /Cannot sleep in "quoted" for "100": pass a number of ms/],
+      ["written", /Cannot wait in "written" until "2030-01-01": pass a Date/],
     ];
     for (const [job, reason] of reasons) {
       const end = await stage.finished(await stage.create({ job, retry: RETRY }));
