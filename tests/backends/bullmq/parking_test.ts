@@ -105,6 +105,22 @@ test("a parked task is a delayed job, without lock, until its time or until the 
   }
 });
 
+test("a task that sleeps, or whose question expires, after the year 9999 says when it is due", async (place) => {
+  const far = Date.UTC(12_000, 0, 1);
+  await using worker = createWorker(place.backend, [
+    job("sleeps", (_, ctx) => ctx.until("far away", far)),
+    job("expires", (_, ctx) => ctx.elicit({ ...QUESTION, expiresIn: far - Date.now() })),
+  ]);
+  await worker.ready;
+  const sleeps = await parked(place, await create(place, "sleeps"));
+  const expires = await parked(place, await create(place, "expires"));
+  assertEquals(["dueAt" in sleeps && sleeps.dueAt, sleeps.message], [
+    far,
+    "Sleeping until +012000-01-01T00:00:00.000Z.",
+  ]);
+  assertEquals("dueAt" in expires && new Date(expires.dueAt ?? 0).getUTCFullYear(), 12_000);
+});
+
 for (const priority of [0, 5]) {
   const which = priority === 0 ? "without a priority" : `of priority ${priority}`;
   test(`tasks ${which} that were answered, or whose sleep is over, run before those that never ran`, async (place) => {

@@ -28,7 +28,7 @@ local q, rec = bull .. queue .. ":", record(id)
 if not isHeld(queue, id, ARGV[3]) or not call("LPOS", q .. "active", id) then return "lost" end
 local fields = call("HMGET", rec, "queue", "open", "stop", "work")
 if fields[3] or fields[4] then return "stop" end
-local awaited, kept, first = {}, {}, due or ${NEVER_MS}
+local awaited, kept, first = {}, {}, due or math.huge
 for i = 5, #ARGV do awaited[ARGV[i]] = true end
 local open, _, set, delete = answerOpen(rec, fields[2], {}, now)
 for _, name in ipairs(open) do
@@ -39,6 +39,7 @@ for _, name in ipairs(open) do
     table.insert(delete, "question:" .. name)
   end
 end
+if first == math.huge then first = ${NEVER_MS} end
 local waits = due and due > now or not due and #kept > 0
 local job = call("HMGET", q .. id, "ats", "atm", "stc")
 if waits then
@@ -62,7 +63,7 @@ if not waits then
 else
   moveTo(#kept > 0 and "asking" or "sleeping", queue, id)
   -- This is the time that waiting workers go by.
-  if first < ${NEVER_MS} then
+  if first ~= ${NEVER_MS} then
     call("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
   end
   publish(queue, id, "delayed", "delay", string.format("%.0f", first))

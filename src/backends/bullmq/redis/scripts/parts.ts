@@ -129,7 +129,7 @@ local function dueAt(queue, id, now)
   local q = bull .. queue .. ":"
   local due = call("ZSCORE", q .. "delayed", id) / 0x1000
   local job = call("HMGET", q .. id, "delay", "ats", "${PARKED}")
-  if job[3] and job[3] == job[2] then return due < ${NEVER_MS} and math.floor(due) end
+  if job[3] and job[3] == job[2] then return due ~= ${NEVER_MS} and math.floor(due) end
   local latest = now + math.ceil(tonumber(job[1]) or 0)
   if due <= latest + 1000 or not try("ZADD", q .. "delayed", "XX", latest * 0x1000, id) then return math.floor(due) end
   -- This is the time that waiting workers go by.
