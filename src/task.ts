@@ -85,7 +85,7 @@ export interface TaskBase {
   readonly owner: string;
   /** Increases by one with every stored change, so that late events can be recognised. */
   readonly revision: number;
-  /** How often the task was started; 0 before its first run. */
+  /** The number of its last run, as `ctx.attempt`; 0 before its first. */
   readonly attempt: number;
   /** How much is done, from 0 to 1, as the job last reported. */
   readonly progress?: number;

@@ -167,11 +167,11 @@ export const stopping: Cases = {
     const task = await stage.create({ job: "victim", input: { keep: "this" } });
     await stage.running(task);
     await doomed.kill();
-    await stage.work({ victim: (input) => input });
+    await stage.work({ victim: (input, ctx) => ({ ...Object(input), run: ctx.attempt }) });
     const end = await stage.finished(task);
-    // A worker's death is not a failure of the job: the task has one attempt, and still runs again.
+    // A worker's death is not a failure of the job: the task has one attempt, and still runs again, with the next number.
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { keep: "this" } });
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { keep: "this", run: 2 } });
   }),
 
   "a task that is cancelled after its worker was killed ends as cancelled": whereWorkersDie(async (stage) => {
