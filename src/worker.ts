@@ -14,6 +14,7 @@ import { elicitOf } from "./questions/elicit.ts";
 import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { JobContext } from "./steps/context.ts";
 import { Parking } from "./steps/parking.ts";
+import { progressOf } from "./steps/progress.ts";
 import { Steps } from "./steps/steps.ts";
 import type { Json, ResultValue } from "./task.ts";
 import { activeTrace } from "./telemetry/spans.ts";
@@ -131,7 +132,7 @@ async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): P
     const run = async (signal: AbortSignal) => {
       const steps = new Steps(claim, signal, parking, job);
       try {
-        return await job.run?.(input, contextOf(claim, signal, parking, steps));
+        return await job.run?.(input, contextOf(claim, signal, parking, steps, onError));
       } finally {
         parking.end(); // Nothing parks a task whose code has ended.
         steps.throwFault();
@@ -203,7 +204,13 @@ async function withTimeout<T>(
 /** The attempt has timed out, and its code has not stopped, so it may still run. */
 class Abandoned extends TimedOut {}
 
-function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: Steps): JobContext {
+function contextOf(
+  claim: Claim,
+  signal: AbortSignal,
+  parking: Parking,
+  steps: Steps,
+  onError: OnError,
+): JobContext {
   const { id, job, owner, attempt } = claim.task;
   const trace = activeTrace() ?? claim.trace;
   return {
@@ -213,9 +220,7 @@ function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: S
     attempt,
     signal,
     ...(trace && { trace }),
-    progress: async (fraction, message) => {
-      await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
-    },
+    progress: progressOf(claim, onError),
     ...steps.methods,
     log: (...args: readonly [text: string] | readonly [level: LogLevel, text: string]) => {
       const [level, text] = args.length === 1 ? ["info" as const, ...args] : args;
@@ -234,12 +239,8 @@ function logTo(claim: Claim, level: unknown, text: unknown): Promise<void> {
     throw new DefinitionError(`Cannot log with the level ${quote(String(level))}: use ${LOG_LEVELS.join(", ")}.`);
   }
   const line = logLine(claim.now(), level, String(text));
-  if (level !== "debug") void claim.report({ message: asText(line.text) }); // Stored with the line.
+  if (level !== "debug") void claim.report({ message: cutMessage(line.text) }); // Stored with the line.
   return claim.log(line);
-}
-
-function asText(message: unknown): string | undefined {
-  return message === undefined ? undefined : cutMessage(String(message));
 }
 
 /** The longest error text that is kept, in UTF-16 units: enough for the output of a command, not for a memory dump. */

@@ -387,19 +387,21 @@ Deno.test("code that ignores its time-out may still run, so a cancelled task doe
   assertEquals(works, ["stopped", "stop_requested"]);
 });
 
-Deno.test("progress is clamped to 0 to 1, and a message is converted to text", async () => {
+Deno.test("progress is clamped to 0 to 1, and a message is converted to text; onError hears once of a number that is no fraction", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const job = defineJob({
     name: "wild",
     input,
     run: async (_, ctx) => {
+      await ctx.progress(1 + Number.EPSILON);
       for (const fraction of [-1, 7, NaN]) await ctx.progress(fraction);
       await ctx.progress(0.5, 42 as unknown as string);
       await ctx.log("last words");
     },
   });
-  await using worker = createWorker(backend, [job]);
+  const told: unknown[] = [];
+  await using worker = createWorker(backend, [job], { onError: (error, about) => told.push([String(error), about]) });
   await worker.ready;
   const id = newTaskId();
   const seen: [number | undefined, string | undefined][] = [];
@@ -412,6 +414,8 @@ Deno.test("progress is clamped to 0 to 1, and a message is converted to text", a
   });
   await wait;
   assertEquals(seen.slice(-5), [[0, undefined], [1, undefined], [0, undefined], [0.5, "42"], [0.5, "last words"]]);
+  const text = "DefinitionError: ctx.progress(-1) is reported as 0: pass a number from 0 to 1, such as 0.5 for 50 %.";
+  assertEquals(told, [[text, { where: "report the progress of a job", job: "wild", task: id }]]);
 });
 
 Deno.test("a line with an unknown level ends its task with a fault that names the levels", async () => {

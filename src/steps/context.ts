@@ -15,7 +15,10 @@ export interface JobContext {
   readonly job: string;
   /** The principal that the task belongs to; `""` if another program has queued it. */
   readonly owner: string;
-  /** The number of this attempt, from 1. */
+  /**
+   * The number of this attempt, from 1. A run after the death of a worker has the next number, although that death uses none of
+   * the job's `attempts`; one after a hand-back, or after the task was parked, keeps the number.
+   */
   readonly attempt: number;
   /**
    * The trace to which this attempt belongs, for systems that OpenTelemetry does not reach by itself: its own span if the
@@ -27,7 +30,10 @@ export interface JobContext {
    * `WorkerStopping`, `HoldLost` if another worker has taken the task over, or `TaskParked` if the task waits without one.
    */
   readonly signal: AbortSignal;
-  /** Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. */
+  /**
+   * Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. A smaller
+   * number counts as 0, as does what is no number, and a larger one as 1; `onError` of the worker receives the first of them.
+   */
   progress(fraction: number, message?: string): Promise<void>;
   /**
    * Adds a line to the log of the task, with the level `info`, and reports it as what the job is doing. The last 200 lines are

@@ -1,0 +1,31 @@
+/**
+ * `ctx.progress`: how much a running job says is done.
+ *
+ * @module
+ */
+import type { Claim } from "../backend.ts";
+import { DefinitionError } from "../errors.ts";
+import type { OnError } from "../log/on_error.ts";
+import { cutMessage } from "../text.ts";
+import type { JobContext } from "./context.ts";
+
+/** How far a sum of fractions may miss 0 or 1. */
+const ROUNDING = 1e-6;
+
+/** The `progress` of one run. `onError` receives the first report that is no fraction: it must not end the work. */
+export function progressOf(claim: Pick<Claim, "task" | "report">, onError: OnError): JobContext["progress"] {
+  let told = false;
+  return async (fraction, message) => {
+    const number = Number(fraction);
+    const progress = Math.min(1, Math.max(0, number || 0));
+    if (!told && !(Math.abs(number - progress) < ROUNDING)) {
+      told = true;
+      const { id, job } = claim.task;
+      const given = typeof fraction === "number" ? fraction : `a ${typeof fraction}`;
+      const error =
+        `ctx.progress(${given}) is reported as ${progress}: pass a number from 0 to 1, such as 0.5 for 50 %.`;
+      onError(new DefinitionError(error), { where: "report the progress of a job", job, task: id });
+    }
+    await claim.report({ progress, message: message === undefined ? undefined : cutMessage(String(message)) });
+  };
+}
