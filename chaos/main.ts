@@ -115,8 +115,8 @@ const wrong = backend.operator ? await miscounted(backend.operator, await stored
 const verdict = ledger.judge();
 const stepsAgain = runAgain(notes);
 const called = [...plain.values()];
-const circumstances = [...plain].map(([number, { deaths, end }]) =>
-  [number, { deaths, crossed: crossed.get(number) ?? 0, fails: end.kind === "failed" }] as const
+const circumstances = [...plain].map(([number, { deaths }]) =>
+  [number, { deaths, crossed: crossed.get(number) ?? 0 }] as const
 );
 const again = judgeStarts(new Map(circumstances), tasksOf);
 const rows: [string, string | number][] = [
@@ -134,7 +134,6 @@ const rows: [string, string | number][] = [
   ["... answered with a handle", called.filter(({ handle }) => handle).length],
   ["started again after a server or the database died", again.afterDeath],
   ["started again after a result crossed the time limit", again.afterCrossing],
-  ["started again after the task had failed", again.afterFailure],
   ["started again for no reason", again.forNoReason],
   ["tasks that an operator lists or counts wrongly", wrong.length],
   ["workers killed", kills.worker],

@@ -6,15 +6,12 @@ export interface Circumstances {
   readonly deaths: number;
   /** How often a result crossed the cancellation of its call: for the server, the call was answered. */
   readonly crossed: number;
-  /** Whether its task fails as planned: a call after that starts a new task, as documented. */
-  readonly fails: boolean;
 }
 
 /** How many tasks there are beyond one a client, by the reason. */
 export interface StartedAgain {
   readonly afterDeath: number;
   readonly afterCrossing: number;
-  readonly afterFailure: number;
   readonly forNoReason: number;
   /** The numbers of the clients whose task was started again for no reason. */
   readonly examples: readonly number[];
@@ -25,18 +22,17 @@ export function judgeStarts(
   clients: ReadonlyMap<number, Circumstances>,
   tasks: ReadonlyMap<number, number>,
 ): StartedAgain {
-  let [afterDeath, afterCrossing, afterFailure, forNoReason] = [0, 0, 0, 0];
+  let [afterDeath, afterCrossing, forNoReason] = [0, 0, 0];
   const examples: number[] = [];
-  for (const [number, { deaths, crossed, fails }] of clients) {
+  for (const [number, { deaths, crossed }] of clients) {
     const more = Math.max(0, (tasks.get(number) ?? 0) - 1);
     const excused = Math.min(more, deaths);
     const crossings = Math.min(more - excused, crossed);
     afterDeath += excused;
     afterCrossing += crossings;
     const rest = more - excused - crossings;
-    if (fails) afterFailure += rest;
-    else forNoReason += rest;
-    if (!fails && rest > 0) examples.push(number);
+    forNoReason += rest;
+    if (rest > 0) examples.push(number);
   }
-  return { afterDeath, afterCrossing, afterFailure, forNoReason, examples };
+  return { afterDeath, afterCrossing, forNoReason, examples };
 }

@@ -50,7 +50,7 @@ class Gate {
 /** A call whose client gives up once the job runs. */
 async function giveUp(
   surface: Surface,
-  gate: Gate,
+  gate: Pick<Gate, "begun">,
   input: unknown,
   reason: CallCancelled = new CallTimedOut("The client's time limit for the call has passed."),
 ): Promise<void> {
@@ -164,6 +164,33 @@ Deno.test("the next call receives a result that was ready while no call was wait
   await bench.until(String(task?.id), ({ status }) => status === "COMPLETED");
   assertEquals((await call(surface, "gated", { user: "Ada" })).structuredContent, { user: "Ada" });
   assertEquals(gate.runs, 1);
+});
+
+Deno.test("the next call receives a failure that no call has received, and the one after it starts the job again", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  let runs = 0;
+  const begun = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  const job = defineJob({
+    name: "gated",
+    input: z.object({ user: z.string() }),
+    run: async () => {
+      runs++;
+      begun.resolve();
+      await opened.promise;
+      throw new ToolError("There is no such user.");
+    },
+  });
+  const surface = bench.exposeAll(job);
+  await bench.work(job);
+  await giveUp(surface, { begun: begun.promise }, { user: "Ada" });
+  const { tasks: [task] } = await bench.tasks.list(ME);
+  opened.resolve();
+  await bench.until(String(task?.id), ({ status }) => status === "FAILED");
+  const answer = await call(surface, "gated", { user: "Ada" });
+  assertEquals([answer.isError, answer.content, runs], [true, [{ type: "text", text: "There is no such user." }], 1]);
+  await call(surface, "gated", { user: "Ada" });
+  assertEquals(runs, 2);
 });
 
 Deno.test("another owner or another input starts a new task", async () => {

@@ -135,7 +135,7 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Takes over a task that is offered and can still have a result; `read` rejects for one that is gone. Of several calls only
+   * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
    * one receives a task. Waits for the offers of calls with a lower number than `number`.
    */
   async take(
@@ -157,7 +157,7 @@ export class Callers implements Disposable {
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
-      if (taken && task && isUsable(task)) return task;
+      if (taken && task && hasAnswer(task)) return task;
     }
   }
 
@@ -235,7 +235,7 @@ function isReachable({ calls }: Awaited): boolean {
   return calls.values().some(({ isReachable }) => isReachable());
 }
 
-/** Whether a task can still have a result. */
-function isUsable(task: TaskInfo): boolean {
-  return isFinished(task) ? task.status === "COMPLETED" : !task.stopRequested;
+/** Whether a task has or can still have an answer to give. That of a failed one is its error, which no caller knows yet. */
+function hasAnswer(task: TaskInfo): boolean {
+  return isFinished(task) ? task.status !== "CANCELLED" : !task.stopRequested;
 }
