@@ -70,9 +70,12 @@ export function canMove(from: TaskStatus, to: TaskStatus): boolean {
   return MOVES[from].includes(to);
 }
 
-/** Whether a state is final. */
+/** Whether a state is final. Throws `TypeError` for what is no state. */
 export function isTerminal(status: TaskStatus): status is TerminalStatus {
-  return MOVES[status].length === 0;
+  const moves: readonly TaskStatus[] | undefined = MOVES[status];
+  if (moves !== undefined) return moves.length === 0;
+  const found = JSON.stringify(status);
+  throw new TypeError(`Cannot tell whether a task has ended: its status is ${found}, which is none of TaskStatus.`);
 }
 
 /** The fields of every task, in any state. All times are in ms since the epoch. */
@@ -183,9 +186,9 @@ export type FinishedTask = CompletedTask | FailedTask | CancelledTask;
 /** The task record, which all parts of the system exchange. */
 export type TaskInfo = LiveTask | FinishedTask;
 
-/** Whether a task is finished. */
+/** Whether a task is finished. Throws `TypeError` for what is no task. */
 export function isFinished(task: TaskInfo): task is FinishedTask {
-  return isTerminal(task.status);
+  return isTerminal(task?.status);
 }
 
 /**

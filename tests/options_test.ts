@@ -14,10 +14,12 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
+  PostgresBackend,
   text as textPart,
 } from "../mod.ts";
 import { serveDashboard } from "../dashboard.ts";
-import { ToolRegistry } from "../strategy.ts";
+import { resultOrHandle, ToolRegistry, validate } from "../strategy.ts";
+import { exerciseBackend } from "../testing.ts";
 import { checkOptions, type Rules, text, wholeNumber } from "../src/options.ts";
 import { assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
 
@@ -210,6 +212,13 @@ Deno.test("a wrong argument of a public function or method is an error that says
       "as the options of PollingExposureStrategy",
       (wrong) => Reflect.construct(PollingExposureStrategy, [wrong ?? null]),
     ],
+    [
+      "Cannot make a backend with `new`: call DenoKvBackend.open(",
+      (wrong) => Reflect.construct(DenoKvBackend, [wrong]),
+    ],
+    ["`new`: call BullMqBackend.connect(", (wrong) => Reflect.construct(BullMqBackend, [wrong])],
+    ["`new`: call PostgresBackend.connect(", (wrong) => Reflect.construct(PostgresBackend, [wrong])],
+    ["as open of exerciseBackend", (wrong) => untyped(exerciseBackend)("mine", wrong)],
     ["as backend of serveDashboard", (wrong) => untyped(serveDashboard)(wrong)],
     ["The options of link(…) must be an object", (wrong) => untyped(link)("https://a.example/", wrong ?? null)],
     ["The options of content(…) must be an object", (wrong) => untyped(content)([textPart("a")], wrong ?? null)],
@@ -218,5 +227,17 @@ Deno.test("a wrong argument of a public function or method is an error that says
     for (const wrong of [undefined, null, 5, Promise.resolve({})]) {
       await assertRejects(async () => await call(wrong), JobsError, expected);
     }
+  }
+});
+
+Deno.test("what is no schema is refused, and the error says what it is the schema of", async () => {
+  for (const wrong of [undefined, null, 5]) {
+    const what = `Cannot validate the input for echo: ${wrong} is no schema.`;
+    await assertRejects(async () => await untyped(validate)(wrong, {}, "input for echo"), DefinitionError, what);
+    await assertRejects(
+      async () => await untyped(resultOrHandle)(wrong),
+      DefinitionError,
+      `${wrong} is no JSON Schema`,
+    );
   }
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "../tools/std.ts";
+import { assert, assertEquals, assertThrows } from "../tools/std.ts";
 import {
   canMove,
   expiresAt,
@@ -20,6 +20,15 @@ function task(change: Partial<TaskInfo> = {}): TaskInfo {
 
 Deno.test("each state has the name of its constant", () => {
   for (const [name, value] of Object.entries(TaskStatus)) assertEquals<string>(name, value);
+});
+
+Deno.test("what is no task is refused with an error that says what isFinished takes", () => {
+  for (
+    const [wrong, found] of [[undefined, "undefined"], [null, "undefined"], [{ status: "DONE" }, '"DONE"']] as const
+  ) {
+    const expected = `Cannot tell whether a task has ended: its status is ${found}, which is none of TaskStatus.`;
+    assertThrows(() => Reflect.apply(isFinished, undefined, [wrong]), TypeError, expected);
+  }
 });
 
 Deno.test("exactly the finished states allow no transition", () => {

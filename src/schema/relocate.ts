@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { DefinitionError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import type { JsonSchema } from "./json_schema.ts";
 
 /**
@@ -10,6 +12,11 @@ import type { JsonSchema } from "./json_schema.ts";
  * place. A schema with an `$id` does not need it, since it is a root wherever it is.
  */
 export function relocateSchema(schema: JsonSchema, place: string): JsonSchema {
+  if (!isObject(schema)) {
+    throw new DefinitionError(
+      `Cannot put a schema at ${place}: ${schema} is no JSON Schema. A job without \`output\` has none.`,
+    );
+  }
   if ("$id" in schema) return schema;
   const move = (key: string, value: unknown) =>
     key === "$ref" && typeof value === "string" && /^#(\/|$)/.test(value) ? place + value.slice(1) : value;

@@ -31,6 +31,7 @@
  *
  * @module
  */
+import { callback, checkOptions, required } from "../options.ts";
 import { asking } from "./cases/asking.ts";
 import { cancelling } from "./cases/cancelling.ts";
 import { expiring } from "./cases/expiring.ts";
@@ -64,13 +65,14 @@ export interface ExerciseOptions {
 /**
  * Registers the tests of the backend contract with `Deno.test`. Each calls `open` for its own backend, on an empty store,
  * with what the case needs, and closes it; timers, operations and resources that are left open fail the test.
- * Throws if there is no case with a name in `skip`.
+ * Throws `DefinitionError` if `open` is no function, and `Error` if there is no case with a name in `skip`.
  */
 export function exerciseBackend(
   name: string,
   open: (needs: CaseNeeds) => Promise<BackendHarness>,
   { skip = {} }: ExerciseOptions = {},
 ): void {
+  checkOptions("exerciseBackend", { open }, { open: required(callback) });
   const cases: Cases = {
     ...values,
     ...reading,

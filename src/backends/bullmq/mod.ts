@@ -37,7 +37,7 @@ import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { createKeyed } from "../shared/store/keys.ts";
-import { refuseCursor, refuseNew } from "../shared/refusals.ts";
+import { refuseCursor, refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
 import { storesOf } from "./stores.ts";
@@ -87,6 +87,7 @@ export class BullMqBackend implements Backend {
   #closing: Promise<void> | undefined;
 
   private constructor(store: RedisStore, lease: number, onError: OnError) {
+    refuseMade(store instanceof RedisStore, "BullMqBackend.connect({ redis })");
     this.#store = store;
     const { streams, keys, documents } = storesOf(store, (what, act) => this.#request(what, act));
     [this.streams, this.keys, this.documents] = [streams, keys, documents];

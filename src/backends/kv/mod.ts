@@ -7,6 +7,7 @@ import type { BackendOptions, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { refuseMade } from "../shared/refusals.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
@@ -48,6 +49,7 @@ const SWEEP_PAUSE_MS = 50;
  */
 export class DenoKvBackend extends StoreBackend {
   private constructor(store: KvStore, hub: Hub, opened: AsyncDisposable, onError: OnError) {
+    refuseMade(store instanceof KvStore, "DenoKvBackend.open({ path })");
     super(store, hub, opened, { onError });
   }
 

@@ -8,6 +8,7 @@ import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, flag, required, type Rule, type Rules, text, wholeNumber } from "../../options.ts";
 import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
+import { refuseMade } from "../shared/refusals.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { Sweeper } from "../shared/sweeper.ts";
@@ -77,6 +78,7 @@ const OPTIONS: Rules<PostgresOptions> = {
  */
 export class PostgresBackend extends StoreBackend {
   private constructor(store: PostgresStore, hub: Hub, opened: AsyncDisposable, onError: OnError) {
+    refuseMade(store instanceof PostgresStore, "PostgresBackend.connect({ url })");
     super(store, hub, opened, { onError });
   }
 

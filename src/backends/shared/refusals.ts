@@ -35,6 +35,11 @@ export function refuseNew({ job, owner, resultTtl }: NewTask): void {
   }
 }
 
+/** Throws `DefinitionError` for a backend that its caller made with `new`; `how` is the call that opens it. */
+export function refuseMade(isOpened: boolean, how: string): void {
+  if (!isOpened) throw new DefinitionError(`Cannot make a backend with \`new\`: call ${how}, and await it.`);
+}
+
 /** The error for a second task with the same id: its caller has a defect. */
 export function idTaken(id: string): Error {
   return new Error(`Cannot create task ${id}: there is one of this id. Make a new id for each task.`);
