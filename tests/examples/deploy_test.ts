@@ -62,6 +62,14 @@ Deno.test("deploy: a worker gets more time to stop than its grace, in systemd an
   assertMatch(JSON.stringify(services.worker), /"stop_grace_period":"40s"/);
 });
 
+Deno.test("deploy: units and services download nothing as they start: a unit may write nowhere", async () => {
+  const starts = await Promise.all(
+    UNITS.map(async (unit) => /^ExecStart=(.+)$/m.exec(await readFile(`systemd/${unit}`))),
+  );
+  const commands = [...starts.map((found) => found?.[1]), ...["migrate", "server", "worker"].map(commandOf)];
+  assertEquals(commands.filter((command) => !command?.includes("--cached-only")), []);
+});
+
 const hasSystemd = await new Deno.Command("systemd-analyze", { args: ["--version"], stdout: "null", stderr: "null" })
   .output().then(() => true, () => false);
 
