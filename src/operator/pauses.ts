@@ -27,9 +27,14 @@ export class Pauses implements JobPauses, Disposable {
     });
   }
 
-  /** From now on, the pauses are read again before anything begins. */
-  reread(): void {
+  /** What was read may be outdated: the pauses are read again before anything begins. */
+  forget(): void {
     this.#jobs = undefined;
+  }
+
+  /** From now on, the pauses are read again before anything begins, and jobs that wait may be free. */
+  reread(): void {
+    this.forget();
     this.#changed();
   }
 
@@ -50,7 +55,7 @@ export class Pauses implements JobPauses, Disposable {
 
   /** Those of these jobs that are not paused. `again`: what was read last may be outdated, though no event has said so. */
   async unpaused(jobs: readonly string[], again: boolean = false): Promise<readonly string[]> {
-    if (again) this.#jobs = undefined;
+    if (again) this.forget();
     const paused = await this.jobs();
     return paused.size === 0 ? jobs : jobs.filter((job) => !paused.has(job));
   }

@@ -90,7 +90,7 @@ export class DenoKvBackend extends StoreBackend {
       const committer = new Committer(
         kv,
         writer,
-        (...committed) => log.wake(hub.written(...committed)),
+        (...committed) => log.wake(hub.written(...committed).size > 0),
         () => file.checkNow(),
       );
       opened.defer(() => committer.drained());

@@ -11,10 +11,11 @@
 import { doneWithin } from "../../waiting.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { cutOff, type Database } from "./database.ts";
-import { type HubListener, mayBeReady } from "../shared/store/hub.ts";
+import { type HubListener, readyJobs } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
 import { EventNumbers, lastNumbers, MISSING_MS } from "./tables/event_numbers.ts";
+import type { TaskInfo } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
 /** How often events are read without a notification, in ms: while no connection listens, and as a safety net. */
@@ -27,6 +28,12 @@ const IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS 
 
 /** How long a notification of claims waits for others, in ms. */
 const LATER_MS = 5;
+
+/** In the place of jobs in a notification: any of them. */
+const ANY_JOB = "*";
+
+/** The most UTF-16 units of a notification; PostgreSQL takes 8,000 bytes. */
+const MAX_PAYLOAD = 2_000;
 
 /** The pause before the next attempt to listen, in ms. */
 const RETRY_MS = 200;
@@ -74,8 +81,9 @@ export class EventLog implements AsyncDisposable {
   #reading: Promise<void> | undefined;
   #again = false;
   #notifying: Promise<void> | undefined;
-  #notify: "" | "ready" | undefined;
-  #later: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the other processes are to be notified, and of which jobs tasks may be ready. */
+  #isDue = false;
+  readonly #ready = new Set<string>();
   #open = true;
   /** The connection that listens, while it does. */
   #client: pg.Client | undefined;
@@ -111,23 +119,27 @@ export class EventLog implements AsyncDisposable {
   }
 
   /**
-   * The statement that notifies the other processes of new events, to be sent right behind the one that writes them. It
-   * includes notifications that were to follow a little later.
+   * The statement that notifies the other processes of new events, to be sent right behind the one that writes them, and of
+   * which `jobs` tasks may be ready to run. It includes what was to be notified a little later. It does not wait for the disk,
+   * since PostgreSQL commits one notification at a time.
    */
-  notification(ready: boolean): pg.Query {
-    const payload = ready || this.#notify === "ready" ? "ready" : "";
-    this.#notify = undefined;
-    clearTimeout(this.#later);
-    this.#later = undefined;
-    return this.#notification(payload);
+  notification(jobs: ReadonlySet<string>): pg.Query {
+    const payload = [this.#writer, ...this.#ready.union(jobs)].join(" ");
+    this.#isDue = false;
+    this.#ready.clear();
+    return {
+      name: "mcp_jobs_notify",
+      text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1)`,
+      values: [payload.length > MAX_PAYLOAD ? `${this.#writer} ${ANY_JOB}` : payload],
+    };
   }
 
-  /** Notifies the other processes of new events, and whether a task may be ready to run. `later`: it can wait for others. */
-  wake(ready: boolean, later: boolean): void {
+  /** Notifies the other processes of new events a little later, unless another notification does so before. */
+  notifyLater(jobs: Iterable<string>): void {
     if (!this.#open) return; // The others find the events with their next poll.
-    this.#notify = ready || this.#notify === "ready" ? "ready" : "";
-    if (later) this.#later ??= setTimeout(() => this.#wakeNow(), LATER_MS);
-    else this.#wakeNow();
+    for (const job of jobs) this.#ready.add(job);
+    this.#isDue = true;
+    this.#notifying ??= this.#notifyWhileDue();
   }
 
   /**
@@ -137,44 +149,28 @@ export class EventLog implements AsyncDisposable {
   unsure(): void {
     this.#gap = true;
     this.#unsureUntil = performance.now() + MISSING_MS;
-    this.wake(true, true);
+    this.notifyLater([ANY_JOB]);
     this.#read();
   }
 
   /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#later !== undefined) this.#wakeNow();
     this.#open = false;
     this.#closed.resolve();
     clearTimeout(this.#timer);
     await Promise.all([this.#listening, this.#reading, this.#notifying]);
   }
 
-  #wakeNow(): void {
-    clearTimeout(this.#later);
-    this.#later = undefined;
-    // Calls while a notification is under way share the next one.
-    this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
-  }
-
-  /** It does not wait for the disk, since PostgreSQL commits one notification at a time. */
-  #notification(payload: string): pg.Query {
-    return {
-      name: "mcp_jobs_notify",
-      text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1)`,
-      values: [`${this.#writer} ${payload}`],
-    };
-  }
-
-  async #notifyAll(): Promise<void> {
-    while (this.#notify !== undefined) {
-      const payload = this.#notify;
-      this.#notify = undefined;
-      const query = this.#notification(payload);
+  async #notifyWhileDue(): Promise<void> {
+    while (this.#isDue) {
+      await doneWithin(this.#closed.promise, LATER_MS);
+      if (!this.#isDue) break;
+      const query = this.notification(new Set());
       // This process need not be woken by its own notification.
-      const sent = this.#client?.query(query) ?? this.#database.run(query, query.values);
+      const sent = this.#open && this.#client?.query(query) || this.#database.run(query, query.values);
       await sent.catch(() => {}); // The others find the events with their next poll.
     }
+    this.#notifying = undefined;
   }
 
   async #listen(): Promise<void> {
@@ -187,9 +183,9 @@ export class EventLog implements AsyncDisposable {
       });
       client.on("end", () => lost.resolve());
       client.on("notification", ({ payload = "" }) => {
-        const [writer, ready] = payload.split(" ");
+        const [writer, ...jobs] = payload.split(" ");
         if (writer === this.#writer && !this.#isUnsure) return;
-        if (ready) this.#listener.ready();
+        if (jobs.length > 0) this.#listener.ready(jobs.includes(ANY_JOB) ? undefined : new Set(jobs));
         this.#read();
       });
       try {
@@ -266,7 +262,7 @@ export class EventLog implements AsyncDisposable {
     if (this.#gap || begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
     this.#gap = false;
     this.#readAt = begun;
-    let ready = false;
+    const found: TaskInfo[] = [];
     for (const { seq, tasks, document, holder, claimedAt } of rows) {
       if (seq !== null) this.#numbers.add(seq, begun);
       // Changes of this process were reported at once, if it knew of them.
@@ -274,12 +270,13 @@ export class EventLog implements AsyncDisposable {
       if (document !== null) this.#listener.document?.(document);
       for (const stored of JSON.parse(tasks) as TaskRecord[]) {
         const { info: task } = recordOf(stored, holder, claimedAt);
-        ready ||= mayBeReady(task);
+        found.push(task);
         this.#listener.event({ kind: "change", task });
       }
     }
     // No notification has announced what the poll found.
-    if (polled && ready) this.#listener.ready();
+    const jobs = readyJobs(polled ? found : []);
+    if (jobs.size > 0) this.#listener.ready(jobs);
     this.#numbers.giveUp(begun);
     if (rows.length >= PAGE) this.#again = true;
   }

@@ -111,7 +111,7 @@ export class PostgresBackend extends StoreBackend {
       const log = await EventLog.open(database, name, listen, hub, onError);
       const written = (tasks: readonly TaskInfo[], isNotified: boolean) => {
         const ready = hub.written(tasks);
-        if (!isNotified) log.wake(ready, true);
+        if (!isNotified) log.notifyLater(ready);
       };
       const writer = new Writer(database, name, written, log);
       const sweeper = new Sweeper({
@@ -128,8 +128,7 @@ export class PostgresBackend extends StoreBackend {
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });
-      const changed = (document: string) => log.wake(hub.written([], [document]), false);
-      const documents = new PgDocuments(database, name, changed, () => log.unsure());
+      const documents = new PgDocuments(database, name, (document) => hub.document(document), log);
       return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened, onError);
     } catch (error) {
       await opened.disposeAsync();

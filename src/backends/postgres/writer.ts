@@ -6,7 +6,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { mayBeReady } from "../shared/store/hub.ts";
+import { readyJobs } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
 import type { Query } from "./pg.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -32,10 +32,10 @@ interface Written {
 /** Announces writes. */
 export interface Announcer {
   /**
-   * Returns the statement that notifies the other processes, also of what was to be announced a little later; `ready`: a task may
-   * be ready to run.
+   * Returns the statement that notifies the other processes, also of what was to be announced a little later; tasks of `jobs`
+   * may be ready to run.
    */
-  notification(ready: boolean): Query;
+  notification(jobs: ReadonlySet<string>): Query;
   /** A write has failed that may have been made even so, with its notification or without. */
   unsure(): void;
 }
@@ -80,10 +80,11 @@ export class Writer {
     // In the order of their ids, so that no two statements wait for each other.
     const sorted = [...first.values()].sort((a, b) => a.record.info.id < b.record.info.id ? -1 : 1);
     const claims = sorted.some((row) => workerOf(row) !== null);
-    const ready = sorted.some(({ record }) => mayBeReady(record.info));
     const query = prepare(sorted, this.name);
     // Other processes have little to do with a task that is claimed already: their notification can wait for the next one.
-    const notification = claims ? undefined : this.#log.notification(ready);
+    const notification = claims
+      ? undefined
+      : this.#log.notification(readyJobs(sorted.map(({ record }) => record.info)));
     const writing = this.#run<Written>(query, query.values, notification);
     const [row] = await writing.catch((error) => {
       this.#log.unsure();

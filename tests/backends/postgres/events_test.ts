@@ -192,9 +192,43 @@ for (const schema of ["My Jobs", "x".repeat(63)]) {
     stack.use(await EventLog.open(reader, OWN, true, listener, ignored));
     const other = stack.use(await EventLog.open(writer, OTHER, false, listener, ignored));
     const wake = () => {
-      other.wake(true, false);
+      other.notifyLater([]);
       return Promise.resolve(notified > 0);
     };
     await until(wake, "a notification has arrived");
   });
 }
+
+testUnless(
+  noPostgres,
+  "a notification names the jobs of which tasks may be ready, unless these are too many",
+  async () => {
+    const url = await emptyTables();
+    await using stack = new AsyncDisposableStack();
+    const [reader, writer] = [
+      stack.use(await Database.open(url, "mcp_jobs", 3)),
+      stack.use(await Database.open(url, "mcp_jobs", 3)),
+    ];
+    const ready: (readonly string[] | undefined)[] = [];
+    const listener = { event() {}, ready: (jobs?: ReadonlySet<string>) => void ready.push(jobs && [...jobs]) };
+    stack.use(await EventLog.open(reader, OWN, true, listener, ignored));
+    const other = stack.use(await EventLog.open(writer, OTHER, false, { event() {}, ready() {} }, ignored));
+    const notify = async (...jobs: readonly string[]) => {
+      const query = other.notification(new Set(jobs));
+      await writer.run(query, query.values);
+    };
+    const listens = async () => {
+      await notify("first");
+      return ready.length > 0;
+    };
+    await until(listens, "it listens");
+    await notify("one", "two");
+    await notify(); // Of tasks that have ended.
+    other.notifyLater(["later"]);
+    await notify("now");
+    const many = Array.from({ length: 100 }, (_, index) => `${index}`.padStart(100, "x"));
+    await notify(...many);
+    await until(() => Promise.resolve(ready.includes(undefined)), "all have arrived");
+    assertEquals(ready.filter((jobs) => jobs?.[0] !== "first"), [["one", "two"], ["later", "now"], undefined]);
+  },
+);

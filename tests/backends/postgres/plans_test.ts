@@ -26,7 +26,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const store = new PostgresStore(
     database,
     new Writer(database, name, () => {}, log),
-    new PgDocuments(database, name, () => {}, () => {}),
+    new PgDocuments(database, name, () => {}, log),
     60_000,
   );
   const worker = newWorker(["job"]);

@@ -40,8 +40,8 @@ testUnless(
 Deno.test("a write that has failed is announced as one that may have been made", async () => {
   const announced: unknown[] = [];
   const log = {
-    notification: (ready: boolean) => {
-      announced.push(["with the write", ready]);
+    notification: (jobs: ReadonlySet<string>) => {
+      announced.push(["with the write", ...jobs]);
       return { text: "" };
     },
     unsure: () => void announced.push("perhaps made"),
@@ -51,7 +51,7 @@ Deno.test("a write that has failed is announced as one that may have been made",
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
   await assertRejects(() => writer.create({ record: created(task, Date.now()), input: "{}" }), BackendError, "away");
-  assertEquals(announced, [["with the write", true], "perhaps made"]);
+  assertEquals(announced, [["with the write", "waits"], "perhaps made"]);
 });
 
 Deno.test("the notification of tasks that are claimed with their creation can wait, that of others goes with the write", async () => {

@@ -5,23 +5,23 @@
  */
 import type { DocumentStore, NamedDocument } from "../../../backend.ts";
 import type { Database } from "../database.ts";
+import type { Announcer } from "../writer.ts";
 
 /** Keeps documents in the table `documents`. */
 export class PgDocuments implements Omit<DocumentStore, "watch"> {
   readonly #database: Database;
   readonly #writer: string;
   readonly #changed: (name: string) => void;
-  readonly #unsure: () => void;
+  readonly #log: Announcer;
 
   /**
-   * `writer` is the name under which this process writes events. `changed` is called after each change, and `unsure` after
-   * one that has failed and may have been made even so.
+   * `writer` is the name under which this process writes events. `changed` is called after each change.
    */
-  constructor(database: Database, writer: string, changed: (name: string) => void, unsure: () => void) {
+  constructor(database: Database, writer: string, changed: (name: string) => void, log: Announcer) {
     this.#database = database;
     this.#writer = writer;
     this.#changed = changed;
-    this.#unsure = unsure;
+    this.#log = log;
   }
 
   async read(name: string): Promise<string | undefined> {
@@ -50,13 +50,14 @@ export class PgDocuments implements Omit<DocumentStore, "watch"> {
       delete: `DELETE FROM ${schema}.documents WHERE name = $1 AND body = $2`,
     };
     const kind = from === undefined ? "add" : to === undefined ? "delete" : "replace";
-    const writing = run({
+    const statement = {
       name: `mcp_jobs_document_${kind}`,
       text: `WITH given AS (SELECT $2::text, $3::text), changed AS (${changes[kind]} RETURNING name)
         INSERT INTO ${schema}.events (writer, tasks, document) SELECT $4, '[]', name FROM changed RETURNING seq`,
-    }, [name, from ?? null, to ?? null, this.#writer]);
+    };
+    const writing = run(statement, [name, from ?? null, to ?? null, this.#writer], this.#log.notification(new Set()));
     const rows = await writing.catch((error) => {
-      this.#unsure();
+      this.#log.unsure();
       throw error;
     });
     if (rows.length > 0) this.#changed(name);

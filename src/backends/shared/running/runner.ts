@@ -34,6 +34,7 @@ export class Runner implements WorkHandle {
   readonly ready: Promise<void>;
   readonly #store: RunnerStore;
   readonly #options: WorkOptions;
+  readonly #wakeOne: () => void;
   readonly #onError: OnError;
   readonly #running = new Map<string, Running>();
   /** New tasks that are being stored and claimed at once, by id; each has a slot. */
@@ -51,10 +52,14 @@ export class Runner implements WorkHandle {
   /** Resolves when a later call of `stop` has cut the grace short. */
   readonly #graceOver = Promise.withResolvers<void>();
 
-  /** Begins to claim tasks once `ready` resolves, and `options.after` does. */
-  constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
+  /**
+   * Begins to claim tasks once `ready` resolves, and `options.after` does. `wakeOne` is called where tasks may be ready, and this
+   * runner need not be the one that claims them; by default it is.
+   */
+  constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>, wakeOne?: () => void) {
     this.#store = store;
     this.#options = options;
+    this.#wakeOne = wakeOne ?? (() => this.wake());
     this.#onError = reporterOf(options.onError);
     this.#retries = new Retries(store, this.#onError);
     this.#mayClaim = options.after === undefined;
@@ -74,7 +79,7 @@ export class Runner implements WorkHandle {
 
   /** Claims tasks, if it may, has free slots, and tasks may be ready. */
   #claimMore(): void {
-    if (!this.#mayClaim || this.#stopping || this.#claiming || !this.#mayBeReady || this.#free <= 0) return;
+    if (this.#claiming || !this.#mayBeReady || !this.isFree) return;
     this.#claiming = this.#claim().catch((error) => {
       this.#onError(error, { where: "look for tasks to run" });
       this.#wakeIn(STORE_RETRY_MS);
@@ -82,7 +87,13 @@ export class Runner implements WorkHandle {
       this.#claiming = undefined;
       for (const id of this.#stopRequests.keys()) if (!this.#starting.has(id)) this.#stopRequests.delete(id);
       this.#claimMore();
+      if (this.#mayBeReady && !this.isFree) this.#wakeOne();
     });
+  }
+
+  /** Whether it may claim, and has a free slot. */
+  get isFree(): boolean {
+    return this.#mayClaim && !this.#stopping && this.#free > 0;
   }
 
   get #free(): number {
@@ -94,7 +105,7 @@ export class Runner implements WorkHandle {
    * stored. Returns `undefined`, without a call of `store`, where no slot is free or other tasks may wait for one.
    */
   start(id: string, store: () => Promise<ClaimedTask | boolean>): Promise<boolean> | undefined {
-    if (!this.#mayClaim || this.#stopping || this.#claiming || this.#mayBeReady || this.#free <= 0) return undefined;
+    if (this.#claiming || this.#mayBeReady || !this.isFree) return undefined;
     const start = async () => {
       try {
         const claim = await store();
@@ -131,7 +142,7 @@ export class Runner implements WorkHandle {
   /** Changes may have been missed. */
   recheck(): void {
     for (const { questions } of this.#running.values()) questions.recheck();
-    this.wake();
+    this.#wakeOne();
   }
 
   /** This worker no longer holds a task: another may run it now. */
@@ -163,7 +174,7 @@ export class Runner implements WorkHandle {
   #wakeIn(ms: number): void {
     if (this.#stopping) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, ms));
+    this.#timer = setTimeout(() => this.#wakeOne(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
   #start({ task, input, timeout, trace, mayHaveSteps, answers = {} }: ClaimedTask): void {

@@ -35,6 +35,7 @@ import { operated } from "./operated.ts";
 import type { Entry, Store } from "./store.ts";
 import { newestLines } from "../../../task_log/newest_lines.ts";
 import { update } from "./update.ts";
+import { WorkerGroups } from "../claiming/groups.ts";
 import { StoreWorker } from "../claiming/worker.ts";
 
 const OPTIONS: Rules<BackendOptions> = { onError: callback };
@@ -55,6 +56,7 @@ export class StoreBackend implements Backend {
   readonly #onError: OnError;
   /** The workers of this process. */
   readonly #workers = new Set<StoreWorker>();
+  readonly #groups = new WorkerGroups();
   readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
 
@@ -220,7 +222,8 @@ export class StoreBackend implements Backend {
   work(options: WorkOptions): WorkHandle {
     this.#checkOpen();
     const onError = options.onError ? reporterOf(options.onError) : this.#onError;
-    const worker = new StoreWorker(this.#store, this.#hub, this.#pauses, { ...options, onError });
+    const group = this.#groups.of(options);
+    const worker = new StoreWorker(this.#store, this.#hub, this.#pauses, group, { ...options, onError });
     this.#workers.add(worker);
     const stop = (grace: number) => worker.stop(grace).finally(() => void this.#workers.delete(worker));
     return { ready: worker.ready, stop };

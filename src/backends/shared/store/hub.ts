@@ -17,9 +17,9 @@ export interface HubListener {
   document?(name: string): void;
 }
 
-/** Whether a worker may begin a task now, or once it is due. */
-export function mayBeReady({ status }: TaskInfo): boolean {
-  return status === "PENDING" || status === "RETRYING";
+/** The jobs of those tasks that a worker may begin now, or once they are due. */
+export function readyJobs(tasks: readonly TaskInfo[]): ReadonlySet<string> {
+  return new Set(tasks.filter(({ status }) => status === "PENDING" || status === "RETRYING").map(({ job }) => job));
 }
 
 /** Passes every call on to all listeners. If one throws, the others are called all the same. */
@@ -59,22 +59,22 @@ export class Hub implements HubListener {
   }
 
   /**
-   * Announces what this process has just written, with how tasks have ended where that is at hand. Returns whether a task
-   * may be ready to run.
+   * Announces what this process has just written, with how tasks have ended where that is at hand. Returns the jobs
+   * of which tasks may be ready to run.
    */
   written(
     tasks: readonly TaskInfo[],
     documents: readonly string[] = [],
     outcomes: ReadonlyMap<TaskInfo, Outcome> = new Map(),
-  ): boolean {
+  ): ReadonlySet<string> {
     for (const name of documents) this.document(name);
     for (const task of tasks) {
       const outcome = outcomes.get(task);
       this.event({ kind: "change", task, ...(outcome && { outcome }) });
     }
-    const jobs = new Set(tasks.filter(mayBeReady).map(({ job }) => job));
+    const jobs = readyJobs(tasks);
     if (jobs.size > 0) this.ready(jobs);
-    return jobs.size > 0;
+    return jobs;
   }
 
   /** Removes all listeners. */
