@@ -23,23 +23,22 @@ for (const setting of SETTINGS) {
       await PostgresBackend.migrate({ url });
       const errors: unknown[] = [];
       const onError = (error: unknown) => void (error instanceof BackendError && errors.push(error.message));
-      await using front = await PostgresBackend.connect({ url, listen, onError });
-      await using one = await PostgresBackend.connect({ url, listen, onError });
-      await using other = await PostgresBackend.connect({ url, listen, onError });
+      await using one = await PostgresBackend.connect({ url, listen, pool: 3, onError });
+      await using other = await PostgresBackend.connect({ url, listen, pool: 3, onError });
       const run = (_: unknown, { attempt }: { readonly attempt: number }) => {
         if (attempt === 1) throw new Error("Not yet.");
         return attempt;
       };
       const jobs = [
         defineJob({ name: "job", input, run }),
-        defineJob({ name: "limited", input, run, concurrency: 5 }),
+        defineJob({ name: "limited", input, run, concurrency: 3 }),
       ];
-      const workers = [one, other].map((backend) => createWorker(backend, jobs, { concurrency: 10, onError }));
-      using feed = new TaskFeed(front);
-      const ended = await Promise.all(Array.from({ length: 60 }, async (_, index) => {
+      const workers = [one, other].map((backend) => createWorker(backend, jobs, { concurrency: 5, onError }));
+      using feed = new TaskFeed(one);
+      const ended = await Promise.all(Array.from({ length: 30 }, async (_, index) => {
         const retry = { attempts: 2, delay: 1, maxDelay: 1 };
-        const [backend, job] = [index % 3 === 0 ? one : front, index % 2 === 0 ? "job" : "limited"];
-        const { id } = await create(backend, job, { retry, priority: index % 5 });
+        const job = index % 2 === 0 ? "job" : "limited";
+        const { id } = await create(one, job, { retry, priority: index % 5 });
         return (await feed.wait(id, OWNER, AbortSignal.timeout(60_000))).status;
       }));
       await Promise.all(workers.map((worker) => worker.close()));
