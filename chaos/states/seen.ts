@@ -9,12 +9,15 @@ export class Seen implements Disposable {
   readonly end: Promise<FinishedTask>;
   readonly #feed: TaskFeed;
   readonly #tasks: TaskInfo[] = [];
+  /** When each of them arrived here, in ms since the epoch: their own times are of the store's clock, as each process knows it. */
+  readonly #arrived: number[] = [];
   #changed = Promise.withResolvers<void>();
 
   constructor(backend: Backend, id: string, owner: string) {
     this.#feed = new TaskFeed(backend);
     const add = (task: TaskInfo) => {
       this.#tasks.push(task);
+      this.#arrived.push(Date.now());
       this.#changed.resolve();
       this.#changed = Promise.withResolvers();
     };
@@ -36,7 +39,7 @@ export class Seen implements Disposable {
     const firstAsks = this.#tasks.findIndex((task) => openQuestions(task).length > 0);
     const answered = this.#tasks.findIndex((task, at) => at > firstAsks && openQuestions(task).length === 0);
     const later = firstAsks < 0 || answered < 0 ? [] : this.#tasks.slice(answered);
-    const answeredAt = later[0]?.updatedAt ?? Infinity;
+    const answeredAt = this.#arrived[answered] ?? Infinity;
     if (later.some((task) => openQuestions(task).length > 0)) problems.push(`an answer was lost: ${this}`);
     if (asked.some(({ at }) => at > answeredAt)) problems.push(`a question that was answered was asked again: ${this}`);
     if (this.#tasks.filter(isFinished).length > 1) problems.push(`it has ended twice: ${this}`);
