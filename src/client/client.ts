@@ -75,10 +75,11 @@ const CLIENT: Rules<ClientOptions> = {
 };
 
 const START: Rules<ClientStartOptions> = {
-  key: text,
+  // An empty one, such as that of a variable that is not set, would make one task of all starts.
+  key: { expected: "a text that is not empty", fits: (value) => typeof value === "string" && value !== "" },
   // A later one could be due, by the clock of the store, after the latest time that a `Date` can have.
   startAt: {
-    expected: `a valid Date, in ${new Date(LONGEST_WAIT_MS).getUTCFullYear()} at the latest`,
+    expected: `a valid Date, in the year ${new Date(LONGEST_WAIT_MS).getUTCFullYear()} at the latest`,
     fits: (value) => value instanceof Date && value.getTime() <= LONGEST_WAIT_MS,
   },
   priority: wholeNumber(0),

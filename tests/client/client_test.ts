@@ -140,6 +140,8 @@ Deno.test("unknown options and wrong values are refused by name", async () => {
     const starting = () => client.start(add, { a: 1 }, { startAt: new Date(never) });
     await assertRejects(starting, DefinitionError, "it must be a valid Date");
   }
+  const unset = () => client.start(add, { a: 1 }, { key: "" });
+  await assertRejects(unset, DefinitionError, "it must be a text that is not empty");
   for (const owner of ["", "x".repeat(129)]) {
     assertThrows(() => createClient(backend, { owner }), DefinitionError, "1 to 128 characters");
   }
