@@ -4,7 +4,6 @@
  * @module
  */
 import type { Backend } from "../backend.ts";
-import { JobsError } from "../errors.ts";
 import { HttpServer } from "../http/serve.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { callback, checkOptions, type Rules, wholeNumber } from "../options.ts";
@@ -58,7 +57,8 @@ export async function serveDashboard(backend: Backend, options: DashboardOptions
   const served = { backend, operator, samples, histories, streams, token };
   const onError = reporterOf(options.onError);
   await using opened = new AsyncDisposableStack();
-  const server = await listen(port, onError, (request, port) => answer(request, port, served));
+  const place = { port, hostname: "127.0.0.1", onError };
+  const server: HttpServer = await HttpServer.listen(place, (request) => answer(request, server.port, served));
   opened.defer(() => server.close());
   const sample = async () => samples.sample(await operator.counts(), Date.now());
   const failed = (error: unknown) => onError(error, { where: "count the tasks for the live page" });
@@ -77,20 +77,4 @@ export async function serveDashboard(backend: Backend, options: DashboardOptions
     finished: server.finished,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
-}
-
-/** Takes the port, and serves from then on. */
-async function listen(
-  port: number,
-  onError: OnError,
-  fetch: (request: Request, port: number) => Promise<Response>,
-): Promise<HttpServer> {
-  try {
-    const options = { port, hostname: "127.0.0.1", onError };
-    const server: HttpServer = await HttpServer.listen(options, (request) => fetch(request, server.port));
-    return server;
-  } catch (cause) {
-    const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port`." : `${cause}`;
-    throw new JobsError(`Cannot serve the page on 127.0.0.1:${port}: ${why}`, { cause });
-  }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { JobsError } from "../errors.ts";
 import type { OnError } from "../log/on_error.ts";
 import { doneWithin } from "../waiting.ts";
 import { requestOf } from "./request.ts";
@@ -77,10 +78,9 @@ export class HttpServer {
     this.#accepting = setInterval(() => acceptAgain(server), checkInterval);
   }
 
-  /** Takes the port, and serves from then on. Rejects with `Deno.errors.AddrInUse` if it is taken. */
+  /** Takes the port, and serves from then on. Rejects with `JobsError` if it cannot, as where the port is taken. */
   static async listen(options: ServeOptions, handler: Handler): Promise<HttpServer> {
     const { port, hostname, headersTimeout = HEADERS_TIMEOUT_MS, checkInterval = CHECK_INTERVAL_MS } = options;
-    const host = freeAddress(hostname, port);
     const server = createServer({
       headersTimeout,
       requestTimeout: 2 * headersTimeout,
@@ -88,13 +88,19 @@ export class HttpServer {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEAD_BYTES,
     });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ port, host }, () => {
-        server.off("error", reject);
-        resolve();
+    try {
+      const host = freeAddress(hostname, port);
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ port, host }, () => {
+          server.off("error", reject);
+          resolve();
+        });
       });
-    });
+    } catch (cause) {
+      const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port`." : `${cause}`;
+      throw new JobsError(`Cannot listen on ${hostname}:${port}: ${why}`, { cause });
+    }
     return new HttpServer(server, handler, options);
   }
 

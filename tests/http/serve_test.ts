@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { JobsError } from "../../src/errors.ts";
 import { type Handler, HttpServer } from "../../src/http/serve.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 import { Reported, unexpected } from "../support/errors.ts";
@@ -242,7 +243,7 @@ Deno.test("a port that is taken is an error, and IPv6 addresses may have bracket
   const server = await HttpServer.listen(options, (_, { remoteAddr }) => new Response(remoteAddr.hostname));
   assertEquals(await (await fetch(`http://[::1]:${server.port}/`)).text(), "::1");
   const again = () => HttpServer.listen({ ...options, port: server.port }, () => new Response());
-  await assertRejects(again, Deno.errors.AddrInUse);
+  await assertRejects(again, JobsError, `Cannot listen on [::1]:${server.port}: the port is taken. Pass another`);
   await server.close();
 });
 
@@ -252,6 +253,6 @@ Deno.test({
   async fn() {
     const listen = () =>
       HttpServer.listen({ port: 0, hostname: "127.0.0.1", onError: unexpected }, () => new Response());
-    await assertRejects(listen, Deno.errors.NotCapable, "Requires net access");
+    await assertRejects(listen, JobsError, "Requires net access");
   },
 });

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { JobsError } from "../../errors.ts";
 import { type Handler, HttpServer, type ServeOptions } from "../../http/serve.ts";
 import { whenAborted } from "../../waiting.ts";
 import { nameOfAddress } from "./hosts.ts";
@@ -31,7 +30,10 @@ export async function listen(
   fetch: Handler,
   close: () => Promise<void>,
 ): Promise<void> {
-  const server = await serve({ port, hostname, onError }, fetch);
+  const server = await HttpServer.listen({ port, hostname, onError }, (request, info) => {
+    if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
+    return fetch(request, info);
+  });
   const aborted = whenAborted(signal);
   try {
     await Promise.race([onListen(`http://${nameOfAddress(hostname)}:${server.port}/mcp`), aborted]);
@@ -39,19 +41,5 @@ export async function listen(
   } finally {
     await close();
     await server.close(CUT_OFF_MS);
-  }
-}
-
-/** Takes the port, and serves from then on. */
-async function serve(options: ServeOptions, fetch: Handler): Promise<HttpServer> {
-  try {
-    return await HttpServer.listen(options, (request, info) => {
-      if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
-      return fetch(request, info);
-    });
-  } catch (cause) {
-    const { hostname, port } = options;
-    const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port` to run." : `${cause}`;
-    throw new JobsError(`Cannot listen on ${hostname}:${port}: ${why}`, { cause });
   }
 }
