@@ -5,8 +5,9 @@
  */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import { TaskNotFound, TaskParked } from "../../errors.ts";
+import { newTaskId } from "../../ids.ts";
 import { openQuestions, type TaskInfo } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, whereWorkersDie, within } from "../stage.ts";
+import { type Cases, type Code, CONFIRM, OWNER, whereWorkersDie } from "../stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
@@ -95,12 +96,12 @@ export const parking: Cases = {
       order.push(String(name));
     };
     const worker = await stage.work({ note: code }, AT_ONCE);
-    // It is created first, but due only once the other one is parked.
-    const late = await stage.create({ job: "note", input: { name: "late" }, delay: 500, priority: 5 });
+    const older = newTaskId();
     const task = await stage.create({ job: "note", input: { name: "answered", asks: true }, priority: 5 });
     const parked = await stage.parked(task);
     await worker.close(0);
-    await within(new Promise((resolve) => setTimeout(resolve, 600)), () => "");
+    // Its id is older, and it is queued before the other one is queued again.
+    const late = await stage.create({ id: older, job: "note", input: { name: "late" }, priority: 5 });
     const urgent = await stage.create({ job: "note", input: { name: "urgent" }, priority: 1 });
     await stage.answer(parked, YES);
     await stage.work({ note: code }, AT_ONCE);
