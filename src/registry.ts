@@ -27,8 +27,8 @@ export interface RegistryOptions extends JobPolicy {
    */
   readonly cancelOnDisconnect?: boolean;
   /**
-   * How long a call waits before it returns a handle, in ms, for `AdaptiveExposureStrategy`. Default: that of the
-   * strategy.
+   * How long a call waits before it returns a handle, in ms, for `AdaptiveExposureStrategy`, and how long `task_status`
+   * waits at most; with 0, that waits as the strategy says. Default: that of the strategy.
    */
   readonly answerWithin?: number;
   /** The largest answer with a result, in bytes, from 8,000 to 780,000. Default: the server's `inlineBytes`. */
