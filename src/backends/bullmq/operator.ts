@@ -7,6 +7,7 @@ import type { Backend, Operator } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { operatorOf } from "../../operator/operator.ts";
 import type { JobPauses, OperatedStore, SubmittedTask } from "../../operator/primitives.ts";
+import { checkOptions, type Rule } from "../../options.ts";
 import type { RedisStore } from "./redis/store.ts";
 import { type Snapshot, toTask } from "./snapshot.ts";
 
@@ -53,11 +54,21 @@ function operatedOn({ operating, parking, deadline }: RedisStore, { find, call }
   };
 }
 
+/** The name of a job whose queue can exist. */
+const QUEUED: Rule = {
+  expected: 'a text without ":" on BullMQ',
+  fits: (value) => typeof value === "string" && !value.includes(":"),
+};
+
 /** The pauses of jobs: BullMQ itself starts no job of a paused queue, whatever worker asks for one. */
 function pausesOn({ operating }: RedisStore, { call }: Calls): JobPauses {
+  const set = async (of: "pause" | "resume", job: string) => {
+    checkOptions(of, { job }, { job: QUEUED });
+    await call(`${of} a job`, () => operating.setPaused(job, of === "pause"));
+  };
   return {
-    pause: (job) => call("pause a job", () => operating.setPaused(job, true)),
-    resume: (job) => call("resume a job", () => operating.setPaused(job, false)),
+    pause: (job) => set("pause", job),
+    resume: (job) => set("resume", job),
     jobs: () => call("read what is paused", () => operating.paused()),
   };
 }

@@ -7,6 +7,7 @@ import { type Job, Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import type { NewTask, TaskInfo } from "../../../backend.ts";
 import { BullMqBackend, createWorker, defineJob } from "../../../mod.ts";
+import { DefinitionError } from "../../../src/errors.ts";
 import { firstIdOf, newTaskId } from "../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
@@ -107,6 +108,15 @@ test("a task that an earlier version has stored under an id of a fast clock is o
   assertEquals(await listed(), [id]);
   await create(place);
   assertEquals(await listed(), [id]);
+});
+
+test("a job that no queue can have the name of is neither paused nor resumed, and nothing of it is stored", async (place) => {
+  const { backend: { operator }, admin, prefix } = place;
+  for (const act of ["pause", "resume"] as const) {
+    const expected = `Cannot use "a:b" as job of ${act}: it must be a text without ":" on BullMQ.`;
+    await assertRejects(() => operator[act]("a:b"), DefinitionError, expected);
+  }
+  assertEquals(await admin.exists(`${prefix}:mcp-jobs:paused`), 0);
 });
 
 test("a pause holds back the workers of others, too, and a pause that others have made is seen", async (place) => {
