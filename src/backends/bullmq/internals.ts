@@ -12,7 +12,7 @@ import { nextTick } from "node:process";
 // resolve npm:bullmq a second time and find no types for it (Deno 2.9).
 import type {} from "pg";
 import { internalOf, MissingInternal } from "../../libraries/internals.ts";
-import { checkScripts } from "./redis/scripts/changed.ts";
+import { checkScripts, LAST } from "./redis/scripts/changed.ts";
 
 /** BullMQ's module, which is loaded when the backend connects. */
 export type BullMq = typeof import("bullmq");
@@ -35,6 +35,7 @@ export type CheckedBullMq = Pick<BullMq, "Job" | "RedisConnection" | "RedisQueue
 export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }: CheckedBullMq): void {
   retryMethodsOf(Worker.prototype);
   internalOf("bullmq", "Job", Job.prototype, "addJob", isFunction);
+  internalOf("bullmq", "Worker", Worker.prototype, "createJob", isFunction);
   for (const name of ["waitForJob", "disconnectBlocking"]) {
     internalOf("bullmq", "RedisQueueBackend", RedisQueueBackend.prototype, name, isFunction);
   }
@@ -95,6 +96,16 @@ export function askRedisWhatIsDue(worker: Worker): void {
     const marker = await wait(Math.min(seconds, drainDelay));
     return marker && { ...marker, score: 0 };
   };
+}
+
+/** Makes a worker that has taken the last job wait until it is woken. By itself it asks for another one. */
+export function waitAfterLast(worker: Worker): void {
+  const createJob = internalOf("bullmq", "Worker", worker, "createJob", isFunction);
+  internalOf("bullmq", "Worker", worker, "drained", isBoolean);
+  Reflect.set(worker, "createJob", (data: { readonly processedBy?: string }, id: string) => {
+    if (data.processedBy === LAST) Reflect.set(worker, "drained", true);
+    return Reflect.apply(createJob, worker, [data, id]);
+  });
 }
 
 /**
@@ -235,6 +246,10 @@ interface Commands {
 
 function isCommands(value: unknown): value is Commands {
   return isObject(value) && isFunction(Reflect.get(value, "shift"));
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
 }
 
 function isString(value: unknown): value is string {

@@ -10,6 +10,7 @@ import {
   retryMethodsOf,
   scriptsOn,
   socketOf,
+  waitAfterLast,
   withDuplicate,
   writesTogether,
 } from "../../../src/backends/bullmq/internals.ts";
@@ -42,6 +43,7 @@ Deno.test("the BullMQ and the ioredis that are installed have every internal tha
 const members: readonly [keyof CheckedBullMq, string][] = [
   ["Worker", "retryIfFailed"],
   ["Worker", "checkConnectionError"],
+  ["Worker", "createJob"],
   ["Job", "addJob"],
   ["RedisQueueBackend", "waitForJob"],
   ["RedisQueueBackend", "disconnectBlocking"],
@@ -86,6 +88,12 @@ const changes: readonly [script: string, from: string, to: string, missing: stri
     "return nil, queueAttributes[3]",
     "that tells whether its queue is full",
   ],
+  [
+    "moveToFinished",
+    "addBaseMarkerIfNeeded(markerKey, false)",
+    "addBaseMarkerIfNeeded(markerKey)",
+    "that sets a marker when it has taken a job",
+  ],
 ];
 
 for (const [script, from, to, what] of changes) {
@@ -119,6 +127,7 @@ Deno.test("a script without a clock is not changed, and one with a clock gets Re
 Deno.test("a worker or a connection that lacks a member is an error when it is used", () => {
   const worker: bullmq.Worker = Object.create(bullmq.Worker.prototype, { retryIfFailed: { value: undefined } });
   assertMissing("bullmq", "Worker.retryIfFailed", () => retryMethodsOf(worker));
+  assertMissing("bullmq", "Worker.drained", () => waitAfterLast(worker));
   const fields: readonly [string, (connection: Redis) => unknown][] = [
     ["status", closable],
     ["flushQueue", closable],

@@ -7,7 +7,14 @@ import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../backend.ts";
 import { patchScripts } from "./scripts/changed.ts";
-import { askRedisWhatIsDue, type BullMq, closeForGood, closeWaitingWith, withDuplicate } from "../internals.ts";
+import {
+  askRedisWhatIsDue,
+  type BullMq,
+  closeForGood,
+  closeWaitingWith,
+  waitAfterLast,
+  withDuplicate,
+} from "../internals.ts";
 import { openWaiting } from "./connection.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { WORKER } from "./scripts/read.ts";
@@ -32,6 +39,7 @@ export class RedisWorkers {
     const [worker, blocking] = withDuplicate(this.#client, () => new this.#bullmq.Worker(queue, process, settings));
     withHeartbeat(blocking);
     askRedisWhatIsDue(worker);
+    waitAfterLast(worker);
     closeWaitingWith(worker, () => closeForGood(blocking));
     worker.on("error", () => {}); // Until `pauseAfterErrors` listens, which reports them.
     this.#closers.push(async () => {

@@ -1,7 +1,7 @@
 /**
  * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, keep the lists of
- * tasks, pass on to a run what earlier ones have recorded, and start no more jobs than their limits allow. What is needed of
- * a script is looked up in its text, and checked when the library is loaded.
+ * tasks, pass on to a run what earlier ones have recorded, start no more jobs than their limits allow, and tell of the last
+ * one. What is needed of a script is looked up in its text, and checked when the library is loaded.
  *
  * @module
  */
@@ -37,6 +37,7 @@ export function checkScripts(scripts: ReadonlyMap<string, string>): void {
   check(PROMOTING_SCRIPTS, "that promotes delayed jobs by their priority", (_, lua) => PROMOTED.test(lua));
   check(MOVING_SCRIPTS, "with the arguments that name its job", (name, lua) => movesOf(name, lua) !== undefined);
   check(CLAIMING_SCRIPTS, "that tells whether its queue is full", (_, lua) => lua.includes(FREE));
+  check(CLAIMING_SCRIPTS, "that sets a marker when it has taken a job", (_, lua) => TAKEN.test(lua));
 }
 
 /** Makes all scripts that BullMQ will define on a connection follow our rules, and keep the limits of these jobs. */
@@ -46,7 +47,7 @@ export function patchScripts(connection: Redis, limits: Limits = {}): Redis {
     const [plain = ""] = name.split(":");
     return define(name, {
       ...script,
-      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(lua, limits)))),
+      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(tellingOfLast(lua), limits)))),
     });
   };
   return connection;
@@ -94,6 +95,33 @@ function parkedFirst(lua: string): string {
                 move("open", jobId)
             else${queue}`);
   return changed === lua ? lua : `${QUEUE_AGAIN}${changed}`;
+}
+
+/** Replaces the worker's name in a reply with a job if no other one waits or is delayed: BullMQ drops unknown fields. */
+export const LAST = "mcp-jobs:last";
+
+/** How BullMQ's scripts end when they have taken a job: they set the marker that wakes a worker, and return the job. */
+const TAKEN =
+  /addBaseMarkerIfNeeded\(markerKey, false\)(?:\s*--[^\n]*\n)*\s*return \{rcall\("HGETALL", jobKey\), jobId, 0, 0\}/;
+
+/**
+ * Changes a script of BullMQ so that it says when it has taken the last job, and leaves no marker then. By itself each job
+ * wakes a worker again that finds none, and its own worker asks for another one at once: two scripts for nothing.
+ */
+function tellingOfLast(lua: string): string {
+  return lua.replace(
+    TAKEN,
+    `local data, others = rcall("HGETALL", jobKey), rcall("LLEN", keyPrefix .. "wait")
+  for _, set in ipairs({ "prioritized", "delayed" }) do others = others + rcall("ZCARD", keyPrefix .. set) end
+  if others > 0 then
+    addBaseMarkerIfNeeded(markerKey, false)
+  else
+    rcall("ZREM", markerKey, "0")
+    table.insert(data, "pb")
+    table.insert(data, "${LAST}")
+  end
+  return {data, jobId, 0, 0}`,
+  );
 }
 
 /** How BullMQ's scripts find that a queue is neither paused nor full. */

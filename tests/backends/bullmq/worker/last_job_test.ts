@@ -1,0 +1,144 @@
+import { type Job, Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
+import type { RedisWorkers } from "../../../../src/backends/bullmq/redis/workers.ts";
+import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { assertEquals } from "../../../../tools/std.ts";
+import { ignored } from "../../../support/errors.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+
+/** How long a worker waits for a job unless it is woken, in s: longer than any test. */
+const LONG_S = 600;
+
+interface Place {
+  readonly queue: Queue;
+  readonly workers: RedisWorkers;
+  /** How many markers the queue has: each wakes a worker. */
+  markers(): Promise<number>;
+  /** Starts a worker of BullMQ itself. */
+  startOther(run: (job: Job) => Promise<unknown>): Worker;
+}
+
+function test(name: string, run: (place: Place) => Promise<void>): void {
+  testUnless(noRedis, `bullmq: ${name}`, async () => {
+    await using redis = await openRedis();
+    const prefix = `test-${crypto.randomUUID()}`;
+    const connection = { url: redis.url, maxRetriesPerRequest: null };
+    const store = await RedisStore.open(redis.url, ignored, prefix);
+    const workers = store.workers();
+    const queue = new Queue("few", { connection, prefix });
+    const admin = new Redis(redis.url);
+    const others: Worker[] = [];
+    await run({
+      queue,
+      workers,
+      markers: () => admin.zcard(queue.toKey("marker")),
+      startOther: (run) => {
+        const other = new Worker("few", run, { connection, prefix, drainDelay: LONG_S });
+        others.push(other);
+        return other;
+      },
+    });
+    await Promise.all([workers.close(), ...others.map((other) => other.close())]);
+    await Promise.all([queue.close(), store.close(), admin.quit()]);
+  });
+}
+
+/** A worker of ours, and what it has asked Redis for until it waited for a job. */
+function startOurs({ workers }: Place, run: (job: Job) => Promise<unknown>, concurrency: number) {
+  const worker = workers.start("few", run, { concurrency, autorun: false, drainDelay: LONG_S });
+  const backend = worker.getBackend();
+  const [take, wait] = [backend.moveToActive.bind(backend), backend.waitForJob.bind(backend)];
+  const waits = Promise.withResolvers<readonly string[]>();
+  const asked: string[] = [];
+  backend.moveToActive = (...args) => {
+    asked.push("take");
+    return take(...args);
+  };
+  backend.waitForJob = (seconds) => {
+    waits.resolve([...asked, "wait"]);
+    return wait(seconds);
+  };
+  void worker.run();
+  return { worker, asked: waits.promise };
+}
+
+/** Jobs that run until the test lets them end. */
+function gated() {
+  const started: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  let [enough, awaited] = [0, Promise.withResolvers<void>()];
+  return {
+    started,
+    run: async ({ name }: Job) => {
+      if (started.push(name) >= enough) awaited.resolve();
+      await gate.promise;
+    },
+    /** Resolves once so many have started. */
+    until: (count: number) => {
+      [enough, awaited] = [count, Promise.withResolvers<void>()];
+      if (started.length >= enough) awaited.resolve();
+      return awaited.promise;
+    },
+    open: () => gate.resolve(),
+  };
+}
+
+test("a worker that has taken the last job waits for the next one, and no marker wakes another worker", async (place) => {
+  const { queue, markers } = place;
+  const jobs = gated();
+  await queue.addBulk(["first", "second"].map((name) => ({ name, data: {} })));
+  assertEquals(await markers(), 1);
+  const { asked } = startOurs(place, jobs.run, 4);
+  assertEquals([await asked, await markers()], [["take", "take", "wait"], 0]);
+  await queue.add("third", {});
+  await jobs.until(3);
+  assertEquals([jobs.started, await markers()], [["first", "second", "third"], 0]);
+  jobs.open();
+});
+
+test("while jobs wait, or are delayed, a marker wakes other workers as before", async (place) => {
+  const { queue, markers } = place;
+  const jobs = gated();
+  await queue.addBulk(["first", "second"].map((name) => ({ name, data: {} })));
+  startOurs(place, jobs.run, 1);
+  await jobs.until(1);
+  assertEquals(await markers(), 1);
+  const others = gated();
+  place.startOther(others.run);
+  await others.until(1);
+  assertEquals(others.started, ["second"]);
+  for (const { open } of [jobs, others]) open();
+});
+
+test("beside a delayed job a worker asks when it is due, and starts it then", async (place) => {
+  const { queue } = place;
+  const jobs = gated();
+  await queue.add("delayed", {}, { delay: 300 });
+  await queue.add("first", {});
+  const { asked } = startOurs(place, jobs.run, 4);
+  assertEquals(await asked, ["take", "take", "wait"]);
+  await jobs.until(2);
+  assertEquals(jobs.started, ["first", "delayed"]);
+  jobs.open();
+});
+
+test("no job of many waits for a worker that nothing wakes, whoever takes the last one", async (place) => {
+  const { queue } = place;
+  const ended = Promise.withResolvers<void>();
+  let left = 200;
+  const run = () => {
+    if (--left === 0) ended.resolve();
+    return Promise.resolve();
+  };
+  for (let i = 0; i < 2; i++) {
+    startOurs(place, run, 1);
+    place.startOther(run);
+  }
+  for (let i = 0; i < 100; i++) {
+    await queue.add("one", {});
+    await queue.add("delayed", {}, { delay: i % 7 });
+  }
+  await ended.promise;
+  assertEquals(await queue.getJobCountByTypes("wait", "delayed", "prioritized"), 0);
+});
