@@ -5,6 +5,7 @@
  */
 import { expiresAt, isFinished, type Json, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
 import type { LogLine } from "../../backend.ts";
+import { LATEST_DATE_MS } from "../../waiting.ts";
 import { claimed, type TaskRecord } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
@@ -50,9 +51,6 @@ export interface Change {
   readonly lines?: readonly LogLine[];
 }
 
-/** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
-const LATEST_MS = 8.64e15;
-
 /** Sorts before every id. */
 export const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
@@ -86,5 +84,5 @@ export function isDelayed({ info }: TaskRecord): boolean {
 /** When a finished task may be deleted, in ms since the epoch. */
 export function deletedAt(info: TaskInfo): number | undefined {
   const expired = expiresAt(info);
-  return expired === undefined ? undefined : Math.min(expired + TOMBSTONE_MS, LATEST_MS);
+  return expired === undefined ? undefined : Math.min(expired + TOMBSTONE_MS, LATEST_DATE_MS);
 }

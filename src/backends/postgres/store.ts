@@ -8,13 +8,14 @@ import { type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.t
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { OperatingStore } from "../shared/store/operating.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway, isCut } from "./database.ts";
 import { type HeldTask, PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
-import { PgOperating } from "./operating/operating.ts";
+import { operatingOf } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
 import { entryOf, LAST_ID, type NewRow, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
@@ -40,7 +41,7 @@ const MAX_READ = 200;
 export class PostgresStore implements Store<PgEntry> {
   readonly streams: StreamStore;
   readonly documents: PgDocuments;
-  readonly operating: PgOperating;
+  readonly operating: OperatingStore<PgEntry>;
   readonly #database: Database;
   readonly #writer: Writer;
   readonly #steps: PgSteps;
@@ -60,7 +61,7 @@ export class PostgresStore implements Store<PgEntry> {
     this.#read = batched((ids) => this.#readMany(ids), MAX_READ, { isFatal: isAway });
     this.#named = batched((keys) => this.#namedMany(keys), MAX_READ, { isFatal: isAway });
     this.#ahead = new Ahead(documents);
-    this.operating = new PgOperating(database, this.#ahead, this.#read);
+    this.operating = operatingOf(database, this.#ahead, this.#read);
   }
 
   now(): number {

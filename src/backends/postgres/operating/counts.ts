@@ -9,7 +9,7 @@ import { NO_TASKS } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import type { TaskStatus } from "../../../task.ts";
 import type { Database } from "../database.ts";
-import { heldIds } from "./held.ts";
+import { heldIds } from "../tables/parts.ts";
 import { parseState } from "./states.ts";
 
 /** The most rows that a sweep merges at once. */

@@ -7,7 +7,7 @@
 import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import type { Database } from "../database.ts";
 import { entryOf, FIRST_ID, LAST_ID, TASK_COLUMNS, type TaskRow } from "../rows.ts";
-import { heldIds } from "./held.ts";
+import { heldIds } from "../tables/parts.ts";
 import { MARKED, statesOf } from "./states.ts";
 
 /** The most ids that one page reads. */

@@ -6,7 +6,7 @@
 import { CLOCKS_DIFFER_MS, firstIdOf } from "../../../ids.ts";
 import type { Purged, PurgedPage } from "../../../operator/primitives.ts";
 import type { Database } from "../database.ts";
-import { goneStatements } from "./gone.ts";
+import { goneStatements } from "../tables/parts.ts";
 import { MARKED } from "./states.ts";
 
 /** The most tasks that one page reads. */

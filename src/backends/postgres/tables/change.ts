@@ -8,7 +8,7 @@ import { MAX_BYTES, MAX_LINES, sizeOf } from "../../../task_log/newest_lines.ts"
 import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.ts";
 import { type Change, deletedAt, dueOf, isDelayed } from "../rows.ts";
 import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
-import { announced, counted, queued } from "./written.ts";
+import { announced, counted, queued } from "./parts.ts";
 
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
 const EXPIRY_STEP_MS = 60_000;

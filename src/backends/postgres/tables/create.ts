@@ -9,7 +9,7 @@ import { stateOf } from "../operating/states.ts";
 import { dueOf, isDelayed, type NewRow } from "../rows.ts";
 import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
 import { isPaused } from "./claim.ts";
-import { announced, counted, queued } from "./written.ts";
+import { announced, counted, queued } from "./parts.ts";
 
 /** What a statement has for keys: the part that reads them, and the condition for a row. */
 interface Keyed {

@@ -6,7 +6,7 @@
 import type { Database } from "../database.ts";
 import { EVENT_TTL_MS } from "../events.ts";
 import { mergeCounts } from "../operating/counts.ts";
-import { goneStatements } from "../operating/gone.ts";
+import { goneStatements } from "./parts.ts";
 import { MAX_WRITES } from "../writer.ts";
 
 /** Deletes up to `page` rows of each kind, or as many tasks as one write may have ended. Resolves with whether there may be more. */
