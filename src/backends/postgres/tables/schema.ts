@@ -80,6 +80,12 @@ export const STEPS: readonly Step[] = [
     END;`,
 ];
 
+/** The tables that this code writes. Others may have tables in the same schema. */
+const TABLES = [
+  ...["tasks", "queue", "claims", "limits", "workers", "events", "counts", "marks", "expiries", "steps", "logs"],
+  ...["keys", "streams", "documents"],
+];
+
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;
 
@@ -110,7 +116,7 @@ function transaction(schema: string, step: string, version: number): string {
   END $migrate$`;
 }
 
-/** Rejects with `BackendError` if the tables have not the `latest` version, or if this user cannot write to them. */
+/** Rejects with `BackendError` if the tables are not of the `latest` version, or if this user cannot write to them. */
 export async function checkSchema(database: Database, latest: number = STEPS.length): Promise<void> {
   const { run, schema } = database;
   const version = await versionOf(database, latest);
@@ -121,11 +127,10 @@ export async function checkSchema(database: Database, latest: number = STEPS.len
     throw unusable(`the schema ${schema} ${what}. Run PostgresBackend.migrate({ url }).`);
   }
   const [rights] = await run<{ missing: string | null }>({
-    text: `SELECT string_agg(relname || ' (' || kind || ')', ', ') AS missing
-      FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
-      WHERE relnamespace = $1::regnamespace AND relkind = 'r' AND relname <> 'migrations'
-        AND NOT has_table_privilege(pg_class.oid, kind)`,
-  }, [schema]);
+    text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing
+      FROM unnest($1::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
+      WHERE NOT has_table_privilege($2 || '.' || name, kind)`,
+  }, [TABLES, schema]);
   if (rights?.missing) {
     throw unusable(
       `this user lacks rights in ${schema}: ${rights.missing}. Grant them; docs/postgres.md has the commands.`,
