@@ -136,8 +136,7 @@ export function required(rule: Rule): Rule {
   return { ...rule, required: true };
 }
 
-/** A value as error messages show it. */
-/** A value as an error names it: a text in quotes, so that it is told apart from a number. */
+/** A value as error messages show it: a text in quotes, so that nobody reads it as a number. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "function") return "a function";

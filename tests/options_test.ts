@@ -231,13 +231,15 @@ Deno.test("a wrong argument of a public function or method is an error that says
 });
 
 Deno.test("what is no schema is refused, and the error says what it is the schema of", async () => {
-  for (const wrong of [undefined, null, 5]) {
-    const what = `Cannot validate the input for echo: ${wrong} is no schema.`;
+  for (
+    const [wrong, named] of [[undefined, "undefined"], [null, "null"], [5, "5"], ["text", '"text"'], [[], "a list"]]
+  ) {
+    const what = `Cannot validate the input for echo: ${named} is no schema.`;
     await assertRejects(async () => await untyped(validate)(wrong, {}, "input for echo"), DefinitionError, what);
     await assertRejects(
       async () => await untyped(resultOrHandle)(wrong),
       DefinitionError,
-      `${wrong} is no JSON Schema`,
+      `: ${named} is no JSON Schema`,
     );
   }
 });

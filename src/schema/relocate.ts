@@ -5,6 +5,7 @@
  */
 import { DefinitionError } from "../errors.ts";
 import { isObject } from "../json.ts";
+import { shown } from "../options.ts";
 import type { JsonSchema } from "./json_schema.ts";
 
 /**
@@ -14,7 +15,7 @@ import type { JsonSchema } from "./json_schema.ts";
 export function relocateSchema(schema: JsonSchema, place: string): JsonSchema {
   if (!isObject(schema)) {
     throw new DefinitionError(
-      `Cannot put a schema at ${place}: ${schema} is no JSON Schema. A job without \`output\` has none.`,
+      `Cannot put a schema at ${place}: ${shown(schema)} is no JSON Schema. A job without \`output\` has none.`,
     );
   }
   if ("$id" in schema) return schema;

@@ -5,6 +5,7 @@
  */
 import { DefinitionError, InvalidInput } from "../errors.ts";
 import { isObject, toJson } from "../json.ts";
+import { shown } from "../options.ts";
 import { checkOf, type JsonSchema } from "./json_schema.ts";
 import { type PatternGuard, patternGuardOf } from "./pattern_guard.ts";
 import type { Json } from "../task.ts";
@@ -146,7 +147,9 @@ export async function checkSchema(schema: Schema, what: string): Promise<void> {
 function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
   if (!isStandard(schema) && !isObject(schema)) {
     throw new DefinitionError(
-      `Cannot validate the ${what}: ${schema} is no schema. Pass a Standard Schema, as of zod, or a JSON Schema.`,
+      `Cannot validate the ${what}: ${
+        shown(schema)
+      } is no schema. Pass a Standard Schema, as of zod, or a JSON Schema.`,
     );
   }
   return patternGuardOf(schema, () => isStandard(schema) ? inputOf(schema) : schema, what);

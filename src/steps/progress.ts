@@ -14,17 +14,19 @@ const ROUNDING = 1e-6;
 
 /** The `progress` of one run. `onError` receives the first report that is no fraction: it must not end the work. */
 export function progressOf(claim: Pick<Claim, "task" | "report">, onError: OnError): JobContext["progress"] {
-  let told = false;
+  let isReported = false;
   return async (fraction, message) => {
     const number = Number(fraction);
     const progress = Math.min(1, Math.max(0, number || 0));
-    if (!told && !(Math.abs(number - progress) < ROUNDING)) {
-      told = true;
+    if (!isReported && !(Math.abs(number - progress) < ROUNDING)) {
+      isReported = true;
       const { id, job } = claim.task;
-      const given = typeof fraction === "number" ? fraction : `a ${typeof fraction}`;
-      const error =
-        `ctx.progress(${given}) is reported as ${progress}: pass a number from 0 to 1, such as 0.5 for 50 %.`;
-      onError(new DefinitionError(error), { where: "report the progress of a job", job, task: id });
+      // Logs are to contain no text of a user.
+      const given = typeof fraction === "number" ? fraction : typeof fraction;
+      const error = new DefinitionError(
+        `ctx.progress(${given}) is reported as ${progress}: pass a number from 0 to 1, such as 0.5 for 50 %.`,
+      );
+      onError(error, { where: "report the progress of a job", job, task: id });
     }
     await claim.report({ progress, message: message === undefined ? undefined : cutMessage(String(message)) });
   };
