@@ -23,8 +23,8 @@ const PROBE_MS = 800;
 const SILENCE = "Query read timeout";
 
 /**
- * The codes of statements that were certainly not carried out, so that they are made again: an idle connection was closed
- * before the server read them, or the role has a stricter isolation, under which they may not wait for others.
+ * The codes of statements that were certainly not carried out, so that they are run again: an idle connection was closed
+ * before the server read them, or the role has a stricter isolation, under which statements that conflict with others fail.
  */
 const AGAIN = ["57P05", "40001"];
 
