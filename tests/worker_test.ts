@@ -387,7 +387,7 @@ Deno.test("code that ignores its time-out may still run, so a cancelled task doe
   assertEquals(works, ["stopped", "stop_requested"]);
 });
 
-Deno.test("progress is clamped to 0 to 1, and a message is converted to text; onError receives the first number that is no fraction", async () => {
+Deno.test("progress is clamped to 0 to 1, and a message is converted to text; onError receives the first wrong number", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const job = defineJob({

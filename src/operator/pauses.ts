@@ -23,7 +23,7 @@ export class Pauses implements JobPauses, Disposable {
     this.#documents = documents;
     this.#changed = changed;
     this.#unsubscribe = documents.watch((name) => {
-      if (name === undefined || name.startsWith(PAUSED)) this.reread();
+      if (name === undefined || name.startsWith(PAUSED)) this.#reread();
     });
   }
 
@@ -33,7 +33,7 @@ export class Pauses implements JobPauses, Disposable {
   }
 
   /** From now on, the pauses are read again before anything begins, and jobs that wait may be free. */
-  reread(): void {
+  #reread(): void {
     this.forget();
     this.#changed();
   }
@@ -78,7 +78,7 @@ export class Pauses implements JobPauses, Disposable {
   /** Writes the document of a job. */
   async #write(job: string, text: string | undefined): Promise<void> {
     await changeDocument(this.#documents, PAUSED + job, () => text);
-    this.reread();
+    this.#reread();
   }
 
   async #read(): Promise<ReadonlySet<string>> {
