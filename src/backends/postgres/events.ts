@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { doneWithin } from "../../waiting.ts";
+import { pause, unlessAborted } from "../../waiting.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { cutOff, type Database } from "./database.ts";
 import { type HubListener, readyJobs } from "../shared/store/hub.ts";
@@ -68,7 +68,8 @@ export class EventLog implements AsyncDisposable {
   readonly #onError: OnError;
   readonly #channel: string;
   readonly #writer: string;
-  readonly #closed = Promise.withResolvers<void>();
+  /** Not a promise, which would keep what every wait has added to it. */
+  readonly #closed = new AbortController();
   readonly #listening: Promise<void>;
   #numbers: EventNumbers;
   /** When the server was started that events were last read from: it tells servers apart. */
@@ -156,14 +157,14 @@ export class EventLog implements AsyncDisposable {
   /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#open = false;
-    this.#closed.resolve();
+    this.#closed.abort();
     clearTimeout(this.#timer);
     await Promise.all([this.#listening, this.#reading, this.#notifying]);
   }
 
   async #notifyWhileDue(): Promise<void> {
     while (this.#isDue) {
-      await doneWithin(this.#closed.promise, LATER_MS);
+      await pause(LATER_MS, this.#closed.signal);
       if (!this.#isDue) break;
       const query = this.notification(new Set());
       // This process need not be woken by its own notification.
@@ -189,16 +190,18 @@ export class EventLog implements AsyncDisposable {
         this.#read();
       });
       try {
-        await Promise.race([lost.promise, this.#listenOn(client), this.#closed.promise]);
+        await unlessAborted(Promise.race([lost.promise, this.#listenOn(client)]), this.#closed.signal);
       } catch (error) {
-        // Until it listens again, events are polled.
-        this.#onError(error, { where: "listen to PostgreSQL" });
-        this.#database.cutOffIdle();
+        if (this.#open) {
+          // Until it listens again, events are polled.
+          this.#onError(error, { where: "listen to PostgreSQL" });
+          this.#database.cutOffIdle();
+        }
       }
       this.#client = undefined;
       cutOff(client);
       await client.end().catch(() => {}); // It is closed already.
-      if (this.#open) await doneWithin(this.#closed.promise, RETRY_MS);
+      await pause(RETRY_MS, this.#closed.signal);
     }
   }
 
@@ -208,7 +211,9 @@ export class EventLog implements AsyncDisposable {
     await client.query(`LISTEN ${this.#channel}`);
     this.#client = client;
     this.#read();
-    while (!await doneWithin(this.#closed.promise, PULSE_MS)) {
+    while (true) {
+      await pause(PULSE_MS, this.#closed.signal);
+      if (!this.#open) return;
       const { rows: [row] } = await client.query<{ readOnly: boolean }>(IS_READ_ONLY);
       if (row?.readOnly) throw new Error("it is read-only now");
     }
@@ -217,8 +222,8 @@ export class EventLog implements AsyncDisposable {
   #wait(): void {
     if (!this.#open) return;
     clearTimeout(this.#timer);
-    const pause = this.#client && this.#numbers.missing.length === 0 ? SAFETY_POLL_MS : POLL_MS;
-    this.#timer = setTimeout(() => this.#read(true), pause);
+    const ms = this.#client && this.#numbers.missing.length === 0 ? SAFETY_POLL_MS : POLL_MS;
+    this.#timer = setTimeout(() => this.#read(true), ms);
   }
 
   /** Reads new events, now or as soon as the read under way is over. */

@@ -232,3 +232,29 @@ testUnless(
     assertEquals(ready.filter((jobs) => jobs?.[0] !== "first"), [["one", "two"], ["later", "now"], undefined]);
   },
 );
+
+testUnless(noPostgres, "a log that notifies others again and again keeps nothing of it", async () => {
+  const url = await emptyTables();
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(await Database.open(url, "mcp_jobs", 3));
+  const listener = new pg.Client({ connectionString: url });
+  await listener.connect();
+  stack.defer(() => listener.end());
+  await listener.query("LISTEN mcp_jobs__mcp_jobs_");
+  const log = stack.use(await EventLog.open(database, OWN, false, { event() {}, ready() {} }, ignored));
+  // A promise keeps each of its reactions until it settles.
+  const reactions = new Map<unknown, number>();
+  const { then } = Promise.prototype;
+  Promise.prototype.then = function (...reaction) {
+    reactions.set(this, (reactions.get(this) ?? 0) + 1);
+    return Reflect.apply(then, this, reaction);
+  };
+  stack.defer(() => void (Promise.prototype.then = then));
+  for (let i = 0; i < 20; i++) {
+    const notified = new Promise((resolve) => listener.once("notification", resolve));
+    log.notifyLater(["job"]);
+    await notified;
+  }
+  Promise.prototype.then = then;
+  assertEquals([...reactions.values()].filter((count) => count >= 20), []);
+});
