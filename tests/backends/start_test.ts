@@ -73,10 +73,9 @@ async function ended(feed: TaskFeed, { id }: TaskInfo): Promise<void> {
 test("a task that is created beside a free slot runs without being queued, and every process sees the same of it", async ({ backend, other }) => {
   await using worker = createWorker(backend, [echo]);
   await worker.ready;
-  await untilIdle(backend, JOB);
   const seen = [observe(backend), observe(other)];
   const input = { text: "é\0" };
-  const task = await create(backend, JOB, { input });
+  const task = await untilIdle(backend, JOB, { input });
   assertEquals([task.status, task.revision], ["PENDING", 1]);
   const isSeen = () => seen.every((of) => of.get(task.id)?.at(-1)?.status === "COMPLETED");
   await until(() => Promise.resolve(isSeen()), "both processes have seen its end");

@@ -10,10 +10,11 @@ import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { refuseMade } from "../shared/refusals.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
-import { Hub } from "../shared/store/hub.ts";
+import type { Hub } from "../shared/store/hub.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { Database } from "./database.ts";
 import { EventLog } from "./events.ts";
+import { OrderedHub } from "../shared/store/ordered_hub.ts";
 import { PgDocuments } from "./tables/documents.ts";
 import { deleteExpired } from "./tables/expiry.ts";
 import { checkSchema, migrate } from "./tables/schema.ts";
@@ -106,7 +107,7 @@ export class PostgresBackend extends StoreBackend {
     try {
       const database = opened.use(await Database.open(url, schema, pool, !listen));
       await checkSchema(database);
-      const hub = new Hub();
+      const hub = new OrderedHub();
       const name = crypto.randomUUID();
       const log = await EventLog.open(database, name, listen, hub, onError);
       const written = (tasks: readonly TaskInfo[], isNotified: boolean) => {

@@ -16,8 +16,11 @@ export async function create(backend: Backend, job: string, own: Partial<NewTask
   return await backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry, ...own });
 }
 
-/** Waits until the worker of this process knows of no task that waits: it claims the next one with its creation. */
-export async function untilIdle(backend: Backend, job: string): Promise<void> {
+/**
+ * Creates tasks until the worker of this process knows of no task that waits, and claims one with its creation. Resolves with
+ * that task, as its creation has returned it, once it has ended.
+ */
+export async function untilIdle(backend: Backend, job: string, own: Partial<NewTask> = {}): Promise<TaskInfo> {
   using feed = new TaskFeed(backend);
   const first = new Map<string, TaskInfo["status"]>();
   const stop = backend.watch((event) => {
@@ -25,9 +28,10 @@ export async function untilIdle(backend: Backend, job: string): Promise<void> {
   });
   for (let tries = 1; true; tries++) {
     assert(tries < 100, "No task was claimed with its creation.");
-    const { id } = await create(backend, job);
-    await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
-    if (first.get(id) === "RUNNING") break;
+    const task = await create(backend, job, own);
+    await feed.wait(task.id, OWNER, AbortSignal.timeout(60_000));
+    if (first.get(task.id) !== "RUNNING") continue;
+    stop();
+    return task;
   }
-  stop();
 }

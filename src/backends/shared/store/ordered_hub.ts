@@ -1,0 +1,30 @@
+/**
+ * Tells of the changes of each task in their order.
+ *
+ * @module
+ */
+import type { TaskEvent } from "../../../backend.ts";
+import { remember } from "../../../recent.ts";
+import { Hub } from "./hub.ts";
+
+/** For how many tasks the newest revision is remembered. */
+const REMEMBERED = 10_000;
+
+/**
+ * Leaves out a change that comes after a later one of its task, or again. The answers to two statements of this process may
+ * be handled in another order than the database has carried them out, and the events of other processes are read later.
+ */
+export class OrderedHub extends Hub {
+  /** The revision of each task that was told last. */
+  readonly #told = new Map<string, number>();
+
+  /** As that of `Hub`, unless the change is an older one. */
+  override event(event: TaskEvent): void {
+    if (event.kind === "change") {
+      const { id, revision } = event.task;
+      if (revision <= (this.#told.get(id) ?? 0)) return;
+      remember(this.#told, id, revision, REMEMBERED);
+    }
+    super.event(event);
+  }
+}
