@@ -103,7 +103,8 @@ testUnless(
   "PostgreSQL: a pause also waits for the claim of a worker whose lease has run out meanwhile",
   async () => {
     const url = await emptyTables();
-    await using backend = await PostgresBackend.connect({ url, lease: 300, onError: ignored });
+    // Long enough that the worker still has its lease when it claims, also on a busy machine.
+    await using backend = await PostgresBackend.connect({ url, lease: 2_000, onError: ignored });
     await using other = await PostgresBackend.connect({ url });
     const client = new pg.Client({ connectionString: url });
     await client.connect();
