@@ -78,9 +78,7 @@ const connections = Array.from(
 let next = 0;
 const ended = new Milestones();
 const victims: readonly Victim[] = place.hasDatabase ? ["worker", "server", "database"] : ["worker", "server"];
-for (let share = 10; share < 100; share += 10) {
-  void ended.above(total * share / 100).then(() => console.error(`${share} % of the tasks have ended`));
-}
+ended.tell(total, "the tasks have ended");
 const plannedKills = planKills(total, victims, random);
 await Promise.all([
   ...connections.flatMap((connection) =>

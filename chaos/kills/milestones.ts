@@ -14,4 +14,11 @@ export class Milestones {
     if (this.#count > count) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ above: count, resolve }));
   }
+
+  /** Says on stderr, at each tenth of a total, how much is done. */
+  tell(total: number, what: string): void {
+    for (let share = 10; share < 100; share += 10) {
+      void this.above(total * share / 100).then(() => console.error(`${share} % of ${what}`));
+    }
+  }
 }

@@ -32,9 +32,7 @@ for (let i = 0; i < rounds; i++) {
 }
 let last = plan.length;
 const over = new Milestones();
-for (let share = 10; share < 100; share += 10) {
-  void over.above(plan.length * share / 100).then(() => console.error(`${share} % of the rounds are over`));
-}
+over.tell(plan.length, "the rounds are over");
 let missed = 0;
 const killed = new Map<string, number>();
 const problems: string[] = [];

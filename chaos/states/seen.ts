@@ -38,8 +38,9 @@ export class Seen implements Disposable {
     if (keys.size > 1) problems.push(`it asked ${keys.size} questions: ${this}`);
     const firstAsks = this.#tasks.findIndex((task) => openQuestions(task).length > 0);
     const answered = this.#tasks.findIndex((task, at) => at > firstAsks && openQuestions(task).length === 0);
-    const later = firstAsks < 0 || answered < 0 ? [] : this.#tasks.slice(answered);
-    const answeredAt = this.#arrived[answered] ?? Infinity;
+    const isAnswered = firstAsks >= 0 && answered >= 0;
+    const later = isAnswered ? this.#tasks.slice(answered) : [];
+    const answeredAt = isAnswered ? this.#arrived[answered] ?? Infinity : Infinity;
     if (later.some((task) => openQuestions(task).length > 0)) problems.push(`an answer was lost: ${this}`);
     if (asked.some(({ at }) => at > answeredAt)) problems.push(`a question that was answered was asked again: ${this}`);
     if (this.#tasks.filter(isFinished).length > 1) problems.push(`it has ended twice: ${this}`);

@@ -34,9 +34,16 @@ class Gate {
       this.runs++;
       this.#begun.resolve();
       await this.#opened.promise;
+      if (this.#error) throw this.#error;
       return { user };
     },
   });
+  readonly #error: Error | undefined;
+
+  /** With an `error`, the job fails. */
+  constructor(error?: Error) {
+    this.#error = error;
+  }
 
   get begun(): Promise<void> {
     return this.#begun.promise;
@@ -50,7 +57,7 @@ class Gate {
 /** A call whose client gives up once the job runs. */
 async function giveUp(
   surface: Surface,
-  gate: Pick<Gate, "begun">,
+  gate: Gate,
   input: unknown,
   reason: CallCancelled = new CallTimedOut("The client's time limit for the call has passed."),
 ): Promise<void> {
@@ -168,29 +175,21 @@ Deno.test("the next call receives a result that was ready while no call was wait
 
 Deno.test("the next call receives a failure that no call has received, and the one after it starts the job again", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
-  let runs = 0;
-  const begun = Promise.withResolvers<void>();
-  const opened = Promise.withResolvers<void>();
-  const job = defineJob({
-    name: "gated",
-    input: z.object({ user: z.string() }),
-    run: async () => {
-      runs++;
-      begun.resolve();
-      await opened.promise;
-      throw new ToolError("There is no such user.");
-    },
-  });
-  const surface = bench.exposeAll(job);
-  await bench.work(job);
-  await giveUp(surface, { begun: begun.promise }, { user: "Ada" });
+  const gate = new Gate(new ToolError("There is no such user."));
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  await giveUp(surface, gate, { user: "Ada" });
   const { tasks: [task] } = await bench.tasks.list(ME);
-  opened.resolve();
+  gate.open();
   await bench.until(String(task?.id), ({ status }) => status === "FAILED");
   const answer = await call(surface, "gated", { user: "Ada" });
-  assertEquals([answer.isError, answer.content, runs], [true, [{ type: "text", text: "There is no such user." }], 1]);
+  assertEquals([answer.isError, answer.content, gate.runs], [
+    true,
+    [{ type: "text", text: "There is no such user." }],
+    1,
+  ]);
   await call(surface, "gated", { user: "Ada" });
-  assertEquals(runs, 2);
+  assertEquals(gate.runs, 2);
 });
 
 Deno.test("another owner or another input starts a new task", async () => {
