@@ -110,10 +110,10 @@ export class AsyncToolServer implements AsyncDisposable {
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
     checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
-    const { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, ...others } = definition;
+    const { cancel, cancelOnDisconnect, answerWithin, inlineBytes, resultTtl, taskSupport, ...others } = definition;
     const { askFor, perCall, answers, strategy, ...rest } = others;
     const job = defineJob({ ...rest, run });
-    const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport };
+    const offer = { cancel, cancelOnDisconnect, answerWithin, inlineBytes, resultTtl, taskSupport };
     this.registerAsyncTool(job, { ...offer, askFor, perCall, answers, strategy });
     return job;
   }

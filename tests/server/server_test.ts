@@ -7,8 +7,10 @@ import {
   JobsError,
   MemoryBackend,
   PollingExposureStrategy,
+  type RegisterOptions,
+  type Schema,
 } from "../../mod.ts";
-import type { SurfaceTool } from "../../strategy.ts";
+import type { JobDefinition, SurfaceTool } from "../../strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { Raw } from "../mcp/http/support/raw.ts";
 import { gracesOf } from "../support/graces.ts";
@@ -50,6 +52,29 @@ Deno.test("defaultCancel applies if a registration does not say, and is true by 
     const cancellable = server.registry.list().filter(({ cancel }) => cancel).map(({ name }) => name);
     assertEquals(cancellable, defaultCancel === false ? ["always"] : ["echo", "always", "defined"]);
   }
+});
+
+Deno.test("asyncTool takes every option of a registration", async () => {
+  // Required, so that an option that is added later is missing here.
+  const offer: Required<Omit<RegisterOptions, keyof JobDefinition<Schema, unknown> | "queue" | "jobName">> = {
+    cancel: false,
+    cancelOnDisconnect: true,
+    answerWithin: 1_000,
+    inlineBytes: 9_000,
+    resultTtl: 2_000,
+    taskSupport: "required",
+    askFor: { text: "What to say?" },
+    perCall: ["priority"],
+    answers: "model",
+    strategy: new PollingExposureStrategy(),
+  };
+  const input = { type: "object", properties: { text: { type: "string" } } };
+  await using server = newServer(new MemoryBackend());
+  server.asyncTool({ name: "defined", input, ...offer }, () => 1);
+  const registered = server.registry.get("defined");
+  const { strategy: _, askFor: __, ...others } = offer;
+  for (const [option, value] of Object.entries(others)) assertEquals(Reflect.get(registered ?? {}, option), value);
+  assertEquals(registered?.askFor.map(({ key, message }) => [key, message]), [["text", "What to say?"]]);
 });
 
 Deno.test("a server that ends hands back the running tasks of its worker, at once or after its grace", async () => {
