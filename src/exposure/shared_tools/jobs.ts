@@ -6,7 +6,7 @@
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RegisteredJob } from "../../registry.ts";
-import { type Asking, awaitsModel, whenNobodyCanAnswer } from "../answers/asking.ts";
+import { type Asking, awaitsModel, isStuck, whenNobodyCanAnswer } from "../answers/asking.ts";
 import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 import { ofOtherJob } from "../task_of_job.ts";
 
@@ -79,7 +79,8 @@ export function waiting(ms: number): string {
 
 /** As `nextStep`, for a task that is read by `read`, such as "call report_status with this token". */
 export function nextWith(task: TaskInfo, read: string, asking?: Asking): string {
-  if (task.status !== "INPUT_REQUIRED") {
+  // Questions that are cancelled concern nobody.
+  if (task.status !== "INPUT_REQUIRED" || asking?.cancels && isStuck(task, asking)) {
     return `${read.charAt(0).toUpperCase()}${read.slice(1)}; it returns the result once the job has ended.`;
   }
   if (asking === undefined || !awaitsModel(task, asking)) return `Tell the person what the task asks, then ${read}.`;

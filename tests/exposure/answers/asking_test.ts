@@ -9,8 +9,7 @@ import {
   PollingExposureStrategy,
   SingleToolExposureStrategy,
 } from "../../../mod.ts";
-import type { LiveTask, Question } from "../../../strategy.ts";
-import { ToolRegistry } from "../../../strategy.ts";
+import { type LiveTask, nextWith, type Question, ToolRegistry } from "../../../strategy.ts";
 import { describeQuestions } from "../../../src/exposure/answers/asking.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
 
@@ -69,6 +68,20 @@ Deno.test("the message of a question that is cancelled does not say that somebod
   assertStringIncludes(
     messageOf([FORM], { elicitation: true, cancels: true }) ?? "",
     "The person who uses this client",
+  );
+});
+
+Deno.test("what to do next about a question that is cancelled is to wait, not to tell the person", () => {
+  const nextOf = (questions: readonly Question[], client = {}) =>
+    nextWith({ ...LIVE, questions }, "look again", { elicitation: false, ...client });
+  assertEquals(
+    nextOf([FORM], { cancels: true }),
+    "Look again; it returns the result once the job has ended.",
+  );
+  assertEquals(nextOf([FORM]), "Tell the person what the task asks, then look again.");
+  assertEquals(
+    nextOf([FORM, PAGE], { urls: true, cancels: true }),
+    "Tell the person what the task asks, then look again.",
   );
 });
 
