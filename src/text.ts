@@ -34,10 +34,18 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** A text as one line of at most `most` UTF-16 units: characters that break or hide a line, or change its direction, are escaped. */
+/** A text as one line of at most `most` UTF-16 units, before what `escaped` escapes. */
 export function oneLine(text: string, most: number): string {
-  const escape = (found: string) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return cut(text, most).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, escape);
+  return escaped(cut(text, most));
+}
+
+/**
+ * Escapes, as JSON does, the characters that break or hide a line, change its direction or control a terminal. JSON text
+ * keeps its value.
+ */
+export function escaped(text: string): string {
+  const hex = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (found) => found.split("").map(hex).join(""));
 }
 
 /**

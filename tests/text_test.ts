@@ -1,4 +1,4 @@
-import { cutToFit, fits, slicesOf } from "../src/text.ts";
+import { cutToFit, escaped, fits, slicesOf } from "../src/text.ts";
 import { assert, assertEquals } from "../tools/std.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
@@ -44,4 +44,13 @@ Deno.test("a text that fits is one slice, uncut", () => {
     ]);
   }
   assert(fits("x".repeat(779_998)) && !fits("x".repeat(779_999)) && !fits("世".repeat(260_000)));
+});
+
+Deno.test("escaped JSON keeps its value, and has nothing that a terminal takes for a command", () => {
+  // The flag of England has invisible characters beyond the first 65,536.
+  const flag = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+  const value = { flag, turned: "\u202eexe", cleared: "\x9b2J" };
+  const text = escaped(JSON.stringify(value));
+  assertEquals(text.match(/[\p{Cc}\p{Cf}]/gu), null);
+  assertEquals(JSON.parse(text), value);
 });

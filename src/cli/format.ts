@@ -4,7 +4,7 @@
  * @module
  */
 
-import { oneLine } from "../text.ts";
+import { escaped } from "../text.ts";
 
 /** How long `ms` ms are, as `12s`, `5m`, `3h` or `2d`. */
 export function lengthOfTime(ms: number): string {
@@ -33,5 +33,10 @@ export function percent(share: number | undefined): string {
 
 /** A text of several lines without what a terminal takes for a command. */
 export function printable(text: string): string {
-  return text.split("\n").map((line) => oneLine(line, Infinity)).join("\n");
+  return text.split("\n").map(escaped).join("\n");
+}
+
+/** A value as JSON, without what a terminal takes for a command; with `space`, as `JSON.stringify` takes it. */
+export function jsonOf(value: unknown, space?: number): string {
+  return printable(JSON.stringify(value, null, space));
 }

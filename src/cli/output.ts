@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { jsonOf } from "./format.ts";
 import { type Column, columnsWithin, tableOf } from "./table.ts";
 
 /** Where a command writes. */
@@ -19,7 +20,7 @@ export interface Output {
 
 /** Writes a value as JSON, or as `shown` says. */
 export function show(out: Output, value: unknown, shown: () => string): void {
-  out.write(`${out.json ? JSON.stringify(value, null, 2) : shown()}\n`);
+  out.write(`${out.json ? jsonOf(value, 2) : shown()}\n`);
 }
 
 /** Writes rows as a table that fits the terminal, or as a JSON array. With no rows, only `none` is said. */

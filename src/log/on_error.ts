@@ -5,7 +5,7 @@
  */
 import { JobsError } from "../errors.ts";
 import { countError } from "../telemetry/metrics.ts";
-import { cut, messageOf, oneLine } from "../text.ts";
+import { cut, escaped, messageOf } from "../text.ts";
 import { kindOf } from "./error_kind.ts";
 import { writeLine } from "./stderr.ts";
 
@@ -90,7 +90,7 @@ export class ErrorLines {
 
   #line({ where, job, task, ...rest }: ErrorPlace & ({ readonly error: string } | { readonly leftOut: number })): void {
     const line = JSON.stringify({ at: new Date(this.#now()).toISOString(), where, job, task, ...rest });
-    this.#write(oneLine(line, Infinity));
+    this.#write(escaped(line));
   }
 }
 

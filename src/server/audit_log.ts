@@ -9,6 +9,7 @@ import { guarded, reporterOf } from "../log/on_error.ts";
 import type { ServerOptions } from "./options.ts";
 import { RepeatedRefusals } from "./repeated_refusals.ts";
 import { StderrLines } from "../log/stderr_lines.ts";
+import { escaped } from "../text.ts";
 
 /** How often repeated refusals are written, in ms. */
 const REPEATED_MS = 10_000;
@@ -76,8 +77,6 @@ function leftOut(count: number): string {
   return JSON.stringify({ at: new Date().toISOString(), event: "left_out", count });
 }
 
-/** Escapes characters that JSON allows, but that control a terminal or disguise a text. */
 function lineOf(event: AuditEvent): string {
-  const hex = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(event).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => sign.split("").map(hex).join(""));
+  return escaped(JSON.stringify(event));
 }

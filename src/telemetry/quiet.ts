@@ -5,7 +5,7 @@
  * @module
  */
 import { writeLine } from "../log/stderr.ts";
-import { cut, messageOf, oneLine } from "../text.ts";
+import { messageOf, oneLine } from "../text.ts";
 
 /** The longest text of an error in the line, in UTF-16 units. */
 const LONGEST = 500;
@@ -17,7 +17,7 @@ export function quietly<T>(call: () => T, otherwise: T): T {
   try {
     return call();
   } catch (error) {
-    if (!reported) writeLine(`mcp-jobs: ${oneLine(cut(explain(error), LONGEST), Infinity)}`);
+    if (!reported) writeLine(`mcp-jobs: ${oneLine(explain(error), LONGEST)}`);
     reported = true;
     return otherwise;
   }

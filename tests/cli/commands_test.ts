@@ -36,6 +36,15 @@ const talk = defineJob({
   },
 });
 
+const shout = defineJob({
+  name: "shout",
+  input: z.object({}),
+  run: async (_, { log }): Promise<string> => {
+    await log("\x9b31m");
+    throw new ToolError("The screen is \x9b2J empty.");
+  },
+});
+
 const endless = defineJob({
   name: "endless",
   input: z.object({}),
@@ -51,7 +60,7 @@ class Shop extends MemoryBackend {
 
   constructor({ works = true }: { readonly works?: boolean } = {}) {
     super();
-    if (works) createWorker(this, [add, refuse, talk, endless]);
+    if (works) createWorker(this, [add, refuse, talk, shout, endless]);
   }
 
   override close(): Promise<void> {
@@ -165,6 +174,17 @@ Deno.test("logs shows what a job has logged, and follows it until the task has e
   assertEquals(kept.map((line) => JSON.parse(line).level), ["warning", "info"]);
 });
 
+Deno.test("JSON has nothing that a terminal takes for a command", async () => {
+  await using shop = new Shop();
+  const { id } = await shop.client.start(shout, {});
+  await shop.client.wait(id).catch(() => {});
+  for (const command of [`tasks`, `show ${id}`, `logs ${id}`, `watch ${id}`, `retry ${id}`]) {
+    const { stdout } = await shop.run(`${command} --json`);
+    assertEquals(stdout.replaceAll("\n", "").match(/[\p{Cc}\p{Cf}]/gu), null, command);
+  }
+  assertEquals(JSON.parse((await shop.run(`show ${id} --json`)).stdout).message, "The screen is \x9b2J empty.");
+});
+
 Deno.test("dashboard serves the page until it is interrupted", async () => {
   await using shop = new Shop({ works: false });
   const ended = new AbortController();
@@ -222,7 +242,7 @@ Deno.test("an unknown job can be paused, and the output asks whether the name is
 Deno.test("workers lists who is alive", async () => {
   await using shop = new Shop();
   const [worker] = JSON.parse((await shop.run("workers --json")).stdout);
-  assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "talk", "endless"]]);
+  assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "talk", "shout", "endless"]]);
 });
 
 Deno.test("purge deletes nothing without --status and --before", async () => {
@@ -285,6 +305,12 @@ Deno.test("watch shortens its bars on a narrow terminal, so that progress, statu
   assertEquals(lineOf(80), `${id}  ${"█".repeat(5)}${"░".repeat(5)}  50%  RUNNING  generate_report…`);
   assertEquals(lineOf(70), `${id}   50%  RUNNING  generate_report …`);
   assertEquals(lineOf(50), `${id}   50%  RUNNI…`);
+});
+
+Deno.test("watch escapes the name of a job, which another program may have chosen", () => {
+  const [id, times] = ["01a222c9-bdfe-7000-bbd0-c620211e61bf", { createdAt: 0, updatedAt: 0, resultTtl: 60_000 }];
+  const task: TaskInfo = { id, job: "a\x1b[2J", owner: "ann", revision: 2, attempt: 1, ...times, status: "PENDING" };
+  assertStringIncludes(barsOf([task], 120)[0] ?? "", "PENDING  a\\u001b[2J");
 });
 
 Deno.test("arguments that are not understood are explained on stderr, and the exit code is 2", async () => {

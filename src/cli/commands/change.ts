@@ -7,6 +7,7 @@ import { JobsError } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import { oneLine } from "../../text.ts";
 import { type Call, type Command, command } from "../command.ts";
+import { jsonOf } from "../format.ts";
 
 /** Cancels tasks. */
 export const cancel: Command = command({
@@ -44,7 +45,7 @@ async function each(
   for (const id of operands) {
     try {
       const { task, shown } = await act(id);
-      out.write(`${out.json ? JSON.stringify(task) : shown}\n`);
+      out.write(`${out.json ? jsonOf(task) : shown}\n`);
     } catch (error) {
       if (!(error instanceof JobsError)) throw error;
       out.say(oneLine(error.message, 2_000));

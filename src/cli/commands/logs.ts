@@ -6,7 +6,7 @@
 import type { LogLine } from "../../backend.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { type Call, type Command, command, first } from "../command.ts";
-import { printable, timeOf } from "../format.ts";
+import { jsonOf, printable, timeOf } from "../format.ts";
 import { flag } from "../option.ts";
 import type { Output } from "../output.ts";
 
@@ -59,7 +59,7 @@ async function followLog(
 function write(out: Output, lines: readonly LogLine[], after: number): number {
   for (const line of lines.filter(({ number }) => number > after)) {
     const { at, level, text } = line;
-    out.write(`${out.json ? JSON.stringify(line) : `${timeOf(at)} ${level.padEnd(9)} ${printable(text)}`}\n`);
+    out.write(`${out.json ? jsonOf(line) : `${timeOf(at)} ${level.padEnd(9)} ${printable(text)}`}\n`);
   }
   return lines.at(-1)?.number ?? after;
 }

@@ -6,7 +6,7 @@
 import { isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
 import { oneLine } from "../../text.ts";
 import { type Command, command, first } from "../command.ts";
-import { percent, printable, timeOf } from "../format.ts";
+import { jsonOf, percent, printable, timeOf } from "../format.ts";
 import { show as write } from "../output.ts";
 
 /** Shows one task. */
@@ -45,7 +45,7 @@ function textOf(task: TaskInfo, input: Json, outcome: Outcome | undefined): stri
     value === undefined ? [] : [`${name.padEnd(12)}  ${oneLine(value, 2_000)}`]
   );
   for (const { message } of openQuestions(task)) lines.push(`${"asks".padEnd(12)}  ${oneLine(message, 2_000)}`);
-  lines.push("", "input:", jsonOf(input));
+  lines.push("", "input:", jsonOf(input, 2));
   if (outcome) lines.push("", ...outcomeOf(outcome));
   return lines.join("\n");
 }
@@ -53,9 +53,9 @@ function textOf(task: TaskInfo, input: Json, outcome: Outcome | undefined): stri
 function outcomeOf(outcome: Outcome): readonly string[] {
   if (outcome.kind !== "value") return [`${outcome.kind.replace("_", " ")}:`, printable(outcome.message)];
   const parts = (outcome.content ?? []).map((part) =>
-    part.type === "text" ? printable(part.text) : jsonOf(sizeOf(part))
+    part.type === "text" ? printable(part.text) : jsonOf(sizeOf(part), 2)
   );
-  return ["result:", jsonOf(outcome.value), ...parts];
+  return ["result:", jsonOf(outcome.value, 2), ...parts];
 }
 
 /** A part without its bytes, which no terminal shows. */
@@ -63,8 +63,4 @@ function sizeOf(part: object): Json {
   return Object.fromEntries(
     Object.entries(part).map(([name, value]) => name === "data" ? ["base64Characters", value.length] : [name, value]),
   );
-}
-
-function jsonOf(value: Json): string {
-  return printable(JSON.stringify(value, null, 2));
 }

@@ -5,9 +5,9 @@
  */
 import type { Operator } from "../../backend.ts";
 import { isFinished, type TaskInfo, TaskStatus } from "../../task.ts";
-import { oneLine } from "../../text.ts";
+import { cut, escaped, oneLine } from "../../text.ts";
 import { type Call, type Command, command } from "../command.ts";
-import { percent } from "../format.ts";
+import { jsonOf, percent } from "../format.ts";
 import { text } from "../option.ts";
 import { widthOf } from "../std.ts";
 import { cutTo } from "../table.ts";
@@ -89,8 +89,8 @@ class Lines {
 
   changed(task: TaskInfo): void {
     const { id, job, status, progress, message = "" } = task;
-    const line = [id, job, status, percent(progress), oneLine(message, 500)].filter((part) => part !== "").join(" ");
-    this.#out.write(`${this.#out.json ? JSON.stringify(task) : line}\n`);
+    const line = [id, job, status, percent(progress), cut(message, 500)].filter((part) => part !== "").join(" ");
+    this.#out.write(`${this.#out.json ? jsonOf(task) : escaped(line)}\n`);
   }
 
   draw(): void {}
@@ -135,7 +135,7 @@ export function barsOf(tasks: readonly TaskInfo[], columns: number): string[] {
   const rows = tasks.map(({ id, job, status, progress, message = "" }) => ({
     id,
     share: status === "COMPLETED" ? 1 : progress,
-    rest: `${status.padEnd(widest)}  ${job}`,
+    rest: `${status.padEnd(widest)}  ${escaped(job)}`,
     message: message === "" ? "" : `  ${oneLine(message, 500)}`,
   }));
   const others = Math.max(0, ...rows.map(({ id, rest }) => widthOf(`${id}    42%  ${rest}`)));
