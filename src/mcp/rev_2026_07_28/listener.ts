@@ -62,12 +62,13 @@ export class TaskListener implements Disposable {
   readonly #owner: string;
   readonly #requested = new Map<Id, Requested>();
   readonly #open = new Map<Id, TaskSubscription>();
-  /** Subscriptions that were refused, while the SDK still takes them for open. */
-  readonly #refused = new Set<Id>();
+  readonly #onRefused: (id: Id) => void;
 
-  constructor(served: Pick<Served, "surface" | "tasks">, { owner }: Peer) {
+  /** `onRefused` is called with the id of a subscription that is refused, but that the SDK takes for open. */
+  constructor(served: Pick<Served, "surface" | "tasks">, { owner }: Peer, onRefused: (id: Id) => void = () => {}) {
     this.#served = served;
     this.#owner = owner;
+    this.#onRefused = onRefused;
   }
 
   /** Takes a message from the client. Returns what to forward to the SDK, or what to answer instead. */
@@ -106,7 +107,6 @@ export class TaskListener implements Disposable {
   async send(message: JSONRPCMessage, write: Write): Promise<void> {
     if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) {
       if (message.id !== undefined) this.#end(message.id);
-      if (message.id !== undefined && this.#refused.delete(message.id)) return;
     }
     const acknowledged = readAcknowledgement(message);
     const id = acknowledged?._meta[SUBSCRIPTION_ID_META_KEY];
@@ -118,7 +118,7 @@ export class TaskListener implements Disposable {
       known = await this.#readOwned(requested);
     } catch (error) {
       this.#requested.delete(id);
-      this.#refused.add(id);
+      this.#onRefused(id);
       const { code, message, data } = toProtocolError(error, this.#served.tasks.onError);
       return await writeSendable(refuse(id, code, message, data).answer);
     }

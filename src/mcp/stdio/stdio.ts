@@ -131,7 +131,9 @@ export class ListeningTransport implements Transport {
 
   constructor(wire: Transport, served: Served, peer: Peer) {
     this.#wire = wire;
-    this.#listener = new TaskListener(served, peer);
+    this.#listener = new TaskListener(served, peer, (requestId) => {
+      this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } });
+    });
   }
 
   start(): Promise<void> {

@@ -14,13 +14,16 @@ import {
   OperationResourceStrategy,
 } from "../../../mod.ts";
 import { ToolRegistry } from "../../../strategy.ts";
+import { newTaskId } from "../../../src/ids.ts";
 import { TaskListener } from "../../../src/mcp/rev_2026_07_28/listener.ts";
 import { TaskSubscription } from "../../../src/mcp/rev_2026_07_28/subscription.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { serveHttp } from "../../interop/support/client.ts";
 import { contract, fixtureServer } from "../../interop/support/fixture.ts";
 import { serve } from "../../support/served.ts";
-import { ask, callTool, Events, listen, request, send } from "../support/modern.ts";
+import { ask, callTool, envelope, Events, listen, request, send, TASKS } from "../support/modern.ts";
+import { Pipe } from "../support/pipe.ts";
+import { runInPlace } from "../support/program.ts";
 import type { Fields, Message } from "../support/wire_message.ts";
 
 const statusOf = ({ params }: Message) => params?.status;
@@ -159,6 +162,21 @@ Deno.test("a subscription to tasks that cannot be read now is an error, and they
     await broken.fetch(request(url, "subscriptions/listen", { notifications: { taskIds } })),
   );
   assertEquals((await events.ended()).map(({ error }) => error?.code), [-32603]);
+});
+
+Deno.test("over stdio, subscriptions that were refused leave room for others", async () => {
+  await using pipe = new Pipe(
+    runInPlace(fixtureServer("operation", new MemoryBackend(), { limits: { readsPerMinute: 1 } })),
+  );
+  const taskIds = [newTaskId(), newTaskId()];
+  const params = { notifications: { taskIds }, _meta: envelope(TASKS) };
+  const listening = Array.from({ length: 1_000 }, () => ({ jsonrpc: "2.0", method: "subscriptions/listen", params }));
+  // The SDK allows 1,024 at once.
+  for (const first of [1, 1_001]) {
+    await pipe.line(listening.map((message, index) => JSON.stringify({ ...message, id: first + index })).join("\n"));
+    const last = await pipe.next(({ id }) => id === first + listening.length - 1);
+    assertEquals(last.error?.code, -32005);
+  }
 });
 
 Deno.test("a server that shuts down ends subscriptions with a result", async () => {
