@@ -14,6 +14,7 @@ import {
   PollingExposureStrategy,
 } from "../../mod.ts";
 import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+import { Raw } from "../mcp/http/support/raw.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 
@@ -116,4 +117,12 @@ Deno.test("an async extension is refused before anything is served, and leaves n
   // A later rejection of it would end the test.
   gate.resolve();
   await new Promise((resolve) => setTimeout(resolve));
+});
+
+Deno.test("an extension hears that its connection is closed", async () => {
+  let closed = 0;
+  await using server = extended(operation, (mcp) => void (mcp.server.onclose = () => closed++));
+  const raw = await Raw.open(server.fetch);
+  await (await raw.send({ method: "DELETE" })).body?.cancel();
+  assertEquals(closed, 1);
 });

@@ -44,11 +44,13 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     }),
   });
   const closed = new AbortController();
+  const { onclose } = server; // Of an extension.
   server.onclose = () => {
     closed.abort(new Unavailable("The connection was closed."));
     push[Symbol.dispose]();
     logs[Symbol.dispose]();
     elicitor.close();
+    onclose?.();
   };
   if (surface.tasks) {
     bindTasks(server, { tasks, surface: surface.tasks, peer, elicitor, push, followLog, closed: closed.signal });
