@@ -4,6 +4,7 @@
  * @module
  */
 import { serveDashboard } from "../../dashboard/mod.ts";
+import { whenAborted } from "../../waiting.ts";
 import { type Command, command } from "../command.ts";
 import { number } from "../option.ts";
 import { show } from "../output.ts";
@@ -18,9 +19,6 @@ export const dashboard: Command = command({
     await using served = await serveDashboard(backend, { port });
     show(out, { url: served.url }, () => served.url);
     out.say("Whoever knows this URL can see and stop all tasks. Press Ctrl+C to end the page.");
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    await whenAborted(signal);
   },
 });
