@@ -133,7 +133,11 @@ export type NewQuestion = Omit<Question, "expiresAt"> & {
 /** The answer to a question: `expired` if there was none in time. */
 export type Answer<Content = { readonly [key: string]: Json }> =
   | { readonly action: "accept"; readonly content: Content }
-  | { readonly action: "decline" | "cancel" | "expired" };
+  | {
+    readonly action: "decline" | "cancel" | "expired";
+    /** Present if the server has answered with `cancel`, because the client of the task cannot ask its person. */
+    readonly answeredBy?: "nobody";
+  };
 
 /** A task that is not finished. */
 export interface LiveTask extends TaskBase {

@@ -17,7 +17,8 @@ export const refund = defineJob({
       });
       if (answer.action === "expired") throw new ToolError(`Nobody decided within three days: order ${order}.`);
       if (answer.action === "cancel") {
-        throw new ToolError(`Nobody was asked, or they closed the question: order ${order}.`);
+        const why = answer.answeredBy === "nobody" ? "This client cannot ask anybody" : "The question was closed";
+        throw new ToolError(`${why}: order ${order}.`);
       }
       if (answer.action !== "accept" || !answer.content.approved) return { refunded: false };
     }

@@ -21,10 +21,10 @@ export const publishReport = defineJob({
       message: `Publish the report of user ${user_id}, with a revenue of ${revenue}?`,
       schema: z.object({ name: z.string().describe("Who approves it") }),
     });
-    if (answer.action === "cancel") {
-      throw new ToolError("Not published: nobody was asked, or they closed the question.");
+    if (answer.action !== "accept") {
+      const isUnasked = answer.answeredBy === "nobody";
+      throw new ToolError(`Not published: ${isUnasked ? "this client cannot ask anybody" : "nobody has approved it"}.`);
     }
-    if (answer.action !== "accept") throw new ToolError("Not published: the report was not approved.");
     const published = await step("publish", ({ idempotencyKey }) => publish(user_id, idempotencyKey));
     return {
       revenue,

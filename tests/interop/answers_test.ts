@@ -391,7 +391,7 @@ onBoth(
   "a question of a plain call is cancelled if its client cannot ask, and waits if the job says so",
   async (stage) => {
     const ann = await stage.connect("ann");
-    assertEquals((await ann.call("buy_alone")).structuredContent, { action: "cancel" });
+    assertEquals((await ann.call("buy_alone")).structuredContent, { action: "cancel", answeredBy: "nobody" });
     const { token, status, message } = (await ann.call("buy_later")).structuredContent;
     assertEquals([status, message], [
       "INPUT_REQUIRED",
@@ -420,7 +420,10 @@ onBoth(
     assertEquals([refuses.asked.length, refuses.complete], [1, []]);
     for (const elicitation of [undefined, {}, { form: {} }]) {
       const cannot = await stage.connect("ann", elicitation);
-      assertEquals([(await cannot.call("pay")).structuredContent, cannot.asked], [{ action: "cancel" }, []]);
+      assertEquals([(await cannot.call("pay")).structuredContent, cannot.asked], [{
+        action: "cancel",
+        answeredBy: "nobody",
+      }, []]);
     }
   },
 );

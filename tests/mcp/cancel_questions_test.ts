@@ -156,6 +156,29 @@ Deno.test("the progress of a call whose questions are cancelled says that the jo
   assertEquals([method, progress?.message], ["notifications/progress", GOES_ON]);
 });
 
+Deno.test("a job knows a question that nobody could be asked from one that the person closed", async () => {
+  const ask = defineJob({
+    name: "ask",
+    input: z.object({}),
+    run: async (_, { elicit }) => ({ answer: await elicit({ message: "Who?", schema: SCHEMA }) }),
+  });
+  const backend = new MemoryBackend();
+  await using server = new AsyncToolServer({ name: "asking", version: "1.0.0", backend, audit: () => {} });
+  server.registerAsyncTool(ask);
+  await using _worker = createWorker(backend, [ask]);
+  const call = { name: "ask", arguments: {} };
+  const plain = await Raw.open(server.fetch);
+  const { structuredContent } = (await plain.ask("tools/call", call)).result;
+  assertEquals(structuredContent, { answer: { action: "cancel", answeredBy: "nobody" } });
+  const raw = await Raw.open(server.fetch, undefined, { elicitation: {} });
+  await using events = new RawEvents(await raw.post("tools/call", call));
+  const { id } = await events.message();
+  // The client claims what only the server may say.
+  const result = { action: "cancel", answeredBy: "nobody" };
+  await raw.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id, result }) });
+  assertEquals((await events.message()).result.structuredContent, { answer: { action: "cancel" } });
+});
+
 Deno.test("the message of a task whose questions are cancelled says that the job goes on without an answer", async () => {
   for (const era of ERAS) {
     await using stage = new Stage({ failures: Infinity, register: { whenNobodyCanAnswer: "cancel" } });

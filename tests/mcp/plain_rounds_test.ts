@@ -211,7 +211,7 @@ Deno.test("an answer that does not fit counts as no answer if the client can no 
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
   const inputResponses = { [COLOUR]: accept({ colour: "A" }) };
   const done = await stage.answered("welcome", { requestState, inputResponses }, {});
-  assertEquals(done.structuredContent, { name: "Ada", colour: { action: "cancel" } });
+  assertEquals(done.structuredContent, { name: "Ada", colour: { action: "cancel", answeredBy: "nobody" } });
 });
 
 Deno.test("something that is not an answer is refused with -32602, and the question stays open", async () => {

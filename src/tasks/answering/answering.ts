@@ -6,7 +6,7 @@
 import type { Answered, Backend } from "../../backend.ts";
 import { sortAnswers } from "../../questions/answers.ts";
 import type { Answers } from "../../questions/open.ts";
-import { openQuestions, type TaskInfo } from "../../task.ts";
+import { type Answer, openQuestions, type TaskInfo } from "../../task.ts";
 import { answeredBy } from "../audit.ts";
 import type { Guard } from "../guard.ts";
 import type { OnError } from "../../log/on_error.ts";
@@ -17,6 +17,9 @@ type Owned = Pick<TaskInfo, "id" | "owner">;
 
 /** Why an answer does not count. */
 const IGNORED = "The answer was ignored: the question is not open, as it was answered before, or its time is over.";
+
+/** The answer to a question that nobody can be asked. */
+const NOBODY: Answer = { action: "cancel", answeredBy: "nobody" };
 
 /** The answers to the tasks of one server. */
 export class Answering implements Disposable {
@@ -78,7 +81,7 @@ export class Answering implements Disposable {
     await this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
       const before = await this.#backend.get(id, owner);
       const open = openQuestions(before).filter(({ key }) => keys.includes(key));
-      const answers = Object.fromEntries(open.map(({ key }) => [key, { action: "cancel" } as const]));
+      const answers = Object.fromEntries(open.map(({ key }) => [key, NOBODY]));
       const { counted } = await this.#store(before, answers);
       const cancelled = Object.entries(answers).filter(([key]) => counted.includes(key));
       return answeredBy("nobody", before.job, Object.fromEntries(cancelled));

@@ -12,6 +12,7 @@ import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, wit
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
+const NOBODY = { action: "cancel", answeredBy: "nobody" } as const;
 
 /** Asks, and returns the answer. */
 const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
@@ -54,9 +55,9 @@ export const asking: Cases = {
       "Connect it.",
       url,
     ]]);
-    await stage.backend.answer(task.id, OWNER, { [keyOf(open[0])]: YES, [keyOf(open[1])]: NO });
+    await stage.backend.answer(task.id, OWNER, { [keyOf(open[0])]: YES, [keyOf(open[1])]: NOBODY });
     await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NOBODY] });
   },
 
   "an answer to an unknown question is ignored, and one from another owner is refused": async (stage) => {

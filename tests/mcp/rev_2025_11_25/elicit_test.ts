@@ -62,7 +62,7 @@ Deno.test("2025-11-25: an error, or an answer that does not fit, counts as no an
 Deno.test("2025-11-25: the questions of a plain call are cancelled if its client cannot be asked", async () => {
   for (const capabilities of [{}, { elicitation: { url: {} } }]) {
     await using pipe = await Pipe.open("operation", capabilities);
-    assertEquals((await pipe.call("ask")).structuredContent, { action: "cancel" });
+    assertEquals((await pipe.call("ask")).structuredContent, { action: "cancel", answeredBy: "nobody" });
     const taskId = await pipe.start("ask");
     while ((await pipe.result("tasks/get", { taskId })).status !== "input_required");
     assertEquals((await pipe.result("tasks/cancel", { taskId })).status, "cancelled");

@@ -122,7 +122,7 @@ Deno.test("2026-07-28: a page is among the input requests of a task only for a c
 Deno.test("2026-07-28: a task's question is cancelled if its client cannot ask it and the job says so", async () => {
   await using stage = new Stage();
   const end = await stage.task("ask", TASKS, ({ status }) => status === "completed");
-  assertEquals(end.result.structuredContent, { action: "cancel" });
+  assertEquals(end.result.structuredContent, { action: "cancel", answeredBy: "nobody" });
   const waits = await stage.task("ask", { elicitation: {}, ...TASKS }, isAsking);
   assertEquals(Object.keys(waits.inputRequests).length, 1);
 });
