@@ -271,7 +271,10 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
     /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT connect) |connection timeout|terminated unexpectedly/,
     "Check that a PostgreSQL runs at the URL's host and port.",
   ],
-  [/Query read timeout|^57014 /, "The server is overloaded, or another session holds a lock: see pg_stat_activity."],
+  [
+    /Query read timeout|timeout exceeded|^57014 /,
+    "The server is overloaded, or another session holds a lock: see pg_stat_activity.",
+  ],
   [/does not support SSL/, "Let the server use TLS, or leave `sslmode` out of the URL."],
   [
     /certificate|altnames/,

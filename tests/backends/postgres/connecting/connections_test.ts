@@ -107,6 +107,19 @@ testUnless(
 
 testUnless(
   missing,
+  "PostgreSQL: the error of a statement that gets no connection in time says what to look at",
+  async () => {
+    const database = await Database.open(sharedPostgres().url, "mcp_jobs", 1);
+    const blocking = assertRejects(() => database.run({ text: "SELECT pg_sleep(60)" }), BackendError);
+    const advice = "timeout exceeded when trying to connect. The server is overloaded";
+    await assertRejects(() => database.run({ text: "SELECT 1" }), BackendError, advice);
+    await database[Symbol.asyncDispose](); // Ends it.
+    await blocking;
+  },
+);
+
+testUnless(
+  missing,
   "PostgreSQL: what waits for a connection when all are closed has ended once they are closed",
   async () => {
     const { url } = sharedPostgres();
