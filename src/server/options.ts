@@ -6,6 +6,7 @@
 import type { Audit } from "../tasks/audit.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Backend } from "../backend.ts";
+import { DefinitionError } from "../errors.ts";
 import { checkJob, DEFINITION, type Job } from "../job.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
 import type { OnError } from "../log/on_error.ts";
@@ -89,7 +90,7 @@ export interface RegisterOptions extends RegistryOptions {
 
 /** The options of `run`. */
 export interface RunOptions {
-  /** The transport. Default: `"stdio"`. */
+  /** The transport. Default: `"stdio"`. `port`, `hostname` or `onListen` without it is an error. */
   readonly transport?: "stdio" | "http";
   /** The port of HTTP; 0 for any free one. Default: 8000. */
   readonly port?: number;
@@ -146,7 +147,7 @@ export const REQUEST: Rule = required({
 });
 
 /** The rules of a run's options. */
-export const RUN: Rules<RunOptions> = {
+const RUN: Rules<RunOptions> = {
   transport: oneOf("stdio", "http"),
   port: wholeNumber(0, 65_535),
   hostname: text,
@@ -154,6 +155,16 @@ export const RUN: Rules<RunOptions> = {
   onListen: callback,
   signal: having("throwIfAborted", "an AbortSignal"),
 };
+
+/** The options of a run that are of HTTP alone. */
+const OF_HTTP = ["port", "hostname", "onListen"] as const;
+
+/** Throws `DefinitionError` for what `run` does not take, and for options of HTTP if nothing says which transport is meant. */
+export function checkRun(options: RunOptions): void {
+  checkOptions("run", options, RUN);
+  const lost = options.transport === undefined ? OF_HTTP.find((name) => options[name] !== undefined) : undefined;
+  if (lost) throw new DefinitionError(`Cannot use ${lost} of run over stdio: pass transport: "http", too.`);
+}
 
 /**
  * Returns what was passed to `extend`. No type of the SDK is part of our signatures: the user names the type, and this is

@@ -24,7 +24,7 @@ import { checkOptions } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
 import type { ScheduleOptions } from "../schedules/declare.ts";
 import type { Accepted, Infer, Schema } from "../schema/schema.ts";
-import { ASYNC_TOOL, checkRegistration, extensionOf, REQUEST, RUN, SERVER } from "./options.ts";
+import { ASYNC_TOOL, checkRegistration, checkRun, extensionOf, REQUEST, SERVER } from "./options.ts";
 import type { RegisterOptions, RunOptions, ServerOptions } from "./options.ts";
 import { observe } from "../telemetry/gauges.ts";
 import { onEndSignal } from "./end_signals.ts";
@@ -196,7 +196,7 @@ export class AsyncToolServer implements AsyncDisposable {
    * that has begun. The process ends with the client, with another signal, or with `Deno.exit()` after `run`.
    */
   async run(options: RunOptions = {}): Promise<void> {
-    checkOptions("run", options, RUN);
+    checkRun(options);
     this.#refuseRun();
     const stop = () => this.#end.abort();
     using _signals = onEndSignal(stop); // Until all is closed.
