@@ -26,11 +26,10 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   }
   const refused = names.find((name) => !ACCEPTED_NAME.test(name));
   if (refused !== undefined) {
+    const named = JSON.stringify(refused);
     throw new DefinitionError(
-      `Cannot offer a tool named ${
-        JSON.stringify(refused)
-      }: some clients refuse names with anything but 1 to 64 letters, digits, ` +
-        '"_" and "-". Pass another `name` to registerAsyncTool, or another prefix to the strategy.',
+      `Cannot offer a tool named ${named}: some clients refuse names with anything but 1 to 64 letters, digits, "_" ` +
+        'and "-". Pass another `name` to registerAsyncTool, or another prefix to the strategy.',
     );
   }
   // A job that is registered under two names has one template for its results.
