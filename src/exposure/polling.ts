@@ -85,8 +85,7 @@ function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks
     name: `${name}_start`,
     title: `${title}: start`,
     description: `${description}\n\nRuns in the background and may take minutes. Returns a token at once: ` +
-      `call ${name}_status with it and wait_seconds ${Math.floor(most / 1_000)} until the status is COMPLETED; it ` +
-      "returns the result then.",
+      `call ${name}_status with it${waiting(most)} until the status is COMPLETED; it returns the result then.`,
     inputSchema: withPerCall(withoutAsked(job.inputSchema, askFor), perCall),
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, ...job.annotations },

@@ -55,6 +55,12 @@ Deno.test("each polling tool describes what it does, its input and the next tool
   assertEquals(toolOf(surface, "report_cancel").annotations?.destructiveHint, true);
 });
 
+Deno.test("where no call waits, a model is told to call again after a while, not to wait for 0 seconds", async () => {
+  await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 0 }));
+  const { description } = toolOf(bench.expose(report), "report_start");
+  assertStringIncludes(description, "call report_status with it after a while until the status is COMPLETED");
+});
+
 Deno.test("with its token a task is started, followed, and its result read", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
