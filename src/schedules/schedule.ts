@@ -41,7 +41,7 @@ export const SCHEDULE = "schedule:";
 export const LATE_MS = 60_000;
 
 /** How old a due time may be when a server starts to be served as usual, in ms: the previous server may just have died. */
-export const HANDOVER_MS = 1_000;
+const HANDOVER_MS = 1_000;
 
 /** How long a server that has just started leaves earlier due times to others, which may be about to serve them. */
 export const TAKEOVER_DELAY_MS = 3_000;

@@ -13,7 +13,7 @@ export const MAX_LINES = 200;
 export const MAX_BYTES = 65_536;
 
 /** The longest text of a line, in UTF-16 units. */
-export const LONGEST_LINE = 4_000;
+const LONGEST_LINE = 4_000;
 
 /** Lines that are stored together. */
 export interface NewLines {

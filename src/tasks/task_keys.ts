@@ -77,7 +77,7 @@ function ownKey(job: string, key: (input: never) => unknown, input: Json): strin
  * The key function of a job has thrown, which is the cause, or returned no text. The model gets this as the result of its
  * tool: with another input the function may work. What it threw is for the operator alone.
  */
-export class KeyUnknown extends ToolError {
+class KeyUnknown extends ToolError {
   /** Names the job, and says what its key function has done. */
   constructor(job: string, did: string, options?: ErrorOptions) {
     super(

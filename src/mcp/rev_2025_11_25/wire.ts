@@ -8,7 +8,7 @@ import type { Json, TaskInfo, TaskStatus } from "../../task.ts";
 import { pollInterval, statusText, timeToLive } from "../words.ts";
 
 /** The key under which a message names its task. */
-export const RELATED_TASK = "io.modelcontextprotocol/related-task";
+const RELATED_TASK = "io.modelcontextprotocol/related-task";
 
 /** Section "Task Status": a tool result with `isError` means `failed` in this revision. */
 const STATUS: { readonly [status in TaskStatus]: WireStatus } = {

@@ -14,7 +14,7 @@ import { type Answer, type Json, openQuestions, type Outcome, type Question, typ
 import { answerOf, elicitation, pollInterval, questionsToElicit, statusText, timeToLive } from "../words.ts";
 
 /** The extension's identifier. */
-export const EXTENSION = "io.modelcontextprotocol/tasks";
+const EXTENSION = "io.modelcontextprotocol/tasks";
 
 /** Section "Capability Negotiation": the value is an empty object, for clients and servers alike. */
 export const CAPABILITY: { readonly [key: string]: Json } = { extensions: { [EXTENSION]: {} } };
@@ -100,7 +100,7 @@ export function inputRequired(
 }
 
 /** Questions, each under its own key. */
-export function inputRequests(questions: readonly Question[]): { readonly [key: string]: InputRequest } {
+function inputRequests(questions: readonly Question[]): { readonly [key: string]: InputRequest } {
   return Object.fromEntries(questions.map((question) => [question.key, {
     method: "elicitation/create" as const,
     params: elicitation(question),

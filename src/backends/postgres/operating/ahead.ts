@@ -10,7 +10,7 @@ import type { TaskInfo } from "../../../task.ts";
 import type { PgDocuments } from "../tables/documents.ts";
 
 /** The document that keeps it, in ms. */
-export const AHEAD = "ahead";
+const AHEAD = "ahead";
 
 /** Keeps this maximum in a document. */
 export class Ahead {
