@@ -24,7 +24,8 @@ export interface Limits {
   readonly requestsPerMinute?: number;
   /**
    * The most HTTP sessions, which revision 2025-11-25 has, of an authenticated principal in each server process. A new one
-   * replaces the least recently used, unless all have an open stream. Default: 1,000.
+   * replaces the least recently used, unless all have an open stream. Also the most open `subscriptions/listen` streams,
+   * which revision 2026-07-28 has. Default: 1,000.
    */
   readonly sessions?: number;
   /** The longest time for which a client may ask to keep a result, in ms. Default: 604,800,000, 7 days. */

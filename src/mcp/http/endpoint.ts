@@ -16,7 +16,7 @@ import {
 import { type Audit, type AuditEvent, LONGEST_REASON } from "../../tasks/audit.ts";
 import type { Authenticate } from "../../auth/authenticate.ts";
 import type { StreamStore } from "../../backend.ts";
-import { BackendError, Unavailable } from "../../errors.ts";
+import { BackendError, LimitExceeded, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
 import { cut, messageOf, quote } from "../../text.ts";
@@ -25,7 +25,7 @@ import { readBody } from "./body.ts";
 import { type Caller, identify, unavailable } from "./caller.ts";
 import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
-import { listenOverHttp } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { badUrl } from "../messages/message.ts";
 import { LateAnswers } from "./streams/late_answers.ts";
 import { newestProgress } from "./streams/newest_progress.ts";
@@ -54,7 +54,7 @@ export interface HttpOptions {
   readonly origins?: Origins;
   /** Keeps the streams of sessions. */
   readonly streams: StreamStore;
-  /** The most sessions of one known principal; default: no limit. */
+  /** The most sessions, and the most open subscriptions, of one known principal; default: no limit. */
   readonly sessionsOfOne?: number;
   /** The most requests of one caller in a minute; default: no limit. */
   readonly requestsPerMinute?: number;
@@ -83,6 +83,7 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #requests: RequestRate;
   readonly #answers = new OpenStreams();
   readonly #sessions: Sessions;
+  readonly #subscriptions: Subscriptions;
   readonly #modern: McpHttpHandler;
   readonly #late = new LateAnswers();
   /** The requests that the SDK answers. */
@@ -96,6 +97,7 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#origins = options.origins ?? new Origins();
     this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
+    this.#subscriptions = new Subscriptions(served, limits.ofOne);
     const record = (event: SessionEvent) => this.#record({ operation: "session", ...event });
     const begin = (peer: Peer) => bind(served, peer, "legacy");
     const { onError } = served.tasks;
@@ -153,6 +155,10 @@ export class HttpEndpoint implements AsyncDisposable {
       return response.status === 400 ? await this.#refusedBySdk(caller.peer, response) : response;
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
+      if (error instanceof LimitExceeded) {
+        const id = message && "id" in message ? message.id : undefined;
+        return this.#refuse(caller.peer, limitResponse(error, 429, id), error.message);
+      }
       if (!(error instanceof BackendError)) throw error;
       this.#served.tasks.onError(error, { where: "answer a request" });
       return unavailable("The backend does not answer.");
@@ -227,7 +233,7 @@ export class HttpEndpoint implements AsyncDisposable {
     const respond = (parsedBody?: JSONRPCMessage) => this.#modern.fetch(request, { parsedBody, authInfo });
     // A subscription is not a response that a closing endpoint could wait for.
     if (message && "method" in message && message.method === "subscriptions/listen") {
-      return await listenOverHttp(this.#served, peer, message, respond);
+      return await this.#subscriptions.answer(peer, message, respond);
     }
     return await this.#answers.track(async (sent) =>
       waitsForJob(this.#served.surface, message)

@@ -4,27 +4,80 @@
  * @module
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { LimitExceeded } from "../../errors.ts";
 import { MissingInternal } from "../../libraries/internals.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { TaskListener } from "../bind.ts";
 import type { Peer } from "../peer.ts";
 import { messageInChunk } from "../sdk_internals.ts";
 import type { Served } from "../served.ts";
+import { OpenStreams } from "./streams/open_streams.ts";
 
-/** Answers `subscriptions/listen` as `respond` does, and adds the client's tasks. */
-export async function listenOverHttp(
+/** The subscriptions of one endpoint. */
+export class Subscriptions {
+  readonly #served: Served;
+  readonly #ofOne: number;
+  /** Those of each known principal who has any. */
+  readonly #open = new Map<string, OpenStreams>();
+
+  /** `ofOne` is the most that one known principal may have open. */
+  constructor(served: Served, ofOne: number) {
+    this.#served = served;
+    this.#ofOne = ofOne;
+  }
+
+  /**
+   * Answers `subscriptions/listen` as `respond` does, and adds the client's tasks. Throws `LimitExceeded` if its principal
+   * has too many open already.
+   */
+  async answer(
+    peer: Peer,
+    message: JSONRPCMessage,
+    respond: (message: JSONRPCMessage) => Promise<Response>,
+  ): Promise<Response> {
+    const { owner, known } = peer;
+    if (!known) return await listenOverHttp(this.#served, peer, message, respond, () => {});
+    const open = this.#open.get(owner) ?? new OpenStreams();
+    if (open.size >= this.#ofOne) throw tooMany(this.#ofOne);
+    this.#open.set(owner, open);
+    return await open.track((ended) =>
+      listenOverHttp(this.#served, peer, message, respond, () => {
+        ended();
+        if (open.size === 0) this.#open.delete(owner);
+      })
+    );
+  }
+}
+
+/** When to try again, in ms: until then subscriptions may end. */
+const RETRY_MS = 60_000;
+
+function tooMany(most: number): LimitExceeded {
+  const why = `your limit of ${most} open subscriptions is reached`;
+  return new LimitExceeded(
+    "sessions",
+    `Cannot subscribe: ${why}. End one, or try again in ${RETRY_MS / 1_000} s.`,
+    RETRY_MS,
+  );
+}
+
+/** `onEnd` is called once, when the response is sent completely, or its client is gone. */
+async function listenOverHttp(
   served: Served,
   peer: Peer,
   message: JSONRPCMessage,
   respond: (message: JSONRPCMessage) => Promise<Response>,
+  onEnd: () => void,
 ): Promise<Response> {
   const listener = new TaskListener(served, peer);
   const received = listener.receive(message);
-  if ("answer" in received) return Response.json(received.answer, { status: 400 });
-  const response = await respond(received.forward);
+  const response = "answer" in received
+    ? Response.json(received.answer, { status: 400 })
+    : await respond(received.forward);
   const stream = response.headers.get("content-type") === "text/event-stream" ? response.body : null;
-  if (stream === null) return response;
-  return new Response(withTasks(stream, listener, served.tasks.onError), response);
+  if (stream !== null) return new Response(withTasks(stream, listener, served.tasks.onError, onEnd), response);
+  onEnd();
+  return response;
 }
 
 /**
@@ -34,6 +87,7 @@ function withTasks(
   stream: ReadableStream<Uint8Array>,
   listener: TaskListener,
   onError: OnError,
+  onEnd: () => void,
 ): ReadableStream<Uint8Array> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
@@ -59,6 +113,7 @@ function withTasks(
     if (error instanceof MissingInternal) onError(error, { where: "serve a subscription" });
   }).finally(() => {
     listener[Symbol.dispose]();
+    onEnd();
     writer.close().catch(() => {}); // It is closed already.
   });
   return readable;
