@@ -11,6 +11,7 @@ import type { ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { validate } from "../../src/schema/schema.ts";
+import { fits } from "../../src/text.ts";
 import { doneWithin, pause } from "../../src/waiting.ts";
 import {
   assert,
@@ -321,6 +322,27 @@ Deno.test("task_list lists the owner's tasks with their tokens, newest first", a
     { job: "report", token: first, status: "PENDING" },
   ]);
   assertEquals(fieldsOf(await call(surface, "task_list", {}, { owner: "stranger" })).tasks, []);
+});
+
+Deno.test("task_list has room for a page of tasks that ask for much: what they ask in full is for task_status", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const fields = Array.from({ length: 20 }, (_, index) => [`field_${index}`, z.string().describe("x".repeat(150))]);
+  const curious = defineJob({
+    name: "curious",
+    input: z.object({}),
+    parkAfter: 0, // Otherwise only four would ask at a time.
+    run: (_, { elicit }) => elicit({ message: "Who?", schema: z.object(Object.fromEntries(fields)) }),
+  });
+  const surface = merge([bench.expose(curious, { answers: "model" })], bench.tasks);
+  await bench.work(curious);
+  const begun = await Promise.all(Array.from({ length: 100 }, () => start(surface, "curious", {})));
+  await Promise.all(begun.map(({ id }) => bench.until(id, ({ status }) => status === "INPUT_REQUIRED")));
+  const listed = await call(surface, "task_list", {});
+  assert(fits(listed));
+  const [task] = fieldsOf(listed).tasks as readonly Record<string, unknown>[];
+  assertEquals(Object.keys(task ?? {}), ["job", "token", "status", "message"]);
+  const read = fieldsOf(await call(surface, "task_status", { token: task?.token, wait_seconds: 0 }));
+  assert(Array.isArray(read.questions));
 });
 
 Deno.test("the shared tools reject tokens of other owners, and of jobs that this server does not offer", async () => {

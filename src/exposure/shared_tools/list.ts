@@ -39,8 +39,10 @@ export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surfac
       const page = await tasks.list(owner, cursor);
       const own = page.tasks.flatMap((task) => {
         const found = jobs.get(task.job);
-        const asking = found && askingOf(client, found.registered, prefix);
-        return found ? [{ job: task.job, ...formatResponse(task, undefined, asking) }] : [];
+        if (found === undefined) return [];
+        // The message says in brief what a task asks; the forms of a whole page would not fit into an answer.
+        const { questions: _, ...shown } = formatResponse(task, undefined, askingOf(client, found.registered, prefix));
+        return [{ job: task.job, ...shown }];
       });
       const data = {
         tasks: own,
