@@ -81,6 +81,8 @@ export class EventLog implements AsyncDisposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
+  /** Whether tasks may be ready of which no notification has told this process. */
+  #unannounced = false;
   #notifying: Promise<void> | undefined;
   /** Whether the other processes are to be notified, and of which jobs tasks may be ready. */
   #isDue = false;
@@ -210,7 +212,7 @@ export class EventLog implements AsyncDisposable {
     await client.connect();
     await client.query(`LISTEN ${this.#channel}`);
     this.#client = client;
-    this.#read();
+    this.#read(true);
     while (true) {
       await pause(PULSE_MS, this.#closed.signal);
       if (!this.#open) return;
@@ -227,12 +229,13 @@ export class EventLog implements AsyncDisposable {
   }
 
   /** Reads new events, now or as soon as the read under way is over. */
-  #read(polled = false): void {
+  #read(unannounced = false): void {
     if (!this.#open) return;
+    this.#unannounced ||= unannounced;
     this.#again = this.#reading !== undefined;
     // After an error the next poll starts at the same number.
     const failed = (error: unknown) => this.#onError(error, { where: "read events of PostgreSQL" });
-    this.#reading ??= this.#readOn(polled).catch(failed).finally(() => {
+    this.#reading ??= this.#readOn().catch(failed).finally(() => {
       this.#reading = undefined;
       this.#wait();
       if (this.#again) this.#read();
@@ -243,8 +246,10 @@ export class EventLog implements AsyncDisposable {
     return performance.now() < this.#unsureUntil;
   }
 
-  async #readOn(polled: boolean): Promise<void> {
+  async #readOn(): Promise<void> {
     const begun = performance.now();
+    const unannounced = this.#unannounced;
+    this.#unannounced = false;
     const { schema, run } = this.#database;
     let rows = await run<EventRow>({
       name: "mcp_jobs_events",
@@ -279,10 +284,9 @@ export class EventLog implements AsyncDisposable {
         this.#listener.event({ kind: "change", task });
       }
     }
-    // No notification has announced what the poll found.
-    const jobs = readyJobs(polled ? found : []);
+    const jobs = readyJobs(unannounced ? found : []);
     if (jobs.size > 0) this.#listener.ready(jobs);
     this.#numbers.giveUp(begun);
-    if (rows.length >= PAGE) this.#again = true;
+    if (rows.length >= PAGE) this.#read(unannounced);
   }
 }

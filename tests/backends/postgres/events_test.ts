@@ -1,8 +1,9 @@
 import pg from "pg";
-import { PostgresBackend } from "../../../mod.ts";
+import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
+import { newTaskId } from "../../../src/ids.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
@@ -170,6 +171,30 @@ testUnless(noPostgres, "a log that was opened when all of many events had expire
   await using stage = await Stage.open(true, url);
   await (await stage.add("next")).end("COMMIT");
   await stage.receivedAll("next");
+});
+
+testUnless(noPostgres, "a task that was created while no connection listened begins once one does again", async () => {
+  const url = await emptyTables();
+  // Its worker searches by itself only when it renews the lease.
+  await using backend = await PostgresBackend.connect({ url, lease: 600_000, onError: ignored });
+  await using other = await PostgresBackend.connect({ url, listen: false });
+  let runs = 0;
+  await using worker = createWorker(backend, [
+    defineJob({ name: "job", input: { type: "object" }, run: () => void runs++ }),
+  ]);
+  await worker.ready;
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const cut = async () => {
+    const listening = "datname = current_database() AND query LIKE 'LISTEN %'";
+    const { rows } = await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${listening}`);
+    return rows.length > 0;
+  };
+  await until(cut, "it listens");
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await other.create({ id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+  await client.end();
+  await until(() => Promise.resolve(runs === 1), "the task runs");
 });
 
 for (const schema of ["My Jobs", "x".repeat(63)]) {
