@@ -94,7 +94,8 @@ export class Claims implements RunnerStore {
 
   /** The tasks that this worker holds, or may hold in a moment. */
   get held(): readonly TaskInfo[] {
-    return [...this.#claiming.map(({ record }) => record.info), ...this.#starts.tasks, ...this.#held.tasks];
+    const claiming = this.#claiming.map(({ record }) => record.info).filter(({ id }) => !this.#held.has(id));
+    return [...claiming, ...this.#starts.tasks, ...this.#held.tasks];
   }
 
   /** Takes the due time of a delayed task from its event. */
@@ -137,7 +138,8 @@ export class Claims implements RunnerStore {
     const { entries, more, pause = Infinity } = await this.#finder.find(Math.min(max, MAX_BATCH), this.held, jobs);
     this.#claiming = entries;
     try {
-      if (entries.length > 0) this.#listener.hold();
+      // While it searched, a new task may have taken the last room. Nobody would take over what is not listed.
+      if (entries.length > 0 && !this.#listener.hold()) return { claims: [], more: true, dueIn };
       const begun = await Promise.allSettled(entries.map((entry) => this.#begin(entry)));
       const taken = begun.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
       this.#missed = taken.length < entries.length;

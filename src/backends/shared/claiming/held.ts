@@ -29,6 +29,11 @@ export class HeldClaims {
     return [...this.#last.values()].map(({ entry }) => entry.record.info);
   }
 
+  /** Whether a task is held. */
+  has(id: string): boolean {
+    return this.#last.has(id);
+  }
+
   /** Adds a claim. An earlier one of the same task is over. */
   add(entry: Entry): void {
     this.#last.set(entry.record.info.id, { entry });

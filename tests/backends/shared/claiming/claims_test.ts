@@ -147,6 +147,39 @@ Deno.test("tasks that were claimed run although the claim of another one failed,
   await assertRejects(() => claims.claim(1), Error, "The store is away.");
 });
 
+Deno.test("tasks that a worker has no room to list as held wait, and are found again", async () => {
+  const store = new MemoryStore(new Hub());
+  const id = await create(store);
+  let hasRoom = false;
+  const listener = { hold: () => hasRoom, lose() {}, onError: ignored };
+  const claims = new Claims(store, newWorker(["job"]), listener);
+  const { claims: none, more } = await claims.claim(1);
+  assertEquals([none, more, claims.held], [[], true, []]);
+  hasRoom = true;
+  assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
+});
+
+Deno.test("a task whose input is being read is held once", async () => {
+  const store = new MemoryStore(new Hub());
+  const ids = [await create(store), await create(store)];
+  const read = Promise.withResolvers<void>();
+  const input = store.input.bind(store);
+  let reads = 0;
+  const reading = Promise.withResolvers<void>();
+  store.input = async (entry) => {
+    if (++reads === ids.length) reading.resolve();
+    await read.promise;
+    return await input(entry);
+  };
+  const { claims } = claimsOf(store);
+  const claim = claims.claim(2);
+  await reading.promise;
+  assertEquals(claims.held.map(({ id }) => id), ids);
+  read.resolve();
+  await claim;
+  assertEquals(claims.held.map(({ id }) => id), ids);
+});
+
 /** Stores that an attempt has failed, but says that it could not, as if the answer of a database were lost. */
 class Forgetful extends MemoryStore {
   lost = 1;
