@@ -67,7 +67,7 @@ export class QueueFeed {
   start(): void {
     if (this.#unsubscribe || this.#closed) return;
     this.#unsubscribe = this.#store.onSignal((signal) => {
-      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(this.#notSubscribed);
+      if (signal.kind === "queue") void this.#followNew(signal.queue, signal.since).catch(this.#notSubscribed);
       if (signal.kind === "gap") void this.#followAll();
     });
     this.#store.onReconnect(() => void this.#followAll());
@@ -123,6 +123,13 @@ export class QueueFeed {
     this.#unsubscribe?.();
     const open = await Promise.allSettled(this.#queues.values());
     await Promise.all(open.map((opened) => opened.status === "fulfilled" && opened.value.close()));
+  }
+
+  /** Where this process has subscribed at the moment when another one created the queue, it may lack the first events. */
+  async #followNew(queue: string, since: number): Promise<void> {
+    const isKnown = this.#queues.has(queue);
+    await this.follow(queue, since);
+    if (isKnown) this.#gap();
   }
 
   async #followAll(): Promise<void> {

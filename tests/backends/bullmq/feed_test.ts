@@ -4,9 +4,11 @@ import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import type { JobListener } from "../../../src/backends/bullmq/redis/events/events.ts";
 import type { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
+import type { Signal } from "../../../src/backends/bullmq/redis/events/signals.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
 import { pass } from "../../support/time.ts";
 
 /** A store of one queue; `changed` is the listener that subscribed last. */
@@ -258,4 +260,25 @@ Deno.test("the end of a task that this process has stored is emitted with its ou
     kind: "value",
     value: 2,
   }]]);
+});
+
+Deno.test("after the signal of a new queue that it has subscribed to already, a feed says that it may have missed changes", async () => {
+  const received: string[] = [];
+  let tell: (signal: Signal) => void = () => {};
+  const store = {
+    ...storeOf(() => Promise.resolve(undefined)),
+    onSignal: (listener: (signal: Signal) => void) => {
+      tell = listener;
+      return () => {};
+    },
+  };
+  const feed = new QueueFeed(store, ({ kind }) => void received.push(kind), ignored);
+  feed.start();
+  await feed.follow("known");
+  await until(() => Promise.resolve(received.length === 1), "it has subscribed to all queues");
+  tell({ kind: "queue", queue: "new", since: 0 });
+  tell({ kind: "queue", queue: "known", since: 0 });
+  await until(() => Promise.resolve(received.length > 1), "it says so");
+  await feed.close();
+  assertEquals(received, ["gap", "gap"]);
 });
