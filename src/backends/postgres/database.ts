@@ -119,12 +119,12 @@ export class Database implements AsyncDisposable {
   }
 
   /** Reads the database's clock anew. */
-  async readClock(): Promise<void> {
+  readonly readClock = async (): Promise<void> => {
     const asked = performance.now();
     const text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now";
     const [row] = await this.run<{ now: number }>({ name: "mcp_jobs_clock", text });
     if (row) this.#ahead = row.now - (asked + performance.now()) / 2;
-  }
+  };
 
   /**
    * Runs one statement on any connection, and right behind it `next`, whose answer is not awaited. Rejects with

@@ -5,7 +5,7 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
+import type { LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 
 /** A task that a worker holds, and its version. */
@@ -13,78 +13,21 @@ export interface HeldTask extends Pick<TaskInfo, "id" | "owner"> {
   readonly version: number;
 }
 
-/** The lease of one worker. */
-export class PgLease implements WorkerLease {
-  readonly duration: number;
-  readonly #database: Database;
-  readonly #worker: LeasedWorker;
-  readonly #known: () => readonly TaskInfo[];
-  readonly #putBack: (task: HeldTask) => Promise<void>;
+/**
+ * The lease of one worker, of `duration` ms. `known` returns the tasks that it knows that it holds. `putBack` returns one that
+ * it never ran to the queue.
+ */
+export function leaseOf(
+  { run, schema, readClock }: Database,
+  { name, jobs, host, pid, since }: LeasedWorker,
+  duration: number,
+  known: () => readonly TaskInfo[],
+  putBack: (task: HeldTask) => Promise<void>,
+): WorkerLease {
   /** Tasks, with their versions, that this worker holds according to the database, but did not know of at the last renewal. */
-  #unknown: ReadonlySet<string> = new Set();
-
-  /** `known` returns the tasks that it knows that it holds. `putBack` returns one that it never ran to the queue. */
-  constructor(
-    database: Database,
-    worker: LeasedWorker,
-    duration: number,
-    known: () => readonly TaskInfo[],
-    putBack: (task: HeldTask) => Promise<void>,
-  ) {
-    this.duration = duration;
-    this.#database = database;
-    this.#worker = worker;
-    this.#known = known;
-    this.#putBack = putBack;
-  }
-
-  async renew(): Promise<void> {
-    const { name, jobs, host, pid, since } = this.#worker;
-    await this.#database.run({
-      name: "mcp_jobs_renew",
-      text: `INSERT INTO ${this.#database.schema}.workers (name, jobs, expires_at, host, pid, since)
-        VALUES ($1, $2, now() + $3::float8 * interval '1 ms', $4, $5, $6)
-        ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
-    }, [name, jobs, this.duration, host, pid, since]);
-    await this.#database.readClock();
-    await this.#putBackUnknown();
-  }
-
-  async dead(): Promise<readonly DeadWorker[]> {
-    const { schema, run } = this.#database;
-    const dead = await run<{ name: string }>({
-      name: "mcp_jobs_dead",
-      text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1
-        AND EXISTS (SELECT FROM ${schema}.claims WHERE worker = name)`,
-    }, [this.#worker.name]);
-    return await Promise.all(dead.map(async ({ name }) => ({
-      name,
-      tasks: await this.#held(name),
-      remove: async () => void await this.#held(name), // What no worker has taken over stays listed.
-    })));
-  }
-
-  async end(): Promise<void> {
-    const text = `UPDATE ${this.#database.schema}.workers SET expires_at = now() WHERE name = $1`;
-    await this.#database.run({ text }, [this.#worker.name]);
-  }
-
-  /**
-   * Puts back what was unknown, and unchanged, at two renewals in a row: the answer to its claim was lost. Other unknown
-   * tasks are just being claimed.
-   */
-  async #putBackUnknown(): Promise<void> {
-    const own = await this.#held(this.#worker.name);
-    const known = new Set(this.#known().map(({ id }) => id));
-    const unknown = own.filter(({ id }) => !known.has(id));
-    const lost = unknown.filter((task) => this.#unknown.has(nameOf(task)));
-    this.#unknown = new Set(unknown.map(nameOf)).difference(new Set(lost.map(nameOf)));
-    await Promise.all(lost.map(this.#putBack));
-  }
-
+  let unknown: ReadonlySet<string> = new Set();
   /** Returns what a worker holds, and merges the rows of its claims into one. */
-  async #held(worker: string): Promise<readonly HeldTask[]> {
-    const { schema, run } = this.#database;
+  const heldBy = async (worker: string): Promise<readonly HeldTask[]> => {
     const rows = await run<HeldTask>({
       name: "mcp_jobs_held",
       text: `WITH noted AS (DELETE FROM ${schema}.claims WHERE worker = $1 RETURNING ids),
@@ -94,7 +37,47 @@ export class PgLease implements WorkerLease {
         SELECT id, owner, version FROM held`,
     }, [worker]);
     return rows.map(({ owner, ...task }) => ({ ...task, owner: JSON.parse(owner) }));
-  }
+  };
+  /**
+   * Puts back what was unknown, and unchanged, at two renewals in a row: the answer to its claim was lost. Other unknown
+   * tasks are just being claimed.
+   */
+  const putBackUnknown = async () => {
+    const own = await heldBy(name);
+    const ids = new Set(known().map(({ id }) => id));
+    const unlisted = own.filter(({ id }) => !ids.has(id));
+    const lost = unlisted.filter((task) => unknown.has(nameOf(task)));
+    unknown = new Set(unlisted.map(nameOf)).difference(new Set(lost.map(nameOf)));
+    await Promise.all(lost.map(putBack));
+  };
+  return {
+    duration,
+    async renew() {
+      await run({
+        name: "mcp_jobs_renew",
+        text: `INSERT INTO ${schema}.workers (name, jobs, expires_at, host, pid, since)
+          VALUES ($1, $2, now() + $3::float8 * interval '1 ms', $4, $5, $6)
+          ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
+      }, [name, jobs, duration, host, pid, since]);
+      await readClock();
+      await putBackUnknown();
+    },
+    async dead() {
+      const dead = await run<{ name: string }>({
+        name: "mcp_jobs_dead",
+        text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1
+          AND EXISTS (SELECT FROM ${schema}.claims WHERE worker = name)`,
+      }, [name]);
+      return await Promise.all(dead.map(async ({ name }) => ({
+        name,
+        tasks: await heldBy(name),
+        remove: async () => void await heldBy(name), // What no worker has taken over stays listed.
+      })));
+    },
+    async end() {
+      await run({ text: `UPDATE ${schema}.workers SET expires_at = now() WHERE name = $1` }, [name]);
+    },
+  };
 }
 
 /** A task at a version, as text. */

@@ -15,7 +15,7 @@ import { Sweeper } from "../shared/sweeper.ts";
 import { Database } from "./database.ts";
 import { EventLog } from "./events.ts";
 import { OrderedHub } from "../shared/store/ordered_hub.ts";
-import { PgDocuments } from "./tables/documents.ts";
+import { documentsIn } from "./tables/documents.ts";
 import { deleteExpired } from "./tables/expiry.ts";
 import { checkSchema, migrate } from "./tables/schema.ts";
 import { PostgresStore } from "./store.ts";
@@ -129,7 +129,7 @@ export class PostgresBackend extends StoreBackend {
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });
-      const documents = new PgDocuments(database, name, (document) => hub.document(document), log);
+      const documents = documentsIn(database, name, (document) => hub.document(document), log);
       return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened, onError);
     } catch (error) {
       await opened.disposeAsync();

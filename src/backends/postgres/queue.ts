@@ -4,11 +4,10 @@
  *
  * @module
  */
-import type { JobLimits } from "../../backend.ts";
-import type { Json, TaskInfo } from "../../task.ts";
+import type { Json } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { moreOf } from "../shared/job_limits.ts";
-import type { LimitedTasks, Queue, ReadyTasks, Worker } from "../shared/store/store.ts";
+import type { Queue, Worker } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 import { stateOf } from "./operating/states.ts";
 import { type PgEntry, recordOf } from "./rows.ts";
@@ -38,69 +37,47 @@ interface LimitedRow extends ClaimRow {
 type Claimed = readonly [version: number, record: TaskRecord, input?: Json];
 
 /** Claims tasks for one worker. */
-export class PgQueue implements Queue<PgEntry> {
-  readonly claimsCost = true;
-  readonly #database: Database;
-  readonly #writer: Writer;
-  readonly #worker: Worker;
+export function queueOf({ run, schema }: Database, writer: Writer, { name: worker }: Worker): Queue<PgEntry> {
   /** The jobs whose limits have a row. */
-  readonly #known = new Set<string>();
-
-  constructor(database: Database, writer: Writer, worker: Worker) {
-    this.#database = database;
-    this.#writer = writer;
-    this.#worker = worker;
-  }
-
-  async promote(): Promise<number | undefined> {
-    const { schema, run } = this.#database;
-    const [row] = await run<{ due: number | null }>({ name: "mcp_jobs_promote", text: promoteStatement(schema) });
-    return row?.due ?? undefined;
-  }
-
-  async ready(max: number, _held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<PgEntry>> {
-    const { schema, run } = this.#database;
-    const { name } = this.#worker;
-    const statement = { name: "mcp_jobs_claim", text: claimStatement(schema) };
-    const [row] = await run<ClaimRow>(statement, [name, jobs, max, this.#writer.name]);
-    if (row === undefined) return { entries: [], more: false };
-    return { entries: this.#claimed(row), more: row.at === null || row.found === max };
-  }
-
-  async limited(
-    max: number,
-    _held: readonly TaskInfo[],
-    job: string,
-    { concurrency, rateLimit }: JobLimits,
-  ): Promise<LimitedTasks<PgEntry>> {
-    const { schema, run } = this.#database;
-    const { name } = this.#worker;
-    if (!this.#known.has(job)) {
-      await run({ text: `INSERT INTO ${schema}.limits (job) VALUES ($1) ON CONFLICT DO NOTHING` }, [job]);
-      this.#known.add(job);
-    }
-    const limits = [concurrency ?? null, rateLimit?.max ?? null, rateLimit?.per ?? null];
-    const statement = { name: "mcp_jobs_claim_limited", text: limitedClaimStatement(schema) };
-    const [row] = await run<LimitedRow>(statement, [name, job, max, this.#writer.name, ...limits]);
-    if (row === undefined) return { entries: [], more: false, full: false };
-    const { free, found, pause } = row;
-    if (free === null) return { entries: [], more: true, full: false };
-    const more = moreOf(found === Math.min(max, free), max, free, { concurrency, rateLimit });
-    return { entries: this.#claimed(row), ...more, pause: pause ?? undefined };
-  }
-
-  #claimed({ at, tasks }: ClaimRow): readonly PgEntry[] {
-    const claimed: readonly Claimed[] = JSON.parse(tasks ?? "[]");
-    const record = (stored: TaskRecord) => recordOf(stored, this.#worker.name, at);
-    const entries = claimed.map(([version, stored, input]) => ({
+  const known = new Set<string>();
+  const claimed = ({ at, tasks }: ClaimRow): readonly PgEntry[] => {
+    const claims: readonly Claimed[] = JSON.parse(tasks ?? "[]");
+    const entries = claims.map(([version, stored, input]) => ({
       version,
       state: stateOf(stored.info),
-      record: record(stored),
+      record: recordOf(stored, worker, at),
       input,
     }));
-    if (entries.length > 0) this.#writer.written(entries.map(({ record }) => record.info), false);
+    if (entries.length > 0) writer.written(entries.map(({ record }) => record.info), false);
     return entries;
-  }
+  };
+  return {
+    claimsCost: true,
+    async promote() {
+      const [row] = await run<{ due: number | null }>({ name: "mcp_jobs_promote", text: promoteStatement(schema) });
+      return row?.due ?? undefined;
+    },
+    async ready(max, _held, jobs) {
+      const statement = { name: "mcp_jobs_claim", text: claimStatement(schema) };
+      const [row] = await run<ClaimRow>(statement, [worker, jobs, max, writer.name]);
+      if (row === undefined) return { entries: [], more: false };
+      return { entries: claimed(row), more: row.at === null || row.found === max };
+    },
+    async limited(max, _held, job, { concurrency, rateLimit }) {
+      if (!known.has(job)) {
+        await run({ text: `INSERT INTO ${schema}.limits (job) VALUES ($1) ON CONFLICT DO NOTHING` }, [job]);
+        known.add(job);
+      }
+      const limits = [concurrency ?? null, rateLimit?.max ?? null, rateLimit?.per ?? null];
+      const statement = { name: "mcp_jobs_claim_limited", text: limitedClaimStatement(schema) };
+      const [row] = await run<LimitedRow>(statement, [worker, job, max, writer.name, ...limits]);
+      if (row === undefined) return { entries: [], more: false, full: false };
+      const { free, found, pause } = row;
+      if (free === null) return { entries: [], more: true, full: false };
+      const more = moreOf(found === Math.min(max, free), max, free, { concurrency, rateLimit });
+      return { entries: claimed(row), ...more, pause: pause ?? undefined };
+    },
+  };
 }
 
 /** Makes ready what is due, and tells when the next one is. */

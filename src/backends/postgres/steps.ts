@@ -5,6 +5,7 @@
  */
 import type { RecordedStep } from "../../backend.ts";
 import { batched } from "../shared/batch.ts";
+import type { Store } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 import type { PgEntry } from "./rows.ts";
 import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
@@ -27,46 +28,29 @@ const COLUMNS: readonly Column<Recording>[] = [
 ];
 
 /** Reads and writes steps. */
-export class PgSteps {
-  readonly #database: Database;
-  readonly #record: (step: Recording) => Promise<boolean>;
-
-  constructor(database: Database) {
-    this.#database = database;
-    const options = { atOnce: 2, enough: MAX_STEPS / 4, maxSize: MAX_TEXT };
-    this.#record = batched((steps) => this.#recordMany(steps), MAX_STEPS, options, ({ text }) => text.length);
-  }
-
-  /** Reads the steps of a task, in the order of their numbers. */
-  read(id: string): Promise<readonly RecordedStep[]> {
-    return this.#database.run<RecordedStep>({
-      name: "mcp_jobs_steps",
-      text:
-        `SELECT number AS index, body AS text FROM ${this.#database.schema}.steps WHERE id = $1::uuid ORDER BY number`,
-    }, [id]);
-  }
-
-  /** Writes a step if the task is unchanged. Resolves with whether it was written. */
-  record({ record: { info: { id } }, version }: PgEntry, step: RecordedStep): Promise<boolean> {
-    return this.#record({ ...step, id, version });
-  }
-
-  /** Deletes the steps from a number on. */
-  async forget(id: string, from: number): Promise<void> {
-    await this.#database.run({
-      name: "mcp_jobs_forget",
-      text: `DELETE FROM ${this.#database.schema}.steps WHERE id = $1::uuid AND number >= $2`,
-    }, [id, from]);
-  }
-
-  async #recordMany(steps: readonly Recording[]): Promise<readonly boolean[]> {
-    const rows = await this.#database.run<{ id: string; number: number }>({
-      name: "mcp_jobs_record",
-      text: recordStatement(this.#database.schema),
-    }, arraysOf(COLUMNS, steps));
+export function stepsIn({ run, schema }: Database): Pick<Store<PgEntry>, "steps" | "record" | "forget"> {
+  const recordMany = async (steps: readonly Recording[]): Promise<readonly boolean[]> => {
+    const statement = { name: "mcp_jobs_record", text: recordStatement(schema) };
+    const rows = await run<{ id: string; number: number }>(statement, arraysOf(COLUMNS, steps));
     const done = new Set(rows.map(({ id, number }) => `${id} ${number}`));
     return steps.map(({ id, index }) => done.has(`${id} ${index}`));
-  }
+  };
+  const options = { atOnce: 2, enough: MAX_STEPS / 4, maxSize: MAX_TEXT };
+  const record = batched(recordMany, MAX_STEPS, options, ({ text }) => text.length);
+  return {
+    steps: ({ record: { info } }) =>
+      run<RecordedStep>({
+        name: "mcp_jobs_steps",
+        text: `SELECT number AS index, body AS text FROM ${schema}.steps WHERE id = $1::uuid ORDER BY number`,
+      }, [info.id]),
+    record: ({ record: { info: { id } }, version }, step) => record({ ...step, id, version }),
+    async forget({ record: { info } }, from) {
+      await run({
+        name: "mcp_jobs_forget",
+        text: `DELETE FROM ${schema}.steps WHERE id = $1::uuid AND number >= $2`,
+      }, [info.id, from]);
+    },
+  };
 }
 
 /** Locks the tasks, in the order of their ids, so that none of them changes before its step is stored. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
+import type { LogLine, StreamStore } from "../../backend.ts";
 import { type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -12,15 +12,14 @@ import type { OperatingStore } from "../shared/store/operating.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway, isCut } from "./database.ts";
-import { type HeldTask, PgLease } from "./lease.ts";
-import { PgQueue } from "./queue.ts";
+import { type HeldTask, leaseOf } from "./lease.ts";
+import { queueOf } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
 import { operatingOf } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
 import { entryOf, LAST_ID, type NewRow, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
-import { PgSteps } from "./steps.ts";
-import { PostgresStreams } from "./streams.ts";
-import type { PgDocuments } from "./tables/documents.ts";
+import { stepsIn } from "./steps.ts";
+import { streamsIn } from "./streams.ts";
 import { textArray } from "./tables/rows_in.ts";
 import type { Writer } from "./writer.ts";
 
@@ -40,23 +39,25 @@ const MAX_READ = 200;
 /** Reads and writes the tasks of one schema. */
 export class PostgresStore implements Store<PgEntry> {
   readonly streams: StreamStore;
-  readonly documents: PgDocuments;
+  readonly documents: Store["documents"];
   readonly operating: OperatingStore<PgEntry>;
+  readonly steps: Store<PgEntry>["steps"];
+  readonly record: Store<PgEntry>["record"];
+  readonly forget: Store<PgEntry>["forget"];
   readonly #database: Database;
   readonly #writer: Writer;
-  readonly #steps: PgSteps;
   readonly #ahead: Ahead;
   readonly #lease: number;
   readonly #read: (id: string) => Promise<PgEntry | undefined>;
   readonly #named: (key: OwnKey) => Promise<string | undefined>;
 
   /** `lease`: how long the lease of a worker lasts, in ms. */
-  constructor(database: Database, writer: Writer, documents: PgDocuments, lease: number) {
-    this.streams = new PostgresStreams(database);
+  constructor(database: Database, writer: Writer, documents: Store["documents"], lease: number) {
+    this.streams = streamsIn(database);
     this.documents = documents;
     this.#database = database;
     this.#writer = writer;
-    this.#steps = new PgSteps(database);
+    ({ steps: this.steps, record: this.record, forget: this.forget } = stepsIn(database));
     this.#lease = lease;
     this.#read = batched((ids) => this.#readMany(ids), MAX_READ, { isFatal: isAway });
     this.#named = batched((keys) => this.#namedMany(keys), MAX_READ, { isFatal: isAway });
@@ -146,18 +147,6 @@ export class PostgresStore implements Store<PgEntry> {
     return rows.flatMap<LogLine>(({ body }) => JSON.parse(body));
   }
 
-  steps({ record: { info } }: PgEntry): Promise<readonly RecordedStep[]> {
-    return this.#steps.read(info.id);
-  }
-
-  record(entry: PgEntry, step: RecordedStep): Promise<boolean> {
-    return this.#steps.record(entry, step);
-  }
-
-  forget({ record: { info } }: PgEntry, from: number): Promise<void> {
-    return this.#steps.forget(info.id, from);
-  }
-
   async input({ record, input }: PgEntry): Promise<Json | undefined> {
     return input === undefined ? await this.#load<Json>(record.info.id, "input") : input;
   }
@@ -194,7 +183,7 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   queue(worker: Worker): Queue<PgEntry> {
-    return new PgQueue(this.#database, this.#writer, worker);
+    return queueOf(this.#database, this.#writer, worker);
   }
 
   lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {
@@ -206,7 +195,7 @@ export class PostgresStore implements Store<PgEntry> {
       const undo = (record: TaskRecord) => isLost(record) ? unclaimed(record, this.now()) : { record };
       await update(this, entry, undo);
     };
-    return new PgLease(this.#database, worker, this.#lease, held, putBack);
+    return leaseOf(this.#database, worker, this.#lease, held, putBack);
   }
 
   async #readMany(ids: readonly string[]): Promise<readonly (PgEntry | undefined)[]> {

@@ -1,4 +1,4 @@
-import { PgDocuments } from "../../../src/backends/postgres/tables/documents.ts";
+import { documentsIn } from "../../../src/backends/postgres/tables/documents.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { PostgresStore } from "../../../src/backends/postgres/store.ts";
@@ -26,7 +26,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const store = new PostgresStore(
     database,
     new Writer(database, name, () => {}, log),
-    new PgDocuments(database, name, () => {}, log),
+    documentsIn(database, name, () => {}, log),
     60_000,
   );
   const worker = newWorker(["job"]);

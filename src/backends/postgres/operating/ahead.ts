@@ -7,18 +7,18 @@
 import { aheadOf } from "../../../ids.ts";
 import { changeDocument } from "../../../operator/documents.ts";
 import type { TaskInfo } from "../../../task.ts";
-import type { PgDocuments } from "../tables/documents.ts";
+import type { Store } from "../../shared/store/store.ts";
 
 /** The document that keeps it, in ms. */
 const AHEAD = "ahead";
 
 /** Keeps this maximum in a document. */
 export class Ahead {
-  readonly #documents: PgDocuments;
+  readonly #documents: Store["documents"];
   /** A lower bound of what the document has. */
   #known = 0;
 
-  constructor(documents: PgDocuments) {
+  constructor(documents: Store["documents"]) {
     this.#documents = documents;
   }
 
