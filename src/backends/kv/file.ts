@@ -14,6 +14,20 @@ const CHECK_MS = 1_000;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
+/** What other programs read as more than a path: a URL, and the home folder. Here it would become a folder of that name. */
+const READ_ELSEWHERE = /^(?:[a-z]{2,}:|~)\//i;
+
+/** Throws `DefinitionError` for what is no path of a file. */
+export function checkPath(path: string): void {
+  const what = `Cannot open the KV file ${JSON.stringify(path)}`;
+  if (path === "" || path === ":memory:") throw new DefinitionError(`${what}: pass a path, or use MemoryBackend.`);
+  if (READ_ELSEWHERE.test(path)) {
+    throw new DefinitionError(
+      `${what}: pass the path of a file, such as "./data/jobs.kv" or import.meta.dirname + "/data/jobs.kv".`,
+    );
+  }
+}
+
 /** Makes a folder and its parents, for this user alone. Existing ones stay as they are. */
 export async function makeFolder(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true, mode: FOLDER_MODE });

@@ -14,7 +14,7 @@ import { Sweeper } from "../shared/sweeper.ts";
 import { sweepBlobs } from "./values/blobs.ts";
 import { Committer, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
-import { KvFile, makeFile } from "./file.ts";
+import { checkPath, KvFile, makeFile } from "./file.ts";
 import { sweepCounters } from "./operating/counters.ts";
 import { KvStore } from "./store.ts";
 
@@ -66,9 +66,7 @@ export class DenoKvBackend extends StoreBackend {
         'Cannot open Deno KV: run deno with --unstable-kv, or put "unstable": ["kv"] into deno.json.',
       );
     }
-    if (path === "" || path === ":memory:") {
-      throw new DefinitionError(`Cannot open the KV file ${JSON.stringify(path)}: pass a path, or use MemoryBackend.`);
-    }
+    checkPath(path);
     const opened = new AsyncDisposableStack();
     try {
       await makeFile(path);

@@ -16,7 +16,7 @@ import { answered, created } from "../../../src/backends/shared/record.ts";
 import type { Outcome } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 
 const newTask = () => ({
@@ -93,6 +93,14 @@ Deno.test("the error for a file that cannot be opened names its path, and nothin
   const error = await DenoKvBackend.open({ path: `${folder}/jobs.kv` }).then(() => undefined, (error) => error);
   assertEquals([error?.name, error?.message.includes(`${folder}/jobs.kv`)], ["BackendError", true]);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a URL and ~ are refused as a path: they would become folders of these names", async () => {
+  const paths = ["file:///data/jobs.kv", "~/jobs.kv", "https://api.deno.com/databases/1/connect"];
+  for (const path of paths) {
+    const error = await assertRejects(() => DenoKvBackend.open({ path }), DefinitionError);
+    assertStringIncludes(error.message, `Cannot open the KV file "${path}": pass the path of a file`);
+  }
 });
 
 Deno.test("a path that is a folder is refused with an error that says so, and what to pass", async () => {
