@@ -174,7 +174,7 @@ function besideInput(error: unknown, ofTool: JsonSchema, ofJob: JsonSchema): unk
   if (!(error instanceof InvalidInput)) return error;
   const issues = error.issues.map(({ path, message }) => {
     const isMisplaced = hasField(ofJob, path) && !hasField(ofTool, path);
-    return { path, message: isMisplaced ? `${message}: it belongs into input` : message };
+    return { path, message: isMisplaced ? "is not allowed here: it belongs into input" : message };
   });
   return new InvalidInput(error.what, issues, error.rest);
 }

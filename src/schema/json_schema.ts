@@ -5,6 +5,7 @@
  */
 import type { Ajv } from "ajv";
 import { DefinitionError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
 import { addUniqueItems } from "./unique_items.ts";
 
@@ -55,7 +56,8 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
   const { addFormats, Ajv: Ajv7, Ajv2020 } = await import("../libraries/ajv.ts");
   const Draft = DRAFT_7.test(String(schema.$schema)) ? Ajv7 : Ajv2020;
   const newAjv = (allErrors: boolean) => {
-    const ajv = new Draft({ allErrors, strict: false, validateSchema: false });
+    // Verbose errors have the schema that was not met, for `textOf`.
+    const ajv = new Draft({ allErrors, strict: false, validateSchema: false, verbose: true });
     addFormats(ajv);
     addUniqueItems(ajv);
     return ajv;
@@ -71,15 +73,16 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
       const all = !hasMoreParts(value, MAX_PARTS);
       const check = all ? every ??= newAjv(true).compile(schema) : first;
       if (all) check(value);
-      const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params }) => ({
+      const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params, parentSchema }) => ({
         path: [...instancePath.split("/").slice(1), ...blamedField(params)].map(unescape)
           .map((part) => /^\d+$/.test(part) ? Number(part) : part),
-        message: textOf(keyword, params) ?? message ?? "is not valid",
+        message: textOf(keyword, params, parentSchema) ?? message ?? "is not valid",
       }));
       return { mistakes, all };
     };
   } catch (cause) {
-    throw new DefinitionError(`Cannot use the schema of the ${what}: ${String(cause)}`, { cause });
+    const advice = String(cause).includes(`"${schema.$schema}"`) ? ". Use draft 2020-12 or draft 7." : "";
+    throw new DefinitionError(`Cannot use the schema of the ${what}: ${String(cause)}${advice}`, { cause });
   }
 }
 
@@ -90,13 +93,23 @@ function blamedField(params: Record<string, unknown>): string[] {
 }
 
 /** What to say of a field where ajv's own message describes its parent, or does not name the allowed values. */
-function textOf(keyword: string, params: Record<string, unknown>): string | undefined {
+function textOf(keyword: string, params: Record<string, unknown>, schema: unknown): string | undefined {
   if (keyword === "required") return "is missing";
-  if (keyword === "additionalProperties" || keyword === "unevaluatedProperties") return "is not allowed here";
+  if (keyword === "unevaluatedProperties") return "is not allowed here"; // Others may stand in other schemas.
+  if (keyword === "additionalProperties") {
+    const allowed = fieldsOf(schema);
+    return `is not allowed here${allowed.length > 0 ? `, only ${allowed.join(", ")}` : ""}`;
+  }
   if (keyword === "enum" && Array.isArray(params.allowedValues)) {
     return `must be one of ${params.allowedValues.map((value) => JSON.stringify(value)).join(", ")}`;
   }
   if (keyword === "const") return `must be ${JSON.stringify(params.allowedValue)}`;
+}
+
+/** The fields that an object may have; none if others may match a pattern. */
+function fieldsOf(schema: unknown): string[] {
+  if (!isObject(schema) || schema.patternProperties !== undefined || !isObject(schema.properties)) return [];
+  return Object.keys(schema.properties);
 }
 
 /** Decodes the escapes of a JSON pointer. */

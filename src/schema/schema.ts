@@ -87,17 +87,24 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
   if (jsonSchema === undefined) {
     throw new DefinitionError(
       `Cannot turn the ${side} schema of ${name} into JSON Schema: this version of ${vendor} does not offer it. ` +
-        "Use one with Standard JSON Schema (zod 4.2 or later, ArkType, valibot through toStandardJsonSchema of " +
-        "@valibot/to-json-schema), or pass plain JSON Schema.",
+        "Use one with Standard JSON Schema (zod 4.2 or later, but not zod/mini; ArkType; valibot through " +
+        "toStandardJsonSchema of @valibot/to-json-schema), or pass plain JSON Schema.",
     );
   }
   try {
     return JSON.parse(JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" })));
   } catch (cause) {
-    throw new DefinitionError(`Cannot turn the ${side} schema of ${name} into JSON Schema: ${String(cause)}`, {
-      cause,
-    });
+    throw new DefinitionError(
+      `Cannot turn the ${side} schema of ${name} into JSON Schema: ${String(cause)}${howToReplace(cause)}`,
+      { cause },
+    );
   }
+}
+
+/** Advice for the types that people expect to find in JSON. Libraries say which type it is, but not what to use. */
+function howToReplace(cause: unknown): string {
+  const advice = ". JSON has no dates and no bigints: use strings, such as z.iso.datetime().";
+  return /\b(date|bigint)\b/i.test(String(cause)) ? advice : "";
 }
 
 /** The most mistakes that one error names. */

@@ -84,7 +84,7 @@ Deno.test("the error for a field of the job beside the action says that it belon
   );
   assertEquals(error.issues, [
     { path: "user", message: "is not allowed here: it belongs into input" },
-    { path: "users", message: "is not allowed here" },
+    { path: "users", message: "is not allowed here, only action, input, token, wait_seconds, page" },
   ]);
 });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import * as mini from "zod/mini";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
 import type { JsonSchema } from "../../src/schema/json_schema.ts";
@@ -61,13 +62,23 @@ Deno.test("a schema that cannot become JSON Schema is refused, with advice", () 
   assertThrows(() => toJsonSchema(handMade, "input", "count"), DefinitionError, "pass plain JSON Schema");
 });
 
-Deno.test("a zod type that JSON cannot represent is refused with its cause", () => {
-  const error = assertThrows(
-    () => toJsonSchema(z.object({ n: z.bigint() }), "input", "count"),
-    DefinitionError,
-    "count",
-  );
-  assert(error.cause instanceof Error);
+Deno.test("a zod type that JSON cannot represent is refused with its cause, and advice what to use", () => {
+  for (const field of [z.bigint(), z.date()]) {
+    const schema = z.object({ field });
+    const error = assertThrows(() => toJsonSchema(schema, "input", "count"), DefinitionError, "input schema of count");
+    assert(error.cause instanceof Error);
+    assertStringIncludes(error.message, "JSON has no dates and no bigints: use strings, such as z.iso.datetime().");
+  }
+});
+
+Deno.test("a schema of zod/mini is refused, and the error names zod itself", () => {
+  const schema = mini.object({ n: mini.number() });
+  assertThrows(() => toJsonSchema(schema, "input", "count"), DefinitionError, "zod 4.2 or later, but not zod/mini");
+});
+
+Deno.test("plain JSON Schema of another draft is refused, and the error names the drafts that can be used", async () => {
+  const schema = { $schema: "http://json-schema.org/draft-04/schema#", type: "object" };
+  await assertRejects(() => validate(schema, {}, "it"), DefinitionError, "Use draft 2020-12 or draft 7");
 });
 
 Deno.test("a schema that does not describe an object is refused", () => {
@@ -131,7 +142,7 @@ Deno.test("an error says of plain JSON Schema which field is missing or not allo
   assertEquals(issues.toSorted((a, b) => a.path.localeCompare(b.path)), [
     { path: "action", message: 'must be one of "start", "check"' },
     { path: "kind", message: "must be 1" },
-    { path: "more", message: "is not allowed here" },
+    { path: "more", message: "is not allowed here, only action, kind" },
     { path: "token", message: "is missing" },
   ]);
 });
