@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InvalidInput, TaskNotFound } from "../../errors.ts";
+import { DefinitionError, InvalidInput, TaskNotFound } from "../../errors.ts";
 import { remember } from "../../recent.ts";
 import type { Answer, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
@@ -72,8 +72,12 @@ export class Elicitor {
       if (call?.cancels) {
         ctx.mcpReq.signal.addEventListener("abort", () => this.#open.withdraw(task.id), { once: true });
       }
-      // A client that is gone is asked again when it comes back.
-      send().catch(() => this.#forget(id));
+      send().catch((error) => {
+        this.#forget(id);
+        // A client that is gone is asked again when it comes back.
+        if (!(error instanceof DefinitionError)) return;
+        this.#tasks.onError(error, { where: "ask a question", job: task.job, task: task.id });
+      });
     }
   }
 

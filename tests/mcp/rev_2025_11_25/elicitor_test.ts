@@ -5,7 +5,8 @@ import { BackendError, LimitExceeded, TaskNotFound } from "../../../src/errors.t
 import { newTaskId } from "../../../src/ids.ts";
 import type { TaskInfo } from "../../../src/task.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import type { ErrorPlace } from "../../../src/log/on_error.ts";
+import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 
 /** The part of a request that an elicitor reads. */
 const REQUEST = { mcpReq: { id: 1 } } as unknown as RequestContext;
@@ -80,14 +81,19 @@ Deno.test("a question whose answer cannot be stored is asked again; one whose ta
   }
 });
 
-Deno.test("a question that no form can ask does not keep the questions of other tasks from their client", async () => {
+Deno.test("a question that no form can ask is reported, and keeps no question of another task from its client", async () => {
   await using backend = new MemoryBackend();
-  using tasks = new Tasks(backend);
+  const { promise: reported, resolve } = Promise.withResolvers<readonly [unknown, ErrorPlace]>();
+  using tasks = new Tasks(backend, Date.now, { onError: (...args) => resolve(args) });
   const { server, asked } = listening();
   const elicitor = new Elicitor(server, tasks, "ann");
   const schema = { type: "object", properties: { tags: { type: "array" } } };
-  elicitor.ask({ ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo, REQUEST);
+  const task = { ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo;
+  elicitor.ask(task, REQUEST);
   elicitor.ask(asking(), REQUEST);
   assertEquals(asked.length, 1);
+  const [error, place] = await reported;
+  assertStringIncludes(String(error), "Cannot ask for tags in tags: no form has such a field.");
+  assertEquals(place, { where: "ask a question", job: "ask", task: task.id });
   elicitor.close();
 });
