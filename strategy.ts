@@ -57,6 +57,7 @@ export {
   type ContentBlock,
   type ExposureStrategy,
   type ListClient,
+  type LostCall,
   type ResourceContent,
   type ResourcePlace,
   type ResultForm,

@@ -63,6 +63,14 @@ export type CallAnswer =
   | { readonly kind: "result"; readonly result: ToolResult }
   | { readonly kind: "task"; readonly task: TaskInfo };
 
+/** A plain call that waits, as the next server continues it if its own is killed. */
+export interface LostCall {
+  /** The id of its task. */
+  readonly task: string;
+  /** What it has in common with calls that may take its task over; absent if none may. */
+  readonly identity?: string;
+}
+
 /** The caller of a tool, and the call. */
 export interface CallContext {
   /** The principal. */
@@ -75,8 +83,10 @@ export interface CallContext {
   readonly trace?: TraceContext;
   /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
-  /** Receives the task that the call waits for, before it waits. */
-  readonly onTask?: (task: TaskInfo) => void;
+  /** What it continues, if that call was lost with its server. */
+  readonly lost?: LostCall;
+  /** Receives the task that the call waits for, before it waits, and how another server would continue the call. */
+  readonly onTask?: (task: TaskInfo, ifLost: LostCall) => void;
   /**
    * Receives each change of the task while the call waits, and puts its questions to the client. Those that the client
    * cannot ask wait for whoever else can answer, or are answered with `cancel`, the default.

@@ -7,7 +7,7 @@ import { TaskFinished, TaskNotFound, Unavailable } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
-import type { StartOptions } from "../tasks/task_keys.ts";
+import { listOfIdentity, type StartOptions } from "../tasks/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { tryAgain } from "../waiting.ts";
 import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } from "./surface.ts";
@@ -37,7 +37,7 @@ export function waitWhile(
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { owner, client, signal, idempotencyKey, isReachable, onAnswer, onTask }: CallContext,
+  { owner, client, signal, idempotencyKey, isReachable, onAnswer, onTask, lost }: CallContext,
   begin: (caller: Caller) => Promise<TaskInfo>,
   wait: (task: TaskInfo, caller: Caller) => Promise<T>,
   input?: unknown,
@@ -57,10 +57,11 @@ export function waitForCall<T>(
     try {
       const task = await begun;
       caller.wait(task, isReachable);
-      onTask?.(task);
+      onTask?.(task, lost ?? { task: task.id, identity: caller.identity });
       try {
         const answer = await wait(task, caller);
         answered = true;
+        if (lost?.identity) caller.answersLost(task, listOfIdentity(registered, lost.identity, owner));
         onAnswer?.(whenLost(tasks, caller, begun));
         return answer;
       } catch (error) {

@@ -32,6 +32,14 @@ export type RequestContext = ServerContext;
 export interface StreamTransport extends Transport {
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
   openStreamOf(requestId: string | number): string | undefined;
+  /** Says what to process in place of a request if this process is killed. */
+  substitute(requestId: string | number, request: Substitute): void;
+}
+
+/** What to process in place of a request. */
+export interface Substitute {
+  readonly method: string;
+  readonly params: { readonly [key: string]: unknown };
 }
 
 /** The SDK's low-level server, with elicitations whose answers any process may take. */
@@ -98,6 +106,14 @@ export class TaskServer extends OpenServer {
    */
   openStreamOf(requestId: string | number): string | undefined {
     return this.transport && hasStreams(this.transport) ? this.transport.openStreamOf(requestId) : "all";
+  }
+
+  /**
+   * Says what another process is to answer in place of a request if this one is killed. A transport with a single stream ends
+   * with its process.
+   */
+  substitute(requestId: string | number, request: Substitute): void {
+    if (this.transport && hasStreams(this.transport)) this.transport.substitute(requestId, request);
   }
 
   /** Whether to replay a message to a client that resumes the stream. */

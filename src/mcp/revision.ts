@@ -5,7 +5,7 @@
  * @module
  */
 import type { Result } from "@modelcontextprotocol/server";
-import type { SurfaceTool, ToolResult } from "../exposure/surface.ts";
+import type { LostCall, SurfaceTool, ToolResult } from "../exposure/surface.ts";
 import type { Answer, Json, Question, TaskInfo } from "../task.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import type { CallParams } from "./params.ts";
@@ -62,8 +62,12 @@ export interface Connection {
   elicit(questions: readonly Question[], ctx: RequestContext, over: AbortSignal): Promise<Elicited>;
   /** The id of the task whose questions an earlier call returned, if this call goes on with it. */
   resumed(ctx: RequestContext): string | undefined;
+  /** The call that was lost with its server, if this one is processed in its place. */
+  lost?(ctx: RequestContext): LostCall | undefined;
   /** The answers to the open questions of that task which came with this call. Throws `InvalidInput`. */
   answers(task: TaskInfo, ctx: RequestContext): { readonly [key: string]: Answer };
+  /** The plain call of a tool begins to wait for a task. Absent: such a call is lost with its server. */
+  waits?(tool: string, ifLost: LostCall, ctx: RequestContext): void;
   /**
    * Puts questions of a task to the client whose call waits for it. Returns a result if the call has to return it, so that
    * the client calls again with the answers.

@@ -14,6 +14,7 @@ import {
   type StandardSchemaV1,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import { isObject } from "../json.ts";
 import { inRequestTime } from "./messages/request_time.ts";
 import { internalOf, MissingInternal } from "../libraries/internals.ts";
 
@@ -68,16 +69,25 @@ export interface TransportStreams {
   readonly open: ReadonlyMap<unknown, unknown>;
   /** The name of the stream for what no request asked for. */
   readonly standalone: string;
+  /** Sends an empty event for its id, if the stream is open and the client's revision has such events. */
+  sendId(stream: string, revision: string): Promise<void>;
 }
 
 /** Finds the streams of a transport; they stay up to date. */
 export function streamsOf(transport: WebStandardStreamableHTTPServerTransport): TransportStreams {
   const find = <T>(name: string, is: (value: unknown) => value is T) =>
     internalOf(SDK, "WebStandardStreamableHTTPServerTransport", transport, name, is);
+  const open = find("_streamMapping", isMap<unknown, unknown>);
+  const sendEmpty = find("writePrimingEvent", isFunction);
   return {
     ofRequest: find("_requestToStreamMapping", isMap<string | number, string>),
-    open: find("_streamMapping", isMap<unknown, unknown>),
+    open,
     standalone: find("_standaloneSseStreamId", isString),
+    async sendId(stream, revision) {
+      const to = open.get(stream);
+      if (!isObject(to)) return;
+      await Reflect.apply(sendEmpty, transport, [to.controller, to.encoder, stream, revision]);
+    },
   };
 }
 

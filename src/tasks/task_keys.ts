@@ -53,7 +53,12 @@ export function keyOf(
  * `KeyUnknown`.
  */
 export function listOf(registered: RegisteredJob, input: Json, owner: string): ListName {
-  return { owner, key: `orphan:${registered.job.name}:${identityOf(registered, input)}` };
+  return listOfIdentity(registered, identityOf(registered, input), owner);
+}
+
+/** The list of the tasks of calls that have this in common. */
+export function listOfIdentity({ job }: RegisteredJob, identity: string, owner: string): ListName {
+  return { owner, key: `orphan:${job.name}:${identity}` };
 }
 
 /** What equal starts of a job have in common. */

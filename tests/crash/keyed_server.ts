@@ -1,5 +1,6 @@
 /**
- * A server over stdio without a worker, to be killed: `keyed_server.ts <KV file, Redis or PostgreSQL URL>`.
+ * A server without a worker, to be killed: `keyed_server.ts <KV file, Redis or PostgreSQL URL> [http]`. It serves over stdio, or
+ * over HTTP on a free port, whose URL it prints.
  *
  * @module
  */
@@ -30,9 +31,10 @@ export async function open(store: string): Promise<Backend> {
 }
 
 if (import.meta.main) {
-  const backend = await open(Deno.args[0] ?? "");
+  const [store = "", transport] = Deno.args;
+  const backend = await open(store);
   const server = new AsyncToolServer({ name: "keyed", version: "1.0.0", backend });
   server.registerAsyncTool(patient, { strategy: new AdaptiveExposureStrategy({ answerWithin: 120_000 }) });
   server.registerAsyncTool(once, { strategy: new AdaptiveExposureStrategy({ answerWithin: 0, toolPrefix: "once_" }) });
-  await server.run();
+  await server.run(transport === "http" ? { transport, port: 0, onListen: console.log } : {});
 }

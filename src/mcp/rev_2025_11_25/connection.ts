@@ -4,6 +4,7 @@
  * @module
  */
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
+import { z } from "zod";
 import { Unavailable } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
 import type { TaskInfo } from "../../task.ts";
@@ -22,6 +23,12 @@ import { createTaskResult } from "./wire.ts";
 
 /** Section "Log Message Notifications". */
 const LOG_MESSAGE = "notifications/message";
+
+/** Names the call that was lost with its server, in `_meta` of the call that is processed in its place. */
+const LOST_CALL = "mcp-jobs/lostCall";
+
+/** The client has kept it for us, and may have sent anything. */
+const LostCall = z.object({ task: z.string(), identity: z.string().regex(/^[0-9a-f]{64}$/).optional() });
 
 /** Sets up the revision on one connection. Where the surface has no tasks, the `task` of a call is ignored. */
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
@@ -83,6 +90,14 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     elicit: elicitFields,
     followLog: (task, ctx) => logs.follow(task, (params) => ctx.mcpReq.notify({ method: LOG_MESSAGE, params })),
     resumed: () => undefined,
+    waits(name, ifLost, { mcpReq: { id, _meta } }) {
+      const { progressToken } = _meta ?? {};
+      const meta = { [LOST_CALL]: ifLost, ...(progressToken !== undefined && { progressToken }) };
+      server.substitute(id, { method: "tools/call", params: { name, _meta: meta } });
+    },
+    lost({ mcpReq: { _meta } }) {
+      return LostCall.safeParse(_meta?.[LOST_CALL]).data;
+    },
     answers: () => ({}),
     ask(task, _, ctx) {
       const cancels = surface.tasks?.cancellable.includes(task.job) ?? false;

@@ -68,6 +68,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
   });
 
   operation("tasks/result", async (id, ctx) => {
+    server.substitute(ctx.mcpReq.id, { method: "tasks/result", params: { taskId: id } });
     const task = await waits.wait(id, ctx.mcpReq.id, (replaced) => {
       const given = AbortSignal.any([ctx.mcpReq.signal, closed, replaced]);
       return tasks.wait(id, owner, given, (now) => {

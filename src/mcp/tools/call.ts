@@ -15,6 +15,7 @@ import {
   type CallContext,
   CallerGone,
   CallTimedOut,
+  type LostCall,
   type SurfaceTool,
 } from "../../exposure/surface.ts";
 import type { Json, Question, TaskInfo } from "../../task.ts";
@@ -46,6 +47,8 @@ type Misfits = ReadonlyMap<string, InvalidInput>;
 
 /** What a call needs of its connection. */
 export interface CallSite {
+  /** The name of the tool. */
+  readonly tool: string;
   readonly tasks: Tasks;
   readonly owner: string;
   readonly connection: Connection;
@@ -62,6 +65,15 @@ export function callTool(tool: SurfaceTool, input: unknown, ctx: RequestContext,
   return waitFor((call) => tool.call(input, call), ctx, site);
 }
 
+/** Goes on waiting for the task of a call that was lost with its server. Its input is not known here. */
+export function continueLost(tool: SurfaceTool, lost: LostCall, ctx: RequestContext, site: CallSite): Promise<Result> {
+  return waitFor(
+    (call) => resumeOf(tool)(lost.task, { ...call, lost }, (task) => Promise.resolve(task)),
+    ctx,
+    { ...site, request: undefined },
+  );
+}
+
 /**
  * Goes on waiting for the task of an earlier call, after it has stored the answers that came with this one. A question
  * whose answer does not fit is asked again: an error would end the call, and nobody else knows the task.
@@ -73,8 +85,7 @@ export function resumeTool(
   ctx: RequestContext,
   site: CallSite,
 ): Promise<Result> {
-  const { resume } = tool;
-  if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
+  const resume = resumeOf(tool);
   // Fields for which the person was asked are not in what the client sends again.
   const isWhole = tool.askFor?.every(({ key }) => Object.hasOwn(input, key)) ?? true;
   let misfits: Misfits = new Map();
@@ -85,17 +96,22 @@ export function resumeTool(
   };
   // The call it goes on with was a plain one, whatever the client declares by now.
   return waitFor(
-    (call) => resume.call(tool, id, call, answer, isWhole ? input : undefined),
+    (call) => resume(id, call, answer, isWhole ? input : undefined),
     ctx,
     { ...site, request: undefined },
     () => misfits,
   );
 }
 
+function resumeOf(tool: SurfaceTool): NonNullable<SurfaceTool["resume"]> {
+  if (tool.resume) return tool.resume.bind(tool);
+  throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
+}
+
 async function waitFor(
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { tasks, owner, connection, request, isOpen, onAnswer }: CallSite,
+  { tool, tasks, owner, connection, request, isOpen, onAnswer }: CallSite,
   misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
@@ -122,7 +138,10 @@ async function waitFor(
     signal: given.signal,
     isReachable: () => isOpen(ctx),
     onAnswer: (lost) => onAnswer(ctx, lost),
-    onTask: followLog,
+    onTask: (task, ifLost) => {
+      followLog(task);
+      if (request === undefined) connection.waits?.(tool, ifLost, ctx);
+    },
     onChange: (task, whenNobodyCanAnswer = "cancel") => {
       followLog(task);
       const cancels = whenNobodyCanAnswer === "cancel";

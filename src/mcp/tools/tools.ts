@@ -14,7 +14,7 @@ import { asRequest, type RequestContext, type TaskServer } from "../host.ts";
 import { Listed, pageOf } from "../list_page.ts";
 import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { type CallSite, callTool, isTimeOut, resumeTool } from "./call.ts";
+import { type CallSite, callTool, continueLost, isTimeOut, resumeTool } from "./call.ts";
 import { inCallSpan } from "./call_span.ts";
 import { LostAnswers } from "./lost_answers.ts";
 import type { Connection } from "../revision.ts";
@@ -112,14 +112,16 @@ function call(
   tool: SurfaceTool,
   params: CallParams,
   ctx: RequestContext,
-  place: Omit<CallSite, "request">,
+  place: Omit<CallSite, "tool" | "request">,
 ): Promise<Result> {
   return inCallSpan(tool.name, params.name, ctx, async () => {
     const { tasks, connection } = place;
     const request = connection.taskRequest(tool, params, ctx);
-    const site = { ...place, request };
+    const site = { ...place, tool: tool.name, request };
+    const lost = tool.resume && connection.lost?.(ctx);
     const resumed = tool.resume && connection.resumed(ctx);
     try {
+      if (lost !== undefined) return await continueLost(tool, lost, ctx, site);
       // A call that goes on has its whole input already: its answers are for the questions of its task.
       if (resumed !== undefined) return await resumeTool(tool, resumed, params.arguments ?? {}, ctx, site);
       const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
@@ -128,7 +130,7 @@ function call(
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
       // A call that goes on can be sent again unchanged. If the model got this error, it would start another task.
-      if (readable && resumed === undefined && !request?.demanded) {
+      if (readable && (lost ?? resumed) === undefined && !request?.demanded) {
         return { content: [{ type: "text", text: cutToFit(messageOf(error)) }], isError: true };
       }
       throw toProtocolError(error, tasks.onError);

@@ -41,6 +41,17 @@ export class Caller {
     this.#waits = true;
   }
 
+  /** What calls with the same input have in common; `undefined` if the task is never left to others. */
+  get identity(): string | undefined {
+    const key = this.#list()?.key;
+    return key?.slice(key.lastIndexOf(":") + 1);
+  }
+
+  /** The call was answered in place of one in `list` that was lost with its server. */
+  answersLost(task: TaskInfo, list: ListName): void {
+    this.#callers.answersLost(task, list);
+  }
+
   /** The call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */
   leave(answered: boolean): void {
     if (this.#wait && this.#waits) this.#callers.leave(this.#wait, answered);

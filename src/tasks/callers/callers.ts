@@ -171,6 +171,20 @@ export class Callers implements Disposable {
     void this.#write(() => this.#lists.change(list, (offers) => withoutOffer(offers, { id })));
   }
 
+  /**
+   * A call was answered in place of one that was lost with its server: the next call is not to receive that one's task, too.
+   * Does not wait for the store.
+   */
+  answersLost({ id }: Pick<TaskInfo, "id">, list: ListName): void {
+    void this.#write(async () => {
+      const offers = (await this.#lists.read(list)).filter((offer) => offer.id === id);
+      for (const { server } of offers) {
+        if (server === this.#heartbeat.server || server !== undefined && await this.#isAlive(server)) continue;
+        await this.#lists.remove(list, (offer) => offer.id === id && offer.server === server);
+      }
+    });
+  }
+
   /** Keeps `close` waiting for a call: it may have something to write after its client is gone. */
   untilClosed<T>(call: Promise<T>): Promise<T> {
     const end = () => void this.#calls.delete(over);

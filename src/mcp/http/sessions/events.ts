@@ -6,9 +6,10 @@
  */
 import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamEvent, StreamStore } from "../../../backend.ts";
-import { isTaskId, newTaskId } from "../../../ids.ts";
+import { newTaskId } from "../../../ids.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { remember } from "../../../recent.ts";
+import { eventIdOf, parseEventId, type StreamRequest } from "./event_ids.ts";
 import type { RecentEvents } from "./recent.ts";
 
 /** How long a message is stored, in ms. */
@@ -29,12 +30,10 @@ const REMEMBERED = 1_000;
 /** How often a busy stream is read again for messages that were added during the read. */
 const READ_ON = 10;
 
-/** Separates id and stream in an event id, which any process can read. `LAST` marks the response that ends the stream. */
-const PART = ".";
-const LAST = "!";
-
 /** The messages of one session. Sending does not wait until a message is stored, since the client waits for it. */
 export class SessionEvents implements EventStore {
+  /** The request that a stream belongs to, as its event ids are to name it. */
+  requestOf: (stream: string) => StreamRequest | undefined = () => undefined;
   readonly #streams: StreamStore;
   readonly #recent: RecentEvents;
   readonly #session: string;
@@ -60,10 +59,10 @@ export class SessionEvents implements EventStore {
     this.#session = session;
   }
 
-  /** Stores a message, and gives it its id. The empty message that begins a stream only needs the id. */
+  /** Stores a message, and gives it its id. An empty message, such as begins a stream, only needs the id. */
   storeEvent(stream: string, message: JSONRPCMessage): Promise<string> {
     const id = newTaskId();
-    const eventId = eventIdOf(id, stream, message);
+    const eventId = eventIdOf(id, stream, message, this.requestOf(stream));
     if (!("jsonrpc" in message)) {
       this.#begin(stream);
       return Promise.resolve(eventId);
@@ -93,21 +92,29 @@ export class SessionEvents implements EventStore {
       before = this.#stored;
       for (const event of await this.#read(stream, id)) {
         const message: JSONRPCMessage = JSON.parse(event.text);
-        if (this.#shouldReplay(message, stream)) await send(eventIdOf(event.id, stream, message), message);
+        if (this.#shouldReplay(message, stream)) {
+          await send(eventIdOf(event.id, stream, message, this.requestOf(stream)), message);
+        }
         id = event.id;
       }
     } while (this.#stored !== before && ++reads < READ_ON);
     return stream;
   }
 
+  /** Whether a response follows an event in its stream. */
+  async isAnswered({ stream, id }: { readonly stream: string; readonly id: string }): Promise<boolean> {
+    return (await this.#read(stream, id)).some(({ text }) => isResponse(JSON.parse(text)));
+  }
+
   #begin(stream: string): void {
+    if (this.#begun.has(stream)) return;
     // A cancelled request has no response, which would remove its entry.
     remember(this.#begun, stream, Date.now(), REMEMBERED);
   }
 
   /** Whether a message is the response that ends a stream which has only just begun. */
   #isQuick(stream: string, message: JSONRPCMessage): boolean {
-    if ("method" in message) return false;
+    if (!isResponse(message)) return false;
     const begun = this.#begun.get(stream);
     this.#begun.delete(stream);
     return begun !== undefined && Date.now() - begun < QUICK_MS;
@@ -137,22 +144,6 @@ export class SessionEvents implements EventStore {
   }
 }
 
-/** What an event id names. */
-interface EventName {
-  readonly id: string;
-  /** The name of the stream that the event belongs to. */
-  readonly stream: string;
-  /** Whether the event is the response that ends the stream. */
-  readonly last: boolean;
-}
-
-/** Reads an event id; `undefined` if it is not one of ours. */
-export function parseEventId(eventId: string): EventName | undefined {
-  const [id, mark, stream] = [eventId.slice(0, 36), eventId[36], eventId.slice(37)];
-  if (!isTaskId(id) || (mark !== PART && mark !== LAST) || !/^[\w-]{1,64}$/.test(stream)) return undefined;
-  return { id, stream, last: mark === LAST };
-}
-
-function eventIdOf(id: string, stream: string, message: object): string {
-  return `${id}${"result" in message || "error" in message ? LAST : PART}${stream}`;
+function isResponse(message: object): boolean {
+  return !("method" in message);
 }

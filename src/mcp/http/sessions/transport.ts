@@ -6,30 +6,72 @@
  */
 import {
   type HandleRequestOptions,
+  INTERNAL_ERROR,
   INVALID_REQUEST,
+  type JSONRPCMessage,
+  type TransportSendOptions,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { isObject } from "../../../json.ts";
 import { remember } from "../../../recent.ts";
-import type { StreamTransport } from "../../host.ts";
-import { parseEventId } from "./events.ts";
+import type { StreamTransport, Substitute } from "../../host.ts";
+import { type EventName, parseEventId, type StreamRequest } from "./event_ids.ts";
+import type { SessionEvents } from "./events.ts";
 import { refuse } from "../../messages/message.ts";
 import { streamsOf, type TransportStreams } from "../../sdk_internals.ts";
 
 /** How many streams of cancelled requests are remembered as ended. */
 const REMEMBERED = 1_000;
 
+/**
+ * After how long a request is replaced, its client is told how, in ms: most calls are over by then. As long as a call waits
+ * before others may take its task over.
+ */
+const TELL_MS = 250;
+
+/**
+ * How long a client waits before it resumes a stream, in ms. The official clients try twice, and then wait for ever or for
+ * their time limit: a server that is started again needs a while.
+ */
+const RETRY_MS = 5_000;
+
+/** The callbacks of a session, and what it sends. */
+export interface SessionTransportOptions {
+  readonly sessionIdGenerator: () => string;
+  readonly onsessioninitialized: () => Promise<void>;
+  readonly onsessionclosed: () => Promise<void>;
+  readonly eventStore: SessionEvents;
+}
+
 /** One session over HTTP. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport implements StreamTransport {
+  readonly #events: SessionEvents;
   readonly #streams: TransportStreams = streamsOf(this);
   /** The streams of cancelled requests. */
   readonly #cancelled = new Map<string, true>();
+  /** What can replace the requests that are worked on, by their ids, and the timer that tells the client. */
+  readonly #substitutes = new Map<
+    string | number,
+    { readonly request: Substitute; readonly timer: ReturnType<typeof setTimeout> }
+  >();
+
+  /** The revision of the session, as the client says with each request after the first. */
+  #revision = "";
+
+  constructor(options: SessionTransportOptions) {
+    super({ ...options, retryInterval: RETRY_MS });
+    this.#events = options.eventStore;
+    this.#events.requestOf = (stream) => this.#requestOf(stream);
+  }
 
   /** Answers a request. */
   override async handleRequest(request: Request, options?: HandleRequestOptions): Promise<Response> {
-    const { stream: resumed, last = false } = parseEventId(request.headers.get("last-event-id") ?? "") ?? {};
-    if (request.method === "GET" && resumed !== undefined && (last || this.#cancelled.has(resumed))) {
-      return nothingMore();
+    this.#revision = request.headers.get("mcp-protocol-version") ?? this.#revision;
+    const event = parseEventId(request.headers.get("last-event-id") ?? "");
+    const { stream: resumed, last = false } = event ?? {};
+    if (request.method === "GET" && event !== undefined) {
+      if (last || this.#cancelled.has(event.stream)) return nothingMore();
+      if (await this.#isLost(event)) return await this.#replace(event, request, options);
     }
     const response = await super.handleRequest(request, options);
     if (response.status === 409 && resumed !== undefined) {
@@ -45,6 +87,66 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   openStreamOf(requestId: string | number): string | undefined {
     const stream = this.#streams.ofRequest.get(requestId);
     return this.#streams.open.has(stream) ? stream : undefined;
+  }
+
+  /** Says what to process in place of a request if this process is killed: the client keeps that for us. */
+  substitute(requestId: string | number, request: Substitute): void {
+    this.#forget(requestId);
+    const timer = setTimeout(() => this.#sendId(this.openStreamOf(requestId)), TELL_MS);
+    this.#substitutes.set(requestId, { request, timer });
+  }
+
+  /** Sends a message. */
+  override send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    if (!("method" in message) && message.id !== undefined) this.#forget(message.id);
+    return super.send(message, options);
+  }
+
+  /** Closes the session in this process. */
+  override close(): Promise<void> {
+    for (const requestId of [...this.#substitutes.keys()]) this.#forget(requestId);
+    return super.close();
+  }
+
+  #sendId(stream: string | undefined): void {
+    // If the stream has just been closed, its client has the id of an earlier event.
+    if (stream !== undefined) this.#streams.sendId(stream, this.#revision).catch(() => {});
+  }
+
+  #forget(requestId: string | number): void {
+    clearTimeout(this.#substitutes.get(requestId)?.timer);
+    this.#substitutes.delete(requestId);
+  }
+
+  #requestOf(stream: string): StreamRequest | undefined {
+    const [id] = this.#streams.ofRequest.entries().find(([, name]) => name === stream) ?? [];
+    return id === undefined ? undefined : { id, substitute: this.#substitutes.get(id)?.request };
+  }
+
+  /** Whether a client waits on a stream for a response that this process would never send. */
+  async #isLost({ id, stream, request }: EventName): Promise<boolean> {
+    if (request === undefined || this.#streams.ofRequest.values().some((name) => name === stream)) return false;
+    // If the store fails, so does the resuming, and the client tries again.
+    return !await this.#events.isAnswered({ id, stream }).catch(() => true);
+  }
+
+  /** Resumes the stream of a lost request, and answers there. */
+  async #replace(
+    { stream, request: lost }: EventName,
+    request: Request,
+    options?: HandleRequestOptions,
+  ): Promise<Response> {
+    if (lost === undefined) return await super.handleRequest(request, options);
+    const { id, substitute } = lost;
+    this.#streams.ofRequest.set(id, stream); // Otherwise the SDK would end the stream.
+    const response = await super.handleRequest(request, options);
+    if (!response.ok) this.#streams.ofRequest.delete(id);
+    else if (substitute) {
+      // The client may have to resume this stream, too: it forgets the id of an event that came on an earlier one.
+      this.#sendId(stream);
+      this.onmessage?.({ jsonrpc: "2.0", id, ...substitute }, { authInfo: options?.authInfo, request });
+    } else await this.send({ jsonrpc: "2.0", id, error: { code: INTERNAL_ERROR, message: LOST } });
+    return response;
   }
 
   /**
@@ -63,11 +165,15 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     // The last messages of the request, which withdraw its questions, are still sent on its stream.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.closeSSEStream(requestId);
+    this.#forget(requestId);
     // Otherwise a client that resumes the stream would wait for a response that never comes.
     this.#streams.ofRequest.delete(requestId);
     remember(this.#cancelled, stream, true, REMEMBERED);
   }
 }
+
+/** What a client reads whose request was lost. A call of a job that had waited for long enough to be marked is replaced instead. */
+const LOST = "The server was restarted before it answered, and has lost this request. Send it again.";
 
 /**
  * The official clients resume every stream that ends without a result, even with an error, again and again. A 405 tells them

@@ -1,0 +1,158 @@
+/**
+ * What a plain client over HTTP gets if its server is killed while a call waits, with real processes on every durable
+ * backend. The client does what the official ones do: it resumes its stream with the id of the last event.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { createWorker, implement, PostgresBackend } from "../../mod.ts";
+import { lines } from "../../chaos/lines.ts";
+import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
+import { ToolRegistry } from "../../strategy.ts";
+import { ANONYMOUS } from "../../src/mcp/peer.ts";
+import { listOf } from "../../src/tasks/task_keys.ts";
+import { assertEquals } from "../../tools/std.ts";
+import { until } from "../support/processes.ts";
+import { Events, Raw } from "../mcp/http/support/raw.ts";
+import { testUnless } from "../support/test_unless.ts";
+import { open, patient } from "./keyed_server.ts";
+
+const SCRIPT = fileURLToPath(new URL("keyed_server.ts", import.meta.url));
+
+/** A server process. */
+class Server implements AsyncDisposable {
+  private constructor(readonly child: Deno.ChildProcess, readonly url: string) {}
+
+  /** Starts one, and waits until it listens. */
+  static async start(store: string): Promise<Server> {
+    const args = ["run", "--quiet", "--no-check", "--allow-all", "--unstable-kv", SCRIPT, store, "http"];
+    const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "null" }).spawn();
+    for await (const url of lines(child.stdout)) return new Server(child, url);
+    throw new Error("The server has ended before it listened.");
+  }
+
+  /** Sends it a request. */
+  readonly fetch = async (request: Request): Promise<Response> => {
+    const headers = new Headers(request.headers);
+    headers.delete("host");
+    const body = request.method === "POST" ? await request.text() : undefined;
+    const response = await fetch(this.url, { method: request.method, headers, body });
+    if (response.status === 202) await response.body?.cancel();
+    return response;
+  };
+
+  /** Ends it with SIGKILL. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended already.
+    }
+    await this.child.status;
+  }
+}
+
+/** Goes on with a session on another server. */
+function elsewhere({ session }: Raw, { fetch }: Server): Raw {
+  const raw = new Raw(fetch);
+  raw.session = session;
+  return raw;
+}
+
+/** Reads the ids of the events of a call that waits, until the server has said which task it waits for, and breaks off. */
+async function idsOf(response: Response): Promise<{ readonly first: string; readonly last: string }> {
+  const events = new Events(response);
+  const [first, last] = [await events.next(), await events.next()];
+  await events[Symbol.asyncDispose]();
+  return { first: first?.id ?? "", last: last?.id ?? "" };
+}
+
+/** The cases, on one store. */
+async function exercise(t: Deno.TestContext, store: string): Promise<void> {
+  await using backend = await open(store);
+  let runs = 0;
+  let gate = Promise.withResolvers<void>();
+  const run = async () => {
+    const ran = ++runs;
+    await gate.promise;
+    return { ran };
+  };
+  await using worker = createWorker(backend, [implement(patient, run)], { concurrency: 4 });
+  await worker.ready;
+  const callFor = (name: string) => ({ name: "patient", arguments: { name } });
+  const untilMarked = ({ arguments: input }: ReturnType<typeof callFor>, marked: boolean) => {
+    const { owner, key } = listOf(new ToolRegistry().register(patient), input, ANONYMOUS.owner);
+    return until(
+      async () => (await backend.keys.readKey(owner, key) !== undefined) === marked,
+      `the store ${marked ? "knows that the call waits" : "offers its task no more"}`,
+    );
+  };
+
+  await t.step("the next server answers the call on its resumed stream, however often servers are killed", async () => {
+    const call = callFor("Ada");
+    const killed = await Server.start(store);
+    const raw = await Raw.open(killed.fetch);
+    const { last } = await idsOf(await raw.post("tools/call", call));
+    await untilMarked(call, true);
+    await killed[Symbol.asyncDispose]();
+
+    const next = await Server.start(store);
+    const again = await idsOf(await elsewhere(raw, next).send({ method: "GET", headers: { "last-event-id": last } }));
+    await next[Symbol.asyncDispose]();
+
+    await using third = await Server.start(store);
+    await using resumed = await elsewhere(raw, third).listen(again.last || again.first);
+    gate.resolve();
+    const { id, result } = await resumed.message();
+    assertEquals([id, result.structuredContent, runs], [raw.id, { ran: 1 }, 1]);
+
+    // It has been answered: the same call is a new one, once the first server is known to be dead.
+    await untilMarked(call, false);
+    gate = Promise.withResolvers();
+    gate.resolve();
+    const { result: other } = await elsewhere(raw, third).ask("tools/call", call);
+    assertEquals(other.structuredContent, { ran: 2 });
+  });
+
+  await t.step("a call of which the client knows no task gets an error; sent again, it receives its task", async () => {
+    const call = callFor("Bob");
+    gate = Promise.withResolvers();
+    const killed = await Server.start(store);
+    const raw = await Raw.open(killed.fetch);
+    const { first } = await idsOf(await raw.post("tools/call", call));
+    await untilMarked(call, true);
+    await killed[Symbol.asyncDispose]();
+
+    await using next = await Server.start(store);
+    await using resumed = await elsewhere(raw, next).listen(first);
+    const { id, error } = await resumed.message();
+    assertEquals([id, error.code], [raw.id, -32603]);
+    assertEquals(
+      error.message,
+      "The server was restarted before it answered, and has lost this request. Send it again.",
+    );
+    const again = elsewhere(raw, next).ask("tools/call", call);
+    gate.resolve();
+    assertEquals((await again).result.structuredContent, { ran: 3 });
+  });
+}
+
+Deno.test("a call over HTTP whose server is killed, on KV", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-lost-" });
+  await exercise(t, `${folder}/jobs.kv`);
+  await Deno.remove(folder, { recursive: true });
+});
+
+testUnless(noRedis, "a call over HTTP whose server is killed, on Redis", async (t) => {
+  await using redis = await openRedis();
+  await exercise(t, redis.url);
+});
+
+testUnless(noPostgres, "a call over HTTP whose server is killed, on PostgreSQL", async (t) => {
+  await using postgres = await PostgresServer.start();
+  const url = await postgres.makeDatabase();
+  await PostgresBackend.migrate({ url });
+  await exercise(t, url);
+  await postgres.dropDatabase(url);
+});
