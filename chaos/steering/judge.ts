@@ -7,6 +7,13 @@ export interface Span {
   readonly to: number;
 }
 
+/** A run of a task. */
+export interface Run extends Span {
+  readonly task: string;
+  /** Whether it has said its end: that of one that was killed, or that has lost its task, is the end of its process. */
+  readonly ended: boolean;
+}
+
 /** What one process has written. */
 export interface Witness {
   readonly events: RunEvent[];
@@ -15,11 +22,11 @@ export interface Witness {
 }
 
 /** The runs of a job. One that was killed ended with its process. */
-export function runsOf(job: string, witnesses: readonly Witness[]): readonly Span[] {
+export function runsOf(job: string, witnesses: readonly Witness[]): readonly Run[] {
   return witnesses.flatMap(({ events, over }) => {
     const ends = new Map(events.filter(({ kind }) => kind === "end").map(({ task, at }) => [task, at]));
     const begun = events.filter((line) => line.kind === "begin" && line.job === job);
-    return begun.map(({ task, at }) => ({ from: at, to: ends.get(task) ?? over }));
+    return begun.map(({ task, at }) => ({ task, from: at, to: ends.get(task) ?? over, ended: ends.has(task) }));
   });
 }
 
@@ -31,6 +38,13 @@ export function mostAtOnce(runs: readonly Span[]): number {
   let [now, most] = [0, 0];
   for (const { by } of changes) most = Math.max(most, now += by);
   return most;
+}
+
+/** For each run during whose first moment more than `most` ran: all that ran then, to find out why. */
+export function excesses(runs: readonly Run[], most: number): readonly (readonly Run[])[] {
+  return runs
+    .map(({ from }) => runs.filter((run) => run.from <= from && from < run.to))
+    .filter(({ length }) => length > most);
 }
 
 /** How many runs began within these times. */

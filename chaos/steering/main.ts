@@ -12,7 +12,7 @@ import { parseArgs } from "../../tools/std.ts";
 import { LEASE_MS } from "../job.ts";
 import { WorkerProcess } from "../processes.ts";
 import { EVERY_MS, held, limited, MAX_AT_ONCE, OWNER, type RunEvent, SCHEDULE, timed } from "./jobs.ts";
-import { begunWithin, mostAtOnce, runsOf, type Span, type Witness } from "./judge.ts";
+import { begunWithin, excesses, mostAtOnce, runsOf, type Span, type Witness } from "./judge.ts";
 
 const WORKERS = 3;
 /** They are killed one after the other, so that there are always some that keep the schedule. */
@@ -120,6 +120,9 @@ const rows: [string, number][] = [
   ["tasks of the schedule beside those of due times", scheduled.filter(({ id }) => !dueIds.has(id)).length],
 ];
 for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
+for (const excess of excesses(runsOf(limited.name, witnesses), MAX_AT_ONCE)) {
+  console.error(`ran at once: ${JSON.stringify(excess)}`);
+}
 const [, , , , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
   [, n],
 ) => n);
