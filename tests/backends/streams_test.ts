@@ -19,6 +19,8 @@ async function exercise(streams: StreamStore): Promise<void> {
   assertEquals(await streams.readAfter("a", ids[1] ?? ""), events.slice(2));
   assertEquals(await streams.readAfter("a", ids[3] ?? ""), []);
   assertEquals(await streams.readAfter("nobody's", ""), []);
+  await streams.append("b", { id: ids[0] ?? "", text: "the same id" }, HOUR);
+  assertEquals((await streams.readAfter("a", "")).length, 4);
   await streams.append("old", { id: newTaskId(), text: "expired" }, 1);
   await until(async () => (await streams.readAfter("old", "")).length === 0, "it has expired");
   await streams.clear("a");

@@ -15,15 +15,15 @@ interface StoredEvent extends StreamEvent {
 
 /** Keeps the messages of this process; nothing outlives it. */
 export class MemoryStreams implements StreamStore {
-  /** By id, in the order in which they were appended. */
-  readonly #events = new Map<string, StoredEvent>();
+  /** In the order in which they were appended. */
+  readonly #events = new Set<StoredEvent>();
   #size = 0;
 
   /** Keeps a message. */
   append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
-    this.#events.set(id, { stream, id, text, expiresAt: Date.now() + ttl });
+    this.#events.add({ stream, id, text, expiresAt: Date.now() + ttl });
     this.#size += text.length;
-    for (const oldest of this.#events.values()) {
+    for (const oldest of this.#events) {
       if (this.#size <= MAX_TEXT && oldest.expiresAt > Date.now()) break;
       this.#delete(oldest);
     }
@@ -44,10 +44,11 @@ export class MemoryStreams implements StreamStore {
   }
 
   #of(stream: string): StoredEvent[] {
-    return [...this.#events.values()].filter((event) => event.stream === stream);
+    return [...this.#events].filter((event) => event.stream === stream);
   }
 
-  #delete({ id, text }: StoredEvent): void {
-    if (this.#events.delete(id)) this.#size -= text.length;
+  #delete(event: StoredEvent): void {
+    this.#events.delete(event);
+    this.#size -= event.text.length;
   }
 }
