@@ -3,10 +3,8 @@
  *
  * @module
  */
-import type { JobLimits } from "../../backend.ts";
-import type { TaskInfo } from "../../task.ts";
 import { credibleDue } from "../shared/clock.ts";
-import type { LimitedTasks, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
+import type { Queue, Store } from "../shared/store/store.ts";
 import type { Committer } from "./committer.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import type { KvLimits } from "./job_limits.ts";
@@ -21,77 +19,59 @@ const MAX_BATCH = 100;
 const FULL_PAUSE_MS = 50;
 
 /** Finds and promotes tasks. */
-export class KvQueue implements Queue<KvEntry> {
-  readonly claimsCost = true;
-  readonly #kv: Deno.Kv;
-  readonly #committer: Committer;
-  readonly #store: Pick<Store<KvEntry>, "change" | "now">;
-  readonly #limits: KvLimits;
-
-  constructor(
-    kv: Deno.Kv,
-    committer: Committer,
-    store: Pick<Store<KvEntry>, "change" | "now">,
-    limits: KvLimits,
-  ) {
-    this.#limits = limits;
-    this.#kv = kv;
-    this.#committer = committer;
-    this.#store = store;
-  }
-
-  async promote(setBack: boolean): Promise<number | undefined> {
-    const now = this.#store.now();
-    if (setBack) await this.#redate(now);
-    const due: KvEntry[] = [];
-    let next: number | undefined;
-    for await (const entry of this.#list(delayedKey(), MAX_BATCH)) {
-      const dueAt = Number(entry.check.key[2]);
-      if (dueAt > now) {
-        next = dueAt;
-        break;
-      }
-      due.push(entry);
+export function queueOf(
+  kv: Deno.Kv,
+  committer: Committer,
+  store: Pick<Store<KvEntry>, "change" | "now">,
+  limitsOf: KvLimits,
+): Queue<KvEntry> {
+  const list = async function* (prefix: Deno.KvKey, limit?: number): AsyncGenerator<KvEntry> {
+    const entries = kv.list<StoredTask>({ prefix }, limit === undefined ? {} : { limit, batchSize: limit });
+    for await (const { key, value, versionstamp } of entries) yield { ...value, check: { key, versionstamp } };
+  };
+  /** Corrects the due times of delayed tasks after the clock was set back. */
+  const redate = async (now: number) => {
+    for await (const entry of list(delayedKey())) {
+      const record = credibleDue(entry.record, now);
+      if (record !== entry.record) await store.change(entry, record);
     }
-    await Promise.all(due.map((entry) => this.#committer.commit(promoting(entry))));
-    return due.length === MAX_BATCH ? now : next;
-  }
-
-  async ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<KvEntry>> {
-    const search = Promise.all(jobs.map((job) => Array.fromAsync(this.#list(readyKey(job), max))));
-    const lists = await this.#committer.withClaims(search);
+  };
+  const ready: Queue<KvEntry>["ready"] = async (max, held, jobs) => {
+    const search = Promise.all(jobs.map((job) => Array.fromAsync(list(readyKey(job), max))));
+    const lists = await committer.withClaims(search);
     const [only = []] = lists;
     const found = lists.length === 1 ? only : lists.flat().sort(byUrgency).slice(0, max);
     const entries = fitting(found, held, ({ record }) => record.info.owner);
     const full = found.length > 0 && entries.length === 0;
     if (full) return { entries, more: false, pause: FULL_PAUSE_MS };
     return { entries, more: found.length === max || entries.length < found.length };
-  }
-
-  async limited(
-    max: number,
-    held: readonly TaskInfo[],
-    job: string,
-    limits: JobLimits,
-  ): Promise<LimitedTasks<KvEntry>> {
-    const { free, pause } = await this.#limits.capacity(job, limits);
-    if (free === 0) return { entries: [], more: false, full: true, pause };
-    const found = await this.ready(Math.min(max, free), held, [job]);
-    return { ...found, ...moreOf(found.more, max, free, limits) };
-  }
-
-  /** Corrects the due times of delayed tasks after the clock was set back. */
-  async #redate(now: number): Promise<void> {
-    for await (const entry of this.#list(delayedKey())) {
-      const record = credibleDue(entry.record, now);
-      if (record !== entry.record) await this.#store.change(entry, record);
-    }
-  }
-
-  async *#list(prefix: Deno.KvKey, limit?: number): AsyncGenerator<KvEntry> {
-    const list = this.#kv.list<StoredTask>({ prefix }, limit === undefined ? {} : { limit, batchSize: limit });
-    for await (const { key, value, versionstamp } of list) yield { ...value, check: { key, versionstamp } };
-  }
+  };
+  return {
+    claimsCost: true,
+    async promote(setBack) {
+      const now = store.now();
+      if (setBack) await redate(now);
+      const due: KvEntry[] = [];
+      let next: number | undefined;
+      for await (const entry of list(delayedKey(), MAX_BATCH)) {
+        const dueAt = Number(entry.check.key[2]);
+        if (dueAt > now) {
+          next = dueAt;
+          break;
+        }
+        due.push(entry);
+      }
+      await Promise.all(due.map((entry) => committer.commit(promoting(entry))));
+      return due.length === MAX_BATCH ? now : next;
+    },
+    ready,
+    async limited(max, held, job, limits) {
+      const { free, pause } = await limitsOf.capacity(job, limits);
+      if (free === 0) return { entries: [], more: false, full: true, pause };
+      const found = await ready(Math.min(max, free), held, [job]);
+      return { ...found, ...moreOf(found.more, max, free, limits) };
+    },
+  };
 }
 
 function byUrgency({ record: a }: KvEntry, { record: b }: KvEntry): number {

@@ -18,15 +18,15 @@ import { type Committer, readAll, reading } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
-import { KvQueue } from "./queue.ts";
+import { queueOf } from "./queue.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
-import { KvDocuments } from "./values/documents.ts";
+import { documentsIn } from "./values/documents.ts";
 import { KvLogs } from "./values/log.ts";
 import { expiryOf, retainedUntil } from "./operating/retention.ts";
-import { KvOperating } from "./operating/operating.ts";
+import { operatingOf } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
 import { type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
-import { KvStreams } from "./streams.ts";
+import { streamsIn } from "./streams.ts";
 
 /** How a store is used. */
 export interface KvStoreOptions {
@@ -52,7 +52,7 @@ const CHECK_TTL_MS = 60_000;
 /** Reads and writes the tasks of a KV file. */
 export class KvStore implements Store<KvEntry> {
   readonly streams: StreamStore;
-  readonly documents: KvDocuments;
+  readonly documents: Store["documents"];
   readonly operating: OperatingStore<KvEntry>;
   readonly now: () => number;
   readonly checkUsable: () => void;
@@ -77,12 +77,12 @@ export class KvStore implements Store<KvEntry> {
     this.#onError = reporterOf(options.onError);
     this.checkUsable = checkUsable;
     this.now = now;
-    this.streams = new KvStreams(kv, committer);
-    this.documents = new KvDocuments(kv, committer);
+    this.streams = streamsIn(kv, committer);
+    this.documents = documentsIn(kv, committer);
     this.#limits = new KvLimits(kv, now);
     this.#get = batched((keys) => readAll<unknown>(kv, keys), MAX_READ);
     const read = (id: string, owner: string) => this.read(id, owner);
-    this.operating = new KvOperating(kv, committer, { now, read, get: this.#get });
+    this.operating = operatingOf(kv, committer, { now, read, get: this.#get });
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
@@ -226,7 +226,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   queue(): Queue<KvEntry> {
-    return new KvQueue(this.#kv, this.#committer, this, this.#limits);
+    return queueOf(this.#kv, this.#committer, this, this.#limits);
   }
 
   lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {

@@ -17,45 +17,30 @@ interface Stored {
 }
 
 /** Keeps messages for every process that has the KV file open. */
-export class KvStreams implements StreamStore {
-  readonly #kv: Deno.Kv;
-  readonly #committer: Committer;
-
-  /** Takes the file and its committer. */
-  constructor(kv: Deno.Kv, committer: Committer) {
-    this.#kv = kv;
-    this.#committer = committer;
-  }
-
-  /** Keeps a message. */
-  async append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
-    // The pieces of a long text expire with the entry, even if the stream is cleared earlier.
-    const kept = text.length <= INLINE_LIMIT ? text : await writeBlob(this.#committer, text, ttl);
-    const value: Stored = { text: kept, expiresAt: Date.now() + ttl };
-    const [bytes, deletes] = typeof kept === "string" ? [2 * kept.length, []] : [200, claimBlob(kept)];
-    await this.#committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], deletes, bytes });
-  }
-
-  /** Reads the messages after an id. */
-  readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
-    return reading(() => this.#readAfter(stream, id));
-  }
-
-  /** Deletes a stream. */
-  async clear(stream: string): Promise<void> {
-    const entries = await reading(() => Array.fromAsync(this.#kv.list({ prefix: streamKey(stream) })));
-    await Promise.all(entries.map(({ key }) => this.#committer.commit({ deletes: [key], bytes: 0 })));
-  }
-
-  async #readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
+export function streamsIn(kv: Deno.Kv, committer: Committer): StreamStore {
+  const readAfter = async (stream: string, id: string): Promise<readonly StreamEvent[]> => {
     const events: StreamEvent[] = [];
     const range = { prefix: streamKey(stream), start: streamKey(stream, id) };
-    for await (const { key, value: { text, expiresAt } } of this.#kv.list<Stored>(range)) {
+    for await (const { key, value: { text, expiresAt } } of kv.list<Stored>(range)) {
       const found = String(key.at(-1));
       if (found === id || expiresAt <= Date.now()) continue;
-      const whole = typeof text === "string" ? text : await readBlob(this.#kv, text);
+      const whole = typeof text === "string" ? text : await readBlob(kv, text);
       if (whole !== undefined) events.push({ id: found, text: whole });
     }
     return events;
-  }
+  };
+  return {
+    async append(stream, { id, text }, ttl) {
+      // The pieces of a long text expire with the entry, even if the stream is cleared earlier.
+      const kept = text.length <= INLINE_LIMIT ? text : await writeBlob(committer, text, ttl);
+      const value: Stored = { text: kept, expiresAt: Date.now() + ttl };
+      const [bytes, deletes] = typeof kept === "string" ? [2 * kept.length, []] : [200, claimBlob(kept)];
+      await committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], deletes, bytes });
+    },
+    readAfter: (stream, id) => reading(() => readAfter(stream, id)),
+    async clear(stream) {
+      const entries = await reading(() => Array.fromAsync(kv.list({ prefix: streamKey(stream) })));
+      await Promise.all(entries.map(({ key }) => committer.commit({ deletes: [key], bytes: 0 })));
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import { sweepBlobs, writeBlob } from "../../../src/backends/kv/values/blobs.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
-import { KvStreams } from "../../../src/backends/kv/streams.ts";
+import { streamsIn } from "../../../src/backends/kv/streams.ts";
 import { claimed, created, settled } from "../../../src/backends/shared/record.ts";
 import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
 import { Sweeper } from "../../../src/backends/shared/sweeper.ts";
@@ -76,7 +76,7 @@ Deno.test("KV: a sweeper that is closed stops after the page under way", () =>
 
 Deno.test("KV: a long message of a stream is kept for as long as requested, and leaves nothing to be swept", () =>
   withKv(async ({ kv, committer, left }) => {
-    const streams = new KvStreams(kv, committer);
+    const streams = streamsIn(kv, committer);
     const text = "x".repeat(40_000);
     await streams.append("stream", { id: "1", text }, 3_600_000);
     assertEquals(await left(), [1, 0]);
