@@ -10,7 +10,7 @@ import { CALL_A_LISTENER, type OnError, reporterOf } from "../log/on_error.ts";
 import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
-import { remember } from "../recent.ts";
+import { orderOf, remember } from "../recent.ts";
 import { LONGEST_TIMER_MS } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;
@@ -27,8 +27,8 @@ const REMEMBERED = 256;
 interface Watcher {
   readonly listener: Listener;
   readonly onError: (error: JobsError) => void;
-  /** The newest revision that it has seen, or need not see. */
-  revision: number;
+  /** The newest state that it has seen, or need not see, as `orderOf` counts. */
+  seen: number;
 }
 
 /** What ends a wait, besides the end of its task. */
@@ -86,7 +86,7 @@ export class TaskFeed implements Disposable {
     listener: Listener,
     onError: (error: JobsError) => void = () => {},
   ): () => void {
-    return this.#add(task, { listener: inThisContext(listener), onError, revision: 0 });
+    return this.#add(task, { listener: inThisContext(listener), onError, seen: 0 });
   }
 
   /**
@@ -104,7 +104,7 @@ export class TaskFeed implements Disposable {
     const onError = ({ message }: JobsError) => {
       if (!isFinished(last)) inContext(lost(last, message));
     };
-    const stop = this.#add(task, { listener: listen, onError, revision: task.revision - 1 });
+    const stop = this.#add(task, { listener: listen, onError, seen: orderOf(task) - 1 });
     const watched = this.#watched.get(keyOf(task));
     if (watched) void this.#read(watched);
     return stop;
@@ -126,7 +126,7 @@ export class TaskFeed implements Disposable {
   /** As `finish`, until the task is finished or as the options say. Resolves with its newest state. */
   waitFrom(task: TaskInfo, options: WaitOptions): Promise<TaskInfo> {
     const recent = this.#recent.get(keyOf(task));
-    return this.#wait(task, options, task, recent && recent.revision >= task.revision ? recent : undefined);
+    return this.#wait(task, options, task, recent && orderOf(recent) >= orderOf(task) ? recent : undefined);
   }
 
   /**
@@ -229,13 +229,15 @@ export class TaskFeed implements Disposable {
 
   #deliver(task: TaskInfo): void {
     const key = keyOf(task);
-    if (task.revision >= (this.#recent.get(key)?.revision ?? 0)) remember(this.#recent, key, task, REMEMBERED);
+    const order = orderOf(task);
+    const recent = this.#recent.get(key);
+    if (recent === undefined || order >= orderOf(recent)) remember(this.#recent, key, task, REMEMBERED);
     const watched = this.#watched.get(key);
     if (watched === undefined) return;
     this.#rereads.saw(watched);
     for (const watcher of [...watched.watchers]) {
-      if (task.revision <= watcher.revision) continue;
-      watcher.revision = task.revision;
+      if (order <= watcher.seen) continue;
+      watcher.seen = order;
       this.#tell(watcher, task);
     }
   }

@@ -146,6 +146,16 @@ Deno.test("after a gap every watched task is read again, so that no end is misse
   assertEquals(await wait, end);
 });
 
+Deno.test("a wait ends with its task, although a failover has lost changes before the end that it has seen", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend, undefined, 20);
+  const task = await create(backend);
+  const wait = feed.finish(task, never);
+  backend.emit({ kind: "change", task: { ...task, revision: 7 } });
+  const end = await backend.cancel(task.id, "me", 0);
+  assertEquals([await wait, await feed.finish(end, never)], [end, end]);
+});
+
 Deno.test("a wait for a task that is gone after a gap rejects, and leaves no watcher behind", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);

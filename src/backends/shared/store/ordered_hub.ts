@@ -4,10 +4,10 @@
  * @module
  */
 import type { TaskEvent } from "../../../backend.ts";
-import { remember } from "../../../recent.ts";
+import { orderOf, remember } from "../../../recent.ts";
 import { Hub } from "./hub.ts";
 
-/** For how many tasks the newest revision is remembered. */
+/** For how many tasks the newest state is remembered. */
 const REMEMBERED = 10_000;
 
 /**
@@ -15,15 +15,15 @@ const REMEMBERED = 10_000;
  * be handled in another order than the database has carried them out, and the events of other processes are read later.
  */
 export class OrderedHub extends Hub {
-  /** The revision of each task that was told last. */
+  /** Which state of each task was told last. */
   readonly #told = new Map<string, number>();
 
   /** As that of `Hub`, unless the change is an older one. */
   override event(event: TaskEvent): void {
     if (event.kind === "change") {
-      const { id, revision } = event.task;
-      if (revision <= (this.#told.get(id) ?? 0)) return;
-      remember(this.#told, id, revision, REMEMBERED);
+      const [{ id }, order] = [event.task, orderOf(event.task)];
+      if (order <= (this.#told.get(id) ?? 0)) return;
+      remember(this.#told, id, order, REMEMBERED);
     }
     super.event(event);
   }

@@ -26,3 +26,12 @@ Deno.test("a change that comes after a later one of its task, or again, is not t
   hub.event(change({ id: "01a2272d-0000-7000-8000-000000000002" }));
   assertEquals(told, ["RUNNING", "gap", "PENDING"]);
 });
+
+Deno.test("the end of a task is told once, although a failover has lost changes before it that were told", () => {
+  const hub = new OrderedHub();
+  const told: string[] = [];
+  hub.add({ event: (event) => told.push(event.kind === "gap" ? "gap" : event.task.status), ready() {} });
+  const end = change({ status: "COMPLETED", revision: 7, finishedAt: 1 });
+  for (const event of [change({ status: "RUNNING", revision: 9 }), end, end]) hub.event(event);
+  assertEquals(told, ["RUNNING", "COMPLETED"]);
+});
