@@ -25,9 +25,9 @@ export function nameOfAddress(address: string): string {
   return ALL_ADDRESSES.includes(name) ? "localhost" : name;
 }
 
-/** Whether only this machine reaches a server that listens on `address`. */
+/** Whether only this machine reaches a server that listens on `address`, also if that is an IPv4 address written as IPv6. */
 export function isThisMachine(address: string): boolean {
-  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(nameInUrl(address));
+  return /^(localhost|127(\.\d+){3}|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\])$/.test(nameInUrl(address));
 }
 
 function nameInUrl(address: string): string {

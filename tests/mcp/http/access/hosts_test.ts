@@ -94,8 +94,27 @@ Deno.test("an address is named as URLs write it, and all addresses of a machine 
 });
 
 Deno.test("only 127.0.0.0/8, ::1 and localhost are addresses that no other machine reaches", () => {
-  const own = ["localhost", "127.0.0.1", "127.1", "127.0.0.2", "::1", "[::1]", "0:0:0:0:0:0:0:1"];
-  const others = ["0.0.0.0", "::", "192.168.1.5", "jobs.example.com", "127.0.0.example.com", "127.0.0.0.1.com"];
+  const own = [
+    "localhost",
+    "127.0.0.1",
+    "127.1",
+    "127.0.0.2",
+    "::1",
+    "[::1]",
+    "0:0:0:0:0:0:0:1",
+    "::ffff:127.0.0.1",
+    "[::FFFF:127.255.0.9]",
+  ];
+  const others = [
+    "0.0.0.0",
+    "::",
+    "192.168.1.5",
+    "jobs.example.com",
+    "127.0.0.example.com",
+    "127.0.0.0.1.com",
+    "::ffff:128.0.0.1",
+    "::7f00:1",
+  ];
   assertEquals(own.filter((address) => !isThisMachine(address)), []);
   assertEquals(others.filter(isThisMachine), []);
 });
