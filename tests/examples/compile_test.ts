@@ -11,12 +11,13 @@ import { assertShown } from "./support/shown.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Runs deno. Fails with its error output if it fails. */
+/** Runs deno. Fails with all of its output if it fails. */
 async function deno(args: readonly string[], options: Deno.CommandOptions = {}): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), { cwd: ROOT, ...options, args: [...args], stdin: "null" });
   const { success, stdout, stderr } = await command.output();
-  assert(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
+  const shown = new TextDecoder().decode(stdout);
+  assert(success, shown + new TextDecoder().decode(stderr));
+  return shown;
 }
 
 /** Runs deno until it has written `seen`, and interrupts it. Fails if it ends without that. Returns what it wrote. */
@@ -131,10 +132,14 @@ Deno.test("a bundle of the same entry runs every role from an empty folder", asy
     { cwd, env },
     "SDK 2, tasks  generate_report  result",
   );
-  const runs = short.map((name) => [name, ...optionsOf(name)]).map((words) => ({
-    words,
-    run: deno([...args, "example", ...words], { cwd, env }),
-  }));
+  // Two at a time: if all ran at once, a client on a busy machine would be too late for what it polls.
+  const lanes: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
+  const runs = short.map((name) => [name, ...optionsOf(name)]).map((words, index) => {
+    const lane = index % lanes.length;
+    const run = Promise.resolve(lanes[lane]).then(() => deno([...args, "example", ...words], { cwd, env }));
+    lanes[lane] = run.catch(() => {}); // Its step reports it.
+    return { words, run };
+  });
   for (const { words, run } of runs) {
     await t.step(`example ${words.join(" ")}: its worker, client and server`, async () => {
       const shown = await run;
