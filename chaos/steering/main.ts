@@ -54,8 +54,11 @@ class Watched {
   }
 
   async end(how: "kill" | "stop"): Promise<void> {
-    await this.#process?.[how]();
-    this.witness.over = Date.now();
+    const ending = this.#process?.[how]();
+    // It runs no code after SIGKILL, however late a busy machine notices its end.
+    if (how === "kill") this.witness.over = Date.now();
+    await ending;
+    if (how === "stop") this.witness.over = Date.now();
   }
 }
 
