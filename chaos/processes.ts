@@ -57,7 +57,7 @@ export class WorkerProcess {
     this.#read = read;
   }
 
-  /** Starts one; resolves once it takes tasks. `onLine` receives what it writes later, line by line. */
+  /** Starts one; resolves once it says "ready". `onLine` receives what else it writes, line by line. */
   static async start(
     args: readonly string[],
     { worker = "worker", onLine = () => {} }: WorkerProcessOptions = {},
@@ -68,10 +68,12 @@ export class WorkerProcess {
       stdout: "piped",
     }).spawn();
     const output = lines(child.stdout);
-    const { done } = await output.next();
-    if (done) {
-      const { code } = await child.status;
-      throw new Error(`Cannot start a worker: it ended with exit code ${code}. Its own error stands above.`);
+    for (let line = await output.next(); line.value !== "ready"; line = await output.next()) {
+      if (line.done) {
+        const { code } = await child.status;
+        throw new Error(`Cannot start a worker: it ended with exit code ${code}. Its own error stands above.`);
+      }
+      onLine(line.value); // Its first task began before it could say so.
     }
     const read = async () => {
       for await (const line of output) onLine(line);
