@@ -60,7 +60,7 @@ export function withDefaults(limits: Limits = {}): Required<Limits> {
 
 const MINUTE_MS = 60_000;
 
-/** With more owners than this, inactive ones are forgotten. */
+/** Inactive owners are forgotten when there are this many, and then each time that the number has doubled. */
 const MANY_OWNERS = 10_000;
 
 interface Bucket {
@@ -74,6 +74,7 @@ interface Bucket {
 export class RateLimit {
   readonly #perMinute: number;
   readonly #buckets = new Map<string, Bucket>();
+  #forgetAt = MANY_OWNERS;
 
   constructor(perMinute: number) {
     this.#perMinute = perMinute;
@@ -95,7 +96,7 @@ export class RateLimit {
   charge(owner: string, uses: number, now: number): void {
     if (this.#perMinute === Infinity || uses === 0) return;
     const left = this.#left(this.#buckets.get(owner), now);
-    if (this.#buckets.size >= MANY_OWNERS && !this.#buckets.has(owner)) this.#forgetFull(now);
+    if (this.#buckets.size >= this.#forgetAt && !this.#buckets.has(owner)) this.#forgetFull(now);
     this.#buckets.set(owner, { left: left - uses, at: now });
   }
 
@@ -115,5 +116,6 @@ export class RateLimit {
     for (const [owner, bucket] of this.#buckets) {
       if (this.#left(bucket, now) >= this.#perMinute) this.#buckets.delete(owner);
     }
+    this.#forgetAt = Math.max(MANY_OWNERS, 2 * this.#buckets.size);
   }
 }

@@ -9,7 +9,7 @@ import { isTerminal, type TaskInfo } from "../task.ts";
 /** How often an owner who seems to have too many is counted again, in ms, at most. */
 const RECOUNT_MS = 10_000;
 
-/** With more owners than this, those without open tasks are forgotten. */
+/** Owners without open tasks are forgotten when there are this many owners, and then each time that the number has doubled. */
 const MANY_OWNERS = 10_000;
 
 interface Counted {
@@ -28,6 +28,7 @@ export class OpenTasks implements Disposable {
   readonly #now: () => number;
   readonly #owners = new Map<string, Counted>();
   readonly #stop: () => void;
+  #forgetAt = MANY_OWNERS;
 
   constructor(backend: Pick<Backend, "list" | "watch">, max: number, now: () => number) {
     this.#backend = backend;
@@ -64,7 +65,7 @@ export class OpenTasks implements Disposable {
   async #count(owner: string): Promise<Counted> {
     let counted = this.#owners.get(owner);
     if (counted === undefined) {
-      if (this.#owners.size >= MANY_OWNERS) this.#forgetIdle();
+      if (this.#owners.size >= this.#forgetAt) this.#forgetIdle();
       counted = { open: new Set(), ended: new Set(), at: this.#now() };
       counted.ready = this.#read(owner, counted);
       this.#owners.set(owner, counted);
@@ -108,5 +109,6 @@ export class OpenTasks implements Disposable {
 
   #forgetIdle(): void {
     for (const [owner, { open }] of this.#owners) if (open.size === 0) this.#owners.delete(owner);
+    this.#forgetAt = Math.max(MANY_OWNERS, 2 * this.#owners.size);
   }
 }

@@ -43,6 +43,15 @@ Deno.test("an owner who has been inactive for a minute is forgotten once there a
   assertEquals(rate.size, 1);
 });
 
+Deno.test("while many owners are active, the inactive ones are forgotten only each time that the number has doubled", () => {
+  const rate = new RateLimit(1);
+  for (let i = 0; i <= 10_000; i++) rate.take(`owner ${i}`, 0); // The last one finds that all are active.
+  for (let i = 10_001; i < 20_000; i++) rate.take(`owner ${i}`, 60_000);
+  assertEquals(rate.size, 20_000);
+  rate.take("late", 60_000);
+  assertEquals(rate.size, 10_000);
+});
+
 Deno.test("an active owner is not forgotten, however many owners there are", () => {
   const rate = new RateLimit(1);
   for (let i = 0; i < 9_999; i++) rate.take(`owner ${i}`, 0);
