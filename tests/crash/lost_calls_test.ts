@@ -130,7 +130,7 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
     assertEquals([id, error.code], [raw.id, -32603]);
     assertEquals(
       error.message,
-      "The server was restarted before it answered, and has lost this request. Send it again.",
+      "This server does not have the request: it was restarted, or another process received it. Send it again.",
     );
     const again = elsewhere(raw, next).ask("tools/call", call);
     gate.resolve();

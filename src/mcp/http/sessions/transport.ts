@@ -173,7 +173,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
 }
 
 /** What a client reads whose request was lost. A call of a job that had waited for long enough to be marked is replaced instead. */
-const LOST = "The server was restarted before it answered, and has lost this request. Send it again.";
+const LOST = "This server does not have the request: it was restarted, or another process received it. Send it again.";
 
 /**
  * The official clients resume every stream that ends without a result, even with an error, again and again. A 405 tells them
