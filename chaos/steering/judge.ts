@@ -21,12 +21,15 @@ export interface Witness {
   over: number;
 }
 
-/** The runs of a job. One that was killed ended with its process. */
+/** The runs of a job. One that was killed ended with its process. A task that ran twice in one process also ended twice. */
 export function runsOf(job: string, witnesses: readonly Witness[]): readonly Run[] {
   return witnesses.flatMap(({ events, over }) => {
-    const ends = new Map(events.filter(({ kind }) => kind === "end").map(({ task, at }) => [task, at]));
+    const ends = Map.groupBy(events.filter(({ kind }) => kind === "end"), ({ task }) => task);
     const begun = events.filter((line) => line.kind === "begin" && line.job === job);
-    return begun.map(({ task, at }) => ({ task, from: at, to: ends.get(task) ?? over, ended: ends.has(task) }));
+    return begun.map(({ task, at }) => {
+      const end = ends.get(task)?.shift();
+      return { task, from: at, to: end?.at ?? over, ended: end !== undefined };
+    });
   });
 }
 

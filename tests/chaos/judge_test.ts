@@ -17,6 +17,16 @@ Deno.test("a run that has not reported its end lasts until its process has ended
   ]);
 });
 
+Deno.test("each run of a task that ran twice in one process has its own end", () => {
+  const line = (kind: "begin" | "end", at: number) => ({ kind, job: "limited", task: "a", at });
+  // Its first end could not be stored.
+  const events = [line("begin", 1), line("end", 3), line("begin", 8), line("end", 10)];
+  assertEquals(runsOf("limited", [{ events, over: 20 }]), [
+    { task: "a", from: 1, to: 3, ended: true },
+    { task: "a", from: 8, to: 10, ended: true },
+  ]);
+});
+
 Deno.test("a run that begins as another one ends does not count as simultaneous, and runs that overlap do", () => {
   assertEquals(mostAtOnce([{ from: 1, to: 3 }, { from: 3, to: 5 }]), 1);
   assertEquals(mostAtOnce([{ from: 1, to: 4 }, { from: 3, to: 5 }, { from: 2, to: 6 }]), 3);
