@@ -133,8 +133,9 @@ export type NewQuestion = Omit<Question, "expiresAt"> & {
 /** The answer to a question: `expired` if there was none in time. */
 export type Answer<Content = { readonly [key: string]: Json }> =
   | { readonly action: "accept"; readonly content: Content }
+  | { readonly action: "decline" | "expired"; readonly answeredBy?: undefined }
   | {
-    readonly action: "decline" | "cancel" | "expired";
+    readonly action: "cancel";
     /** Present if the server has answered with `cancel`, because the client of the task cannot ask its person. */
     readonly answeredBy?: "nobody";
   };
@@ -193,6 +194,11 @@ export type TaskInfo = LiveTask | FinishedTask;
 /** Whether a task is finished. Throws `TypeError` for what is no task. */
 export function isFinished(task: TaskInfo): task is FinishedTask {
   return isTerminal(task?.status);
+}
+
+/** Grows with every state of a task. Its end comes after all others, also where a failover has lost some of these. */
+export function orderOf(task: TaskInfo): number {
+  return isFinished(task) ? Number.MAX_SAFE_INTEGER : task.revision;
 }
 
 /**

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { TaskKey, TraceContext } from "../backend.ts";
 import type { Caller } from "./callers/caller.ts";
-import type { ListName } from "./callers/offer_lists.ts";
+import { type ListName, listOfIdentity } from "./callers/offer_lists.ts";
 import { ToolError } from "../errors.ts";
 import { canonicalJson } from "../json.ts";
 import { type OnError, RUN_A_KEY_FUNCTION } from "../log/on_error.ts";
@@ -53,12 +53,7 @@ export function keyOf(
  * `KeyUnknown`.
  */
 export function listOf(registered: RegisteredJob, input: Json, owner: string): ListName {
-  return listOfIdentity(registered, identityOf(registered, input), owner);
-}
-
-/** The list of the tasks of calls that have this in common. */
-export function listOfIdentity({ job }: RegisteredJob, identity: string, owner: string): ListName {
-  return { owner, key: `orphan:${job.name}:${identity}` };
+  return listOfIdentity(registered.job.name, identityOf(registered, input), owner);
 }
 
 /** What equal starts of a job have in common. */

@@ -4,18 +4,16 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { createWorker, implement, PostgresBackend } from "../../mod.ts";
+import { createWorker, implement } from "../../mod.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { isObject } from "../../src/json.ts";
 import { LOCAL } from "../../src/mcp/peer.ts";
 import { listOf } from "../../src/tasks/task_keys.ts";
-import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { randomFrom } from "../../tools/random.ts";
-import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assertEquals } from "../../tools/std.ts";
-import { testUnless } from "../support/test_unless.ts";
 import { until } from "../support/processes.ts";
 import { open, patient } from "./keyed_server.ts";
+import { onEachStore } from "./stores.ts";
 
 const SCRIPT = fileURLToPath(new URL("keyed_server.ts", import.meta.url));
 
@@ -157,21 +155,4 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
   );
 }
 
-Deno.test("repeated calls and killed servers, on KV", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-keys-" });
-  await exercise(t, `${folder}/jobs.kv`);
-  await Deno.remove(folder, { recursive: true });
-});
-
-testUnless(noRedis, "repeated calls and killed servers, on Redis", async (t) => {
-  await using redis = await openRedis();
-  await exercise(t, redis.url);
-});
-
-testUnless(noPostgres, "repeated calls and killed servers, on PostgreSQL", async (t) => {
-  await using postgres = await PostgresServer.start();
-  const url = await postgres.makeDatabase();
-  await PostgresBackend.migrate({ url });
-  await exercise(t, url);
-  await postgres.dropDatabase(url);
-});
+onEachStore("repeated calls and killed servers", exercise);

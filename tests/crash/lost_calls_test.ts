@@ -5,18 +5,16 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { createWorker, implement, PostgresBackend } from "../../mod.ts";
+import { createWorker, implement } from "../../mod.ts";
 import { lines } from "../../chaos/lines.ts";
-import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
-import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { ANONYMOUS } from "../../src/mcp/peer.ts";
 import { listOf } from "../../src/tasks/task_keys.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { Events, Raw } from "../mcp/http/support/raw.ts";
-import { testUnless } from "../support/test_unless.ts";
 import { open, patient } from "./keyed_server.ts";
+import { onEachStore } from "./stores.ts";
 
 const SCRIPT = fileURLToPath(new URL("keyed_server.ts", import.meta.url));
 
@@ -138,21 +136,4 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
   });
 }
 
-Deno.test("a call over HTTP whose server is killed, on KV", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-lost-" });
-  await exercise(t, `${folder}/jobs.kv`);
-  await Deno.remove(folder, { recursive: true });
-});
-
-testUnless(noRedis, "a call over HTTP whose server is killed, on Redis", async (t) => {
-  await using redis = await openRedis();
-  await exercise(t, redis.url);
-});
-
-testUnless(noPostgres, "a call over HTTP whose server is killed, on PostgreSQL", async (t) => {
-  await using postgres = await PostgresServer.start();
-  const url = await postgres.makeDatabase();
-  await PostgresBackend.migrate({ url });
-  await exercise(t, url);
-  await postgres.dropDatabase(url);
-});
+onEachStore("a call over HTTP whose server is killed", exercise);

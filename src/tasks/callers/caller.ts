@@ -5,7 +5,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import type { Callers, Wait } from "./callers.ts";
-import type { ListName } from "./offer_lists.ts";
+import { identityOfList, type ListName } from "./offer_lists.ts";
 
 /** A call, from its start to its answer. */
 export class Caller {
@@ -43,8 +43,8 @@ export class Caller {
 
   /** What calls with the same input have in common; `undefined` if the task is never left to others. */
   get identity(): string | undefined {
-    const key = this.#list()?.key;
-    return key?.slice(key.lastIndexOf(":") + 1);
+    const list = this.#list();
+    return list && identityOfList(list);
   }
 
   /** The call was answered in place of one in `list` that was lost with its server. */

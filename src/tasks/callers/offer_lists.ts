@@ -12,6 +12,16 @@ export interface ListName {
   readonly key: string;
 }
 
+/** The list of the tasks of calls of a job that have this in common. */
+export function listOfIdentity(job: string, identity: string, owner: string): ListName {
+  return { owner, key: `orphan:${job}:${identity}` };
+}
+
+/** What the calls of such a list have in common. */
+export function identityOfList({ key }: ListName): string {
+  return key.slice(key.lastIndexOf(":") + 1);
+}
+
 type Change = (offers: readonly Offer[]) => readonly Offer[];
 
 /** Changes that are written together. */

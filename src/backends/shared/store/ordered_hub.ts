@@ -4,7 +4,8 @@
  * @module
  */
 import type { TaskEvent } from "../../../backend.ts";
-import { orderOf, remember } from "../../../recent.ts";
+import { remember } from "../../../recent.ts";
+import { orderOf } from "../../../task.ts";
 import { Hub } from "./hub.ts";
 
 /** For how many tasks the newest state is remembered. */
