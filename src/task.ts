@@ -196,11 +196,6 @@ export function isFinished(task: TaskInfo): task is FinishedTask {
   return isTerminal(task?.status);
 }
 
-/** Grows with every state of a task. Its end comes after all others, also where a failover has lost some of these. */
-export function orderOf(task: TaskInfo): number {
-  return isFinished(task) ? Number.MAX_SAFE_INTEGER : task.revision;
-}
-
 /**
  * A part of what the model sees of a result, as it is stored: a content block of MCP ("Tool Result"), except for a file,
  * which gets its URI when it is sent. `data` is base64.

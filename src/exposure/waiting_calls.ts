@@ -7,7 +7,6 @@ import { TaskFinished, TaskNotFound, Unavailable } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
-import { listOfIdentity } from "../tasks/callers/offer_lists.ts";
 import type { StartOptions } from "../tasks/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { tryAgain } from "../waiting.ts";
@@ -62,7 +61,7 @@ export function waitForCall<T>(
       try {
         const answer = await wait(task, caller);
         answered = true;
-        if (lost?.identity) caller.answersLost(task, listOfIdentity(registered.job.name, lost.identity, owner));
+        if (lost?.identity) caller.answersLost(task, lost.identity);
         onAnswer?.(whenLost(tasks, caller, begun));
         return answer;
       } catch (error) {

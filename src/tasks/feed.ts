@@ -9,8 +9,8 @@ import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
 import { CALL_A_LISTENER, type OnError, reporterOf } from "../log/on_error.ts";
 import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
-import { type FailedTask, type FinishedTask, isFinished, type LiveTask, orderOf, type TaskInfo } from "../task.ts";
-import { remember } from "../recent.ts";
+import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
+import { orderOf, remember } from "../recent.ts";
 import { LONGEST_TIMER_MS } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;

@@ -5,7 +5,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import type { Callers, Wait } from "./callers.ts";
-import { identityOfList, type ListName } from "./offer_lists.ts";
+import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts";
 
 /** A call, from its start to its answer. */
 export class Caller {
@@ -47,9 +47,9 @@ export class Caller {
     return list && identityOfList(list);
   }
 
-  /** The call was answered in place of one in `list` that was lost with its server. */
-  answersLost(task: TaskInfo, list: ListName): void {
-    this.#callers.answersLost(task, list);
+  /** The call was answered in place of one with this identity that was lost with its server. */
+  answersLost(task: TaskInfo, identity: string): void {
+    this.#callers.answersLost(task, listOfIdentity(task.job, identity, task.owner));
   }
 
   /** The call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */

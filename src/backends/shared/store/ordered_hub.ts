@@ -4,8 +4,7 @@
  * @module
  */
 import type { TaskEvent } from "../../../backend.ts";
-import { remember } from "../../../recent.ts";
-import { orderOf } from "../../../task.ts";
+import { orderOf, remember } from "../../../recent.ts";
 import { Hub } from "./hub.ts";
 
 /** For how many tasks the newest state is remembered. */
