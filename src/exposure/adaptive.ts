@@ -96,7 +96,11 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
       `call ${sharedNames(prefix).status} with it for the result.`;
     return {
       tools: [{
-        ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
+        ...waitingTool(
+          registered,
+          tasks,
+          (task, ctx, { givenUpAfter }) => answerFor(task, tasks, ctx, patient(settings, givenUpAfter)),
+        ),
         outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         description: withHandle,
         describedTo: (client) => lacksTasks(client) ? withHandle : description,
@@ -122,6 +126,19 @@ interface Settings {
   readonly statusWithin: number;
   readonly inlineWithin: number;
   readonly prefix: string;
+}
+
+/** The shortest wait to which a client that has given up once reduces its next call, in ms. */
+const SHORT_WAIT_MS = 4_000;
+
+/**
+ * The settings for a call whose client gave up the call before it after so many ms: it waits for four fifths of that, so
+ * that the client gets a handle in time, whose next step is as short.
+ */
+function patient(settings: Settings, givenUpAfter: number = Infinity): Settings {
+  const longest = Math.max(SHORT_WAIT_MS, givenUpAfter * 0.8);
+  const { answerWithin, statusWithin } = settings;
+  return { ...settings, answerWithin: Math.min(answerWithin, longest), statusWithin: Math.min(statusWithin, longest) };
 }
 
 /** Decides what a call returns: the result, the task or its handle. */

@@ -50,7 +50,7 @@ export function waitForCall<T>(
     let answered = false;
     // At once, because the client may call again while this task is being stored, or its result read.
     const giveUp = () => {
-      if (isCallOver(signal.reason) && !endsWork(registered, signal.reason)) left = caller.abandon(begun);
+      if (isCallOver(signal.reason) && !endsWork(registered, signal.reason)) left = caller.giveUp(begun);
     };
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);

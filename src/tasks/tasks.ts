@@ -92,7 +92,10 @@ export class Tasks implements Disposable {
         options.caller?.setList(list);
         const read = (id: string) => this.#backend.get(id, owner);
         const taken = await this.#callers.take(list, read, options.caller?.number);
-        if (taken) return taken;
+        if (taken) {
+          options.caller?.tookOver(taken.givenUpAfter);
+          return taken.task;
+        }
       }
       const key = keyOf(registered, json, options);
       const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key };

@@ -17,7 +17,8 @@ import { InvalidInput, Unavailable } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
-import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { pause } from "../../src/waiting.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 import { PassingTime } from "../support/time.ts";
 import { Bench, call, callFor, ME, PLAIN } from "./support.ts";
 
@@ -85,6 +86,30 @@ Deno.test("after a call has timed out, the next call with the same input takes i
   assertEquals((await again).structuredContent, { user: "Ada" });
   assertEquals(gate.runs, 1);
 });
+
+for (const [limit, waits] of [[100, 4_000], [5_000, 4_000], [20_000, 16_000]] as const) {
+  Deno.test(`when a client that gives up after ${limit} ms calls again, it gets a handle after ${waits} ms, and hears how long it can wait`, async () => {
+    await using _time = new PassingTime();
+    await using bench = new Bench(new AdaptiveExposureStrategy());
+    const gate = new Gate();
+    const surface = bench.exposeAll(gate.job);
+    await bench.work(gate.job);
+    const caller = new AbortController();
+    const first = call(surface, "gated", { user: "Ada" }, { signal: caller.signal });
+    const gaveUp = assertRejects(() => first, CallTimedOut);
+    await pause(limit);
+    caller.abort(new CallTimedOut("The client's time limit for the call has passed."));
+    await gaveUp;
+    const since = Date.now();
+    const { structuredContent: handle } = await call(surface, "gated", { user: "Ada" });
+    assertEquals(Date.now() - since, waits);
+    assertMatch(`${handle?.next}`, new RegExp(`^Call task_status with this token and wait_seconds ${waits / 1_000};`));
+    gate.open();
+    const ended = await call(surface, "task_status", { token: handle?.token });
+    assertEquals(ended.structuredContent?.result, { user: "Ada" });
+    assertEquals(gate.runs, 1);
+  });
+}
 
 Deno.test("a client that calls again in the moment in which it gives up gets its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());

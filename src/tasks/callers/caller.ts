@@ -12,15 +12,18 @@ export class Caller {
   /** Counts the calls of this server: a call waits only for those with a lower number. */
   readonly number: number;
   readonly #callers: Callers;
+  readonly #since: number;
   #list: () => ListName | undefined;
   #wait: Wait | undefined;
   #waits = false;
   #found = false;
+  #givenUpAfter: number | undefined;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
   constructor(callers: Callers, list: () => ListName | undefined) {
     this.#callers = callers;
     this.number = callers.nextNumber();
+    this.#since = callers.now();
     this.#list = list;
   }
 
@@ -28,6 +31,16 @@ export class Caller {
   setList({ owner, key }: { readonly owner: string; readonly key: string }): void {
     const list = { owner, key };
     this.#list = () => list;
+  }
+
+  /** How long the call before this one had waited when it gave up, in ms, if this one has taken over its task. */
+  get givenUpAfter(): number | undefined {
+    return this.#givenUpAfter;
+  }
+
+  /** The call has taken over the task of a call that had given up after so many ms, if that is known. */
+  tookOver(givenUpAfter: number | undefined): void {
+    this.#givenUpAfter = givenUpAfter;
   }
 
   /** The call has found the task of another start, which may have a caller of its own. */
@@ -62,6 +75,13 @@ export class Caller {
   async abandon(begun: Promise<TaskInfo>, ms?: number): Promise<void> {
     const list = this.#list();
     if (list) await this.#callers.offer(begun, list, { ms, number: this.number });
+  }
+
+  /** Its client waits no longer: leaves the task to the next call, which learns how long the client could wait. */
+  async giveUp(begun: Promise<TaskInfo>): Promise<void> {
+    const givenUpAfter = Math.max(0, this.#callers.now() - this.#since); // The clock may have been set back.
+    const list = this.#list();
+    if (list) await this.#callers.offer(begun, list, { number: this.number, givenUpAfter });
   }
 
   /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */

@@ -36,12 +36,28 @@ export interface Wait extends Waiting {
   readonly isReachable: () => boolean;
 }
 
+/** How a task is offered. */
+interface OfferOptions {
+  /** For how long, in ms. Default: for as long as its result is kept. */
+  readonly ms?: number;
+  /** The number of the call that leaves it. */
+  readonly number?: number;
+  /** How long that call had waited when its client gave up, in ms. */
+  readonly givenUpAfter?: number;
+}
+
+/** A task that a call has taken over. */
+export interface Taken extends Pick<Offer, "givenUpAfter"> {
+  readonly task: TaskInfo;
+}
+
 /** The calls of one server. */
 export class Callers implements Disposable {
   readonly #lists: OfferLists;
   readonly #heartbeat: Heartbeat;
   readonly #others: OtherServers;
-  readonly #now: () => number;
+  /** The time, in ms since the epoch. */
+  readonly now: () => number;
   readonly #onError: OnError;
   /** The tasks for which calls wait, by their ids. */
   readonly #awaited = new Map<string, Awaited>();
@@ -56,7 +72,7 @@ export class Callers implements Disposable {
 
   constructor(keys: KeyStore, now: () => number, onError: OnError) {
     this.#onError = onError;
-    this.#now = now;
+    this.now = now;
     this.#lists = new OfferLists(keys, now);
     this.#heartbeat = new Heartbeat(keys, () => this.#marks.size > 0, onError);
     const write = (act: () => Promise<void>) => this.#write(act);
@@ -77,7 +93,7 @@ export class Callers implements Disposable {
     isReachable: () => boolean = () => true,
   ): Wait {
     const awaited = this.#awaited.get(id) ?? { calls: new Set(), taken: false, given: false, isOurs: false };
-    const wait = { id, list, since: this.#now(), awaited, isReachable };
+    const wait = { id, list, since: this.now(), awaited, isReachable };
     awaited.calls.add(wait);
     awaited.taken = false;
     awaited.isOurs ||= !found;
@@ -109,20 +125,22 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Offers a task that is stored, or is about to be, to the next call; with `ms` only for so long. A task that is not
-   * stored after all is not offered. Calls with a higher number that come meanwhile wait for the offer. The call that leaves may
-   * itself still wait for others, but only for those with a lower number.
+   * Offers a task that is stored, or is about to be, to the next call. A task that is not stored after all is not offered.
+   * Calls with a higher number that come meanwhile wait for the offer. The call that leaves may itself still wait for
+   * others, but only for those with a lower number.
    */
   async offer(
     begun: Promise<TaskInfo>,
     list: ListName,
-    { ms, number = 0 }: { readonly ms?: number; readonly number?: number } = {},
+    { ms, number = 0, givenUpAfter }: OfferOptions = {},
   ): Promise<void> {
-    const until = ms === undefined ? undefined : this.#now() + ms;
+    const until = ms === undefined ? undefined : this.now() + ms;
     // The call that starts it gets the error.
     const offering = begun.catch(() => undefined).then(async (task) => {
       if (task === undefined) return;
-      await this.#write(() => this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until })));
+      await this.#write(() =>
+        this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until, givenUpAfter }))
+      );
     });
     const name = textOf(list);
     const leaving = this.#leaving.get(name) ?? new Map();
@@ -142,7 +160,7 @@ export class Callers implements Disposable {
     list: ListName,
     read: (id: string) => Promise<TaskInfo>,
     number: number = Infinity,
-  ): Promise<TaskInfo | undefined> {
+  ): Promise<Taken | undefined> {
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
@@ -157,7 +175,7 @@ export class Callers implements Disposable {
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
-      if (taken && task && hasAnswer(task)) return task;
+      if (taken && task && hasAnswer(task)) return { task, givenUpAfter: offer.givenUpAfter };
     }
   }
 

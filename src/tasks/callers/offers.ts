@@ -12,26 +12,34 @@ export interface Offer {
   readonly server?: string;
   /** Until when the task is offered, in ms since the epoch; absent: for as long as its result is kept. */
   readonly until?: number;
+  /** How long its caller had waited when it gave up, in ms. */
+  readonly givenUpAfter?: number;
 }
 
 /** The most offers of one list, so that its text stays short. The oldest are dropped. */
 const MAX_OFFERS = 20;
 
-const OFFER = /^(?<id>[^@~]+)(?:@(?<server>[^~]+))?(?:~(?<until>\d+))?$/;
+const OFFER = /^(?<id>[^@~+]+)(?:@(?<server>[^~+]+))?(?:~(?<until>\d+))?(?:\+(?<gaveUp>\d+))?$/;
 
 /** Reads a list, the newest offer first. */
 export function parseOffers(text: string = ""): readonly Offer[] {
   return text.split(" ").flatMap((one) => {
-    const { id, server, until } = OFFER.exec(one)?.groups ?? {};
+    const { id, server, until, gaveUp } = OFFER.exec(one)?.groups ?? {};
     if (id === undefined) return [];
-    return [{ id, ...(server && { server }), ...(until && { until: Number(until) }) }];
+    return [{
+      id,
+      ...(server && { server }),
+      ...(until && { until: Number(until) }),
+      ...(gaveUp && { givenUpAfter: Number(gaveUp) }),
+    }];
   });
 }
 
 /** Writes a list; one without offers is `undefined`. */
 export function formatOffers(offers: readonly Offer[]): string | undefined {
-  const texts = offers.map(({ id, server, until }) =>
-    `${id}${server === undefined ? "" : `@${server}`}${until === undefined ? "" : `~${until}`}`
+  const texts = offers.map(({ id, server, until, givenUpAfter }) =>
+    id + (server === undefined ? "" : `@${server}`) + (until === undefined ? "" : `~${until}`) +
+    (givenUpAfter === undefined ? "" : `+${givenUpAfter}`)
   );
   return texts.length === 0 ? undefined : texts.join(" ");
 }

@@ -43,7 +43,7 @@ class Servers implements AsyncDisposable {
   /** Takes the task that is left over. */
   take(server: Callers): Promise<string | undefined> {
     const read = (id: string) => this.backend.get(id, "me");
-    return this.pass(server.take(LIST, read).then((task) => task?.id));
+    return this.pass(server.take(LIST, read).then((taken) => taken?.task.id));
   }
 
   pass<T>(promise: Promise<T>): Promise<T> {

@@ -16,6 +16,8 @@ Deno.test("a list of offers reads as it was written, and one without offers is n
     { id: newTaskId(), server },
     { id: newTaskId(), until: 1_700_000_000_000 },
     { id: newTaskId(), server, until: 1 },
+    { id: newTaskId(), givenUpAfter: 5_003 },
+    { id: newTaskId(), until: 1_700_000_000_000, givenUpAfter: 0 },
   ];
   assertEquals(parseOffers(formatOffers(offers)), offers);
   assertEquals(formatOffers([]), undefined);
