@@ -6,11 +6,13 @@ import {
   metrics,
   type Observable,
 } from "@opentelemetry/api";
+import type { McpServer } from "@modelcontextprotocol/server";
 import type { Operator } from "../../backend.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { EVENTS } from "../../src/telemetry/events.ts";
 import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
 import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
+import { z } from "zod";
 import { request, TASKS } from "../mcp/support/modern.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
@@ -195,4 +197,22 @@ Deno.test("each request of a client is measured by its method, and a call by its
     { "mcp.method.name": "tools/call", "gen_ai.tool.name": "report", ...http },
     { "mcp.method.name": "tasks/get", ...http, "error.type": "-32602" },
   ]);
+});
+
+Deno.test("a request that our handler passes on to that of an extension is measured once", async () => {
+  using recorder = new Recorder();
+  await using backend = new MemoryBackend();
+  const server = new AsyncToolServer({ name: "measured", version: "1.0.0", backend });
+  server.extend((mcp: McpServer) => {
+    mcp.registerTool("plain", { inputSchema: z.object({}) }, () => ({ content: [] }));
+  });
+  const url = new URL("http://localhost/mcp");
+  for (const [method, params] of [["tools/list", {}], ["tools/call", { name: "plain" }]] as const) {
+    await (await server.fetch(request(url, method, params))).text();
+  }
+  await server.close();
+  const methods = recorder.recorded.filter(([name]) => name === EVENTS.call.name).map(([, , attributes]) => {
+    return Reflect.get(attributes as object, "mcp.method.name");
+  });
+  assertEquals(methods, ["tools/list", "tools/call"]);
 });

@@ -3,16 +3,23 @@
  *
  * @module
  */
+import type { ServerContext } from "@modelcontextprotocol/server";
 import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { errorTypeOf } from "../../telemetry/spans.ts";
 
+/** The requests that are measured: a handler of ours may pass one on to the handler of an extension. */
+const begun = new WeakSet<ServerContext>();
+
 /** Measures a request from now until its answer. The calls of tools measure themselves, because they know the tool. */
-export function inRequestTime<T>(method: string, isHttp: boolean, run: () => Promise<T>): Promise<T> {
-  const end = method === "tools/call" ? undefined : measured("call", {
+export function inRequestTime<T>(method: string, ctx: ServerContext, run: () => Promise<T>): Promise<T> {
+  if (method === "tools/call" || begun.has(ctx)) return run();
+  const end = measured("call", {
     "mcp.method.name": method,
-    "network.transport": isHttp ? "tcp" : "pipe",
+    "network.transport": ctx.http === undefined ? "pipe" : "tcp",
   });
-  return end === undefined ? run() : timed(run, end);
+  if (end === undefined) return run();
+  begun.add(ctx);
+  return timed(run, end);
 }
 
 async function timed<T>(run: () => Promise<T>, end: Measured): Promise<T> {
