@@ -48,7 +48,7 @@ export class OpenServer extends Server {
     const { unwrapped } = this;
     this.unwrapped = false;
     const wrapped = unwrapped ? handler : super._wrapHandler(method, handler);
-    return (request, ctx) => inRequestTime(method, ctx, () => wrapped(request, ctx));
+    return (request, ctx) => inRequestTime(method, this, ctx, () => wrapped(request, ctx));
   }
 }
 

@@ -13,7 +13,18 @@ export interface Metric {
   readonly description: string;
   /** The attributes of its values. */
   readonly attributes: readonly string[];
+  /** The boundaries of its buckets, where it is a histogram. */
+  readonly boundaries?: readonly number[];
 }
+
+/** From milliseconds to a day: a job takes anything between. */
+const OF_JOBS = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
+
+/** As OpenTelemetry's conventions for MCP have them. */
+const OF_REQUESTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
+
+/** As OpenTelemetry's conventions for messaging have them. */
+const OF_MESSAGES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** Every metric that counts or measures events as they happen, by what happens. */
 export const EVENTS = {
@@ -44,6 +55,7 @@ export const EVENTS = {
     unit: "s",
     description: "Time from when a task could first run, until it did",
     attributes: ["mcp_jobs.job"],
+    boundaries: OF_JOBS,
   },
   timeToEnd: {
     name: "mcp_jobs.task.time_to_end",
@@ -51,6 +63,7 @@ export const EVENTS = {
     unit: "s",
     description: "Time from the creation of a task to its end, with all pauses and waits",
     attributes: ["mcp_jobs.job", "mcp_jobs.outcome"],
+    boundaries: OF_JOBS,
   },
   storeErrors: {
     name: "mcp_jobs.store.errors",
@@ -71,20 +84,43 @@ export const EVENTS = {
     kind: "histogram",
     unit: "s",
     description: "Duration of requests of clients, until their answer",
-    attributes: ["mcp.method.name", "gen_ai.tool.name", "network.transport", "error.type"],
+    attributes: [
+      "mcp.method.name",
+      "mcp.protocol.version",
+      "gen_ai.operation.name",
+      "gen_ai.tool.name",
+      "network.transport",
+      "error.type",
+      "rpc.response.status_code",
+    ],
+    boundaries: OF_REQUESTS,
   },
   send: {
     name: "messaging.client.operation.duration",
     kind: "histogram",
     unit: "s",
     description: "Duration of storing a task",
-    attributes: ["messaging.system", "messaging.operation.name", "messaging.destination.name", "error.type"],
+    attributes: [
+      "messaging.system",
+      "messaging.operation.name",
+      "messaging.operation.type",
+      "messaging.destination.name",
+      "error.type",
+    ],
+    boundaries: OF_MESSAGES,
   },
   process: {
     name: "messaging.process.duration",
     kind: "histogram",
     unit: "s",
     description: "Duration of the runs of tasks",
-    attributes: ["messaging.system", "messaging.operation.name", "messaging.destination.name", "error.type"],
+    attributes: [
+      "messaging.system",
+      "messaging.operation.name",
+      "messaging.operation.type",
+      "messaging.destination.name",
+      "error.type",
+    ],
+    boundaries: OF_JOBS,
   },
 } as const satisfies { readonly [event: string]: Metric };

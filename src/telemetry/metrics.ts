@@ -20,9 +20,6 @@ type Event = keyof typeof EVENTS;
 
 type Instruments = { readonly [event in Event]: (value: number, attributes: Attributes) => void };
 
-/** From milliseconds to a day: a job takes anything between. */
-const BOUNDARIES = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
-
 const NOOP = createNoopMeter();
 
 let made: { readonly provider: unknown; readonly instruments: Instruments | undefined } | undefined;
@@ -48,10 +45,10 @@ function instruments(): Instruments | undefined {
 }
 
 function instrumentsOf(meter: Meter): Instruments {
-  const advice = { explicitBucketBoundaries: BOUNDARIES };
   return Object.fromEntries(
-    Object.entries(EVENTS).map(([event, { name, kind, unit, description }]) => {
-      if (kind === "counter") return [event, summed(meter.createCounter(name, { unit, description }))];
+    Object.entries(EVENTS).map(([event, { name, unit, description, ...metric }]) => {
+      if (metric.kind === "counter") return [event, summed(meter.createCounter(name, { unit, description }))];
+      const advice = { explicitBucketBoundaries: [...metric.boundaries] };
       const histogram: Histogram = meter.createHistogram(name, { unit, description, advice });
       const record = (value: number, attributes: Attributes) =>
         quietly(() => histogram.record(value, attributes), undefined);
@@ -127,17 +124,16 @@ export function countStoreError(operation: string): void {
   instruments()?.storeErrors(1, ofOperation(operation));
 }
 
-/** Ends a measurement; `errorType` is one of few values, such as the class of an error. */
-export type Measured = (errorType?: string) => void;
+/** Ends a measurement; `failure` is what its attributes say of an error, each one of few values. */
+export type Measured = (failure?: Attributes) => void;
 
 /** Begins to measure a call, a send or a run. Returns what ends it; `undefined` without a provider. */
 export function measured(event: "call" | "send" | "process", attributes: Attributes): Measured | undefined {
   const to = instruments();
   if (to === undefined) return undefined;
   const from = performance.now();
-  return (type) => {
-    const all = type === undefined ? attributes : { ...attributes, "error.type": type };
-    to[event]((performance.now() - from) / 1_000, all);
+  return (failure) => {
+    to[event]((performance.now() - from) / 1_000, failure === undefined ? attributes : { ...attributes, ...failure });
   };
 }
 
@@ -156,6 +152,7 @@ function messagingOf(operation: string, job: string): Attributes {
   return {
     "messaging.system": "mcp_jobs",
     "messaging.operation.name": operation,
+    "messaging.operation.type": operation,
     "messaging.destination.name": job,
   };
 }

@@ -87,6 +87,12 @@ async function recorded<T>(span: QuietSpan, run: (span: Span) => Promise<T>): Pr
   }
 }
 
+/** What the metric of a request says of the error that ended it. */
+export function failureOf(error: unknown): Attributes {
+  const code = rpcCodeOf(error);
+  return { "error.type": errorTypeOf(error), ...(code !== undefined && { "rpc.response.status_code": code }) };
+}
+
 /** The type of an error, one of few values: the code of a JSON-RPC error, else its class. */
 export function errorTypeOf(error: unknown): string {
   return rpcCodeOf(error) ?? (error instanceof Error ? kindOf(error) : "_OTHER");

@@ -8,7 +8,7 @@ import type { Attempt, Claim, NewTask, TraceContext } from "../backend.ts";
 import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import { countAttempt, isMeasuring, measured, messaging } from "./metrics.ts";
-import { errorTypeOf, inSpan, isTracing } from "./spans.ts";
+import { failureOf, inSpan, isTracing } from "./spans.ts";
 import { parentOf, traceOf } from "./trace_context.ts";
 
 /** Whether the process has a provider for spans or metrics: without one, they must cost nothing. */
@@ -34,7 +34,7 @@ export function inSendSpan(
       end?.();
       return stored;
     } catch (error) {
-      end?.(errorTypeOf(error));
+      end?.(failureOf(error));
       throw error;
     }
   });
@@ -69,7 +69,7 @@ export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promis
     span.setAttribute("mcp_jobs.run.end", end);
     const type = ERRORS.includes(end) ? end : undefined;
     if (type !== undefined) span.fail(type);
-    ended?.(type);
+    ended?.(type === undefined ? undefined : { "error.type": type });
     countAttempt(job, end);
     return attempt;
   });
@@ -115,5 +115,5 @@ export function inElicitSpan<A extends { readonly action: string }>(
 }
 
 function messageAttributes(operation: "send" | "process", job: string, task: string): Attributes {
-  return { ...messaging[operation](job), "messaging.operation.type": operation, "messaging.message.id": task };
+  return { ...messaging[operation](job), "messaging.message.id": task };
 }

@@ -36,6 +36,7 @@ Deno.test("docs/telemetry.md names every attribute of a span", async () => {
     "src/telemetry/task_spans.ts",
     "src/telemetry/metrics.ts",
     "src/mcp/tools/call_span.ts",
+    "src/mcp/messages/request_time.ts",
     "src/mcp/messages/sent_span.ts",
   ];
   const [, spans = ""] = page.split("\n## Spans\n");

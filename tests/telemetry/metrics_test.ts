@@ -3,6 +3,7 @@ import {
   type BatchObservableCallback,
   type Meter,
   type MeterProvider,
+  type MetricOptions,
   metrics,
   type Observable,
 } from "@opentelemetry/api";
@@ -13,13 +14,18 @@ import { EVENTS } from "../../src/telemetry/events.ts";
 import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
 import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { z } from "zod";
+import { connect, REVISIONS } from "../mcp/support/measured.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
+
+/** Any server will do. */
+const SERVER = new URL("../mcp/support/large_server.ts", import.meta.url);
 
 /** A provider, what was recorded with it, and a way to collect. */
 class Recorder implements MeterProvider, Disposable {
   readonly recorded: (readonly [name: string, value: number, attributes: unknown])[] = [];
   readonly units = new Map<string, string | undefined>();
+  readonly boundaries = new Map<string, readonly number[] | undefined>();
   readonly #callbacks = new Set<BatchObservableCallback>();
 
   constructor() {
@@ -27,8 +33,9 @@ class Recorder implements MeterProvider, Disposable {
   }
 
   getMeter(): Meter {
-    const make = (name: string, { unit }: { readonly unit?: string } = {}) => {
+    const make = (name: string, { unit, advice }: MetricOptions = {}) => {
       this.units.set(name, unit);
+      this.boundaries.set(name, advice?.explicitBucketBoundaries);
       const record = (value: number, attributes: unknown) => void this.recorded.push([name, value, attributes]);
       return { name, add: record, record };
     };
@@ -90,7 +97,7 @@ Deno.test("without a provider nothing is measured and no operator is asked; a pr
     using recorder = new Recorder();
     countCreated(job);
     countStoreError("read");
-    measured("send", {})?.("BackendError");
+    measured("send", {})?.({ "error.type": "BackendError" });
     await Promise.resolve();
     const [sent, created, failed] = recorder.recorded;
     assertEquals(created, [EVENTS.created.name, 1, { "mcp_jobs.job": job }]);
@@ -190,13 +197,53 @@ Deno.test("each request of a client is measured by its method, and a call by its
     await (await server.fetch(request(url, method, params, method === "tools/call" ? {} : TASKS))).text();
   }
   await server.close();
-  const http = { "network.transport": "tcp" };
+  const http = { "network.transport": "tcp", "mcp.protocol.version": "2026-07-28" };
+  const tool = { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "report" };
   const calls = recorder.recorded.filter(([name]) => name === EVENTS.call.name);
   assertEquals(calls.map(([, , attributes]) => attributes), [
     { "mcp.method.name": "tools/list", ...http },
-    { "mcp.method.name": "tools/call", "gen_ai.tool.name": "report", ...http },
-    { "mcp.method.name": "tasks/get", ...http, "error.type": "-32602" },
+    { "mcp.method.name": "tools/call", ...tool, ...http },
+    { "mcp.method.name": "tasks/get", ...http, "error.type": "-32602", "rpc.response.status_code": "-32602" },
   ]);
+});
+
+for (const transport of ["http", "stdio"] as const) {
+  for (const revision of REVISIONS) {
+    Deno.test(`each request is measured with the revision that its client speaks: ${revision} over ${transport}`, async () => {
+      using recorder = new Recorder();
+      await using client = await connect(transport, revision, "operation", SERVER);
+      await client.ask("tools/list");
+      await client.ask("tools/call", { name: "no such tool" });
+      const calls = recorder.recorded.filter(([name]) => name === EVENTS.call.name);
+      const of = { "network.transport": transport === "http" ? "tcp" : "pipe", "mcp.protocol.version": revision };
+      assertEquals(calls.map(([, , attributes]) => attributes), [
+        { "mcp.method.name": "tools/list", ...of },
+        {
+          "mcp.method.name": "tools/call",
+          "gen_ai.operation.name": "execute_tool",
+          ...of,
+          "error.type": "-32602",
+          "rpc.response.status_code": "-32602",
+        },
+      ]);
+    });
+  }
+}
+
+Deno.test("a store and a run are measured with the type of their operation, and requests in the buckets of the conventions", async () => {
+  using recorder = new Recorder();
+  await using backend = new MemoryBackend();
+  const job = defineJob({ name: "report", input: { type: "object" }, run: () => "done" });
+  await using worker = createWorker(backend, [job]);
+  await worker.ready;
+  using client = createClient(backend, { owner: "user:ann" });
+  await client.wait(await client.start(job, {}));
+  const types = recorder.recorded.filter(([name]) => name.startsWith("messaging.")).map(([name, , attributes]) => {
+    return [name, Reflect.get(attributes as object, "messaging.operation.type")];
+  });
+  assertEquals(types, [[EVENTS.send.name, "send"], [EVENTS.process.name, "process"]]);
+  const bounds = [EVENTS.call, EVENTS.send, EVENTS.process].map(({ name }) => recorder.boundaries.get(name)?.at(-1));
+  assertEquals(bounds, [300, 10, 86_400]);
 });
 
 Deno.test("a request that our handler passes on to that of an extension is measured once", async () => {

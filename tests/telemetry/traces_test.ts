@@ -108,7 +108,7 @@ function everyValueOf(bodies: readonly string[], metric: string, job: string): r
 }
 
 /** The attributes that tell the values of a metric apart. */
-const OWN = /^(mcp_jobs\.|error\.type$)/;
+const OWN = /^(mcp_jobs\.|error\.type$|mcp\.protocol\.version$)/;
 
 /** The spans, in the order in which they began. */
 function spansOf(bodies: readonly string[]): readonly Span[] {
@@ -233,7 +233,7 @@ const RECORDED = {
     "mcp_jobs.attempts": { completed: 2, tool_error: 1 },
     "mcp_jobs.task.time_to_start": { "": 3 },
     "mcp_jobs.task.time_to_end": { completed: 2, failed: 1 },
-    "mcp.server.operation.duration": { "": 2, tool_error: 1 },
+    "mcp.server.operation.duration": { "2025-11-25": 2, "2025-11-25 tool_error": 1 },
     "messaging.client.operation.duration": { "": 3 },
     "messaging.process.duration": { "": 2, tool_error: 1 },
   },
@@ -243,7 +243,7 @@ const RECORDED = {
     "mcp_jobs.attempts": { job_error: 2, parked: 4, completed: 2 },
     "mcp_jobs.task.time_to_start": { "": 2 },
     "mcp_jobs.task.time_to_end": { completed: 2 },
-    "mcp.server.operation.duration": { "": 2 },
+    "mcp.server.operation.duration": { "2025-11-25": 1, "2026-07-28": 1 },
     "messaging.client.operation.duration": { "": 2 },
     "messaging.process.duration": { "": 6, job_error: 2 },
   },
@@ -278,8 +278,10 @@ for (const { backend, missing, traceId } of backends) {
       );
       assert(call && sent && processed);
       assertEquals(
-        ["mcp.method.name", "gen_ai.tool.name", "network.transport"].map((key) => valueOf(call, key)),
-        ["tools/call", `report_${backend}`, "tcp"],
+        ["mcp.method.name", "mcp.protocol.version", "gen_ai.tool.name", "network.transport"].map((key) =>
+          valueOf(call, key)
+        ),
+        ["tools/call", "2025-11-25", `report_${backend}`, "tcp"],
       );
       assertEquals(
         ["messaging.system", "messaging.destination.name", "mcp_jobs.attempt"].map((key) => valueOf(processed, key)),

@@ -8,9 +8,10 @@ import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
 import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { isObserved } from "../../telemetry/task_spans.ts";
-import { errorTypeOf, inSpan, isTraced, rpcCodeOf, type Span } from "../../telemetry/spans.ts";
+import { failureOf, inSpan, isTraced, rpcCodeOf, type Span } from "../../telemetry/spans.ts";
 import { parentOf } from "../../telemetry/trace_context.ts";
 import type { RequestContext } from "../host.ts";
+import { requestAttributes, type Versioned } from "../messages/request_time.ts";
 
 /**
  * Runs the call of a tool in a span, below the client's own span if the request names one. Only a tool of ours, `ours`, stands in
@@ -19,25 +20,21 @@ import type { RequestContext } from "../host.ts";
 export function inCallSpan(
   ours: string | undefined,
   called: string,
+  server: Versioned,
   ctx: RequestContext,
   run: () => Promise<Result>,
 ): Promise<Result> {
   if (!isObserved()) return run();
-  const { sessionId, mcpReq: { id }, http } = ctx;
+  const { sessionId, mcpReq: { id } } = ctx;
+  const common = { ...requestAttributes("tools/call", server, ctx), "gen_ai.operation.name": "execute_tool" };
   const attributes = {
-    "mcp.method.name": "tools/call",
-    "gen_ai.operation.name": "execute_tool",
+    ...common,
     "gen_ai.tool.name": called.slice(0, 100),
     "jsonrpc.request.id": String(id),
-    "network.transport": http === undefined ? "pipe" : "tcp",
     ...(sessionId !== undefined && { "mcp.session.id": sessionId }),
   };
   const name = ours === undefined ? "tools/call" : `tools/call ${ours}`;
-  const end = measured("call", {
-    "mcp.method.name": "tools/call",
-    ...(ours !== undefined && { "gen_ai.tool.name": ours }),
-    "network.transport": attributes["network.transport"],
-  });
+  const end = measured("call", { ...common, ...(ours !== undefined && { "gen_ai.tool.name": ours }) });
   const parent = parentOf("client", traceOf(ctx));
   return inSpan({ name, kind: "SERVER", attributes, parent }, (span) => {
     return end || span.isRecording() ? ended(span, run(), end) : run();
@@ -49,12 +46,12 @@ async function ended(span: Span, calling: Promise<Result>, end: Measured | undef
   try {
     const result = await calling;
     if (result.isError === true) span.fail("tool_error");
-    end?.(result.isError === true ? "tool_error" : undefined);
+    end?.(result.isError === true ? { "error.type": "tool_error" } : undefined);
     return result;
   } catch (error) {
     const code = rpcCodeOf(error);
     if (code !== undefined) span.setAttribute("rpc.response.status_code", code);
-    end?.(errorTypeOf(error));
+    end?.(failureOf(error));
     throw error;
   }
 }

@@ -60,8 +60,8 @@ export function bindTools(
 
   server.setOwnHandler("tools/call", CallParams, (params, ctx) => {
     const tool = tools.get(params.name);
-    if (tool) return call(tool, params, ctx, { tasks, owner, connection, isOpen, onAnswer });
-    return inCallSpan(undefined, params.name, ctx, () => callPlainTool(params, ctx));
+    if (tool) return call(tool, params, server, ctx, { tasks, owner, connection, isOpen, onAnswer });
+    return inCallSpan(undefined, params.name, server, ctx, () => callPlainTool(params, ctx));
   });
 
   async function callPlainTool(params: CallParams, ctx: RequestContext): Promise<Result> {
@@ -93,7 +93,8 @@ export function bindTool(
     "tools/call",
     CallParams,
     // The connection ends with the answer: nobody can say that it was lost.
-    (params, ctx) => call(tool, params, ctx, { tasks, owner, connection, isOpen: () => true, onAnswer: () => {} }),
+    (params, ctx) =>
+      call(tool, params, server, ctx, { tasks, owner, connection, isOpen: () => true, onAnswer: () => {} }),
   );
 }
 
@@ -111,10 +112,11 @@ export function mayCall({ listedTo }: SurfaceTool, { known }: Peer): boolean {
 function call(
   tool: SurfaceTool,
   params: CallParams,
+  server: TaskServer,
   ctx: RequestContext,
   place: Omit<CallSite, "tool" | "request">,
 ): Promise<Result> {
-  return inCallSpan(tool.name, params.name, ctx, async () => {
+  return inCallSpan(tool.name, params.name, server, ctx, async () => {
     const { tasks, connection } = place;
     const request = connection.taskRequest(tool, params, ctx);
     const site = { ...place, tool: tool.name, request };
