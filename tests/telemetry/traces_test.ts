@@ -97,7 +97,7 @@ function valuesOf(bodies: readonly string[], metric: string, job: string): Reado
   const own = points.filter(({ attributes }) => attributes.some(({ value }) => value.stringValue === job));
   return Object.fromEntries(own.map((point) => {
     const others = point.attributes.filter(({ key, value }) => value.stringValue !== job && OWN.test(key));
-    const name = others.map(({ value }) => value.stringValue).join(" ");
+    const name = others.map(({ value }) => value.stringValue).toSorted().join(" ");
     return [name, Number(point.asInt ?? point.asDouble ?? point.count)];
   }));
 }
