@@ -10,6 +10,11 @@ export function orderOf(task: TaskInfo): number {
   return isFinished(task) ? Number.MAX_SAFE_INTEGER : task.revision;
 }
 
+/** Whether one state of a task is newer than another, or than none. */
+export function isNewer(task: TaskInfo, known: TaskInfo | undefined): boolean {
+  return known === undefined || orderOf(task) > orderOf(known);
+}
+
 /** Sets an entry as the newest of the map. If the map then has more than `most`, deletes the oldest and returns it. */
 export function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): readonly [K, V] | undefined {
   map.delete(key);

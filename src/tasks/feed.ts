@@ -10,7 +10,7 @@ import { CALL_A_LISTENER, type OnError, reporterOf } from "../log/on_error.ts";
 import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
-import { orderOf, remember } from "../recent.ts";
+import { isNewer, orderOf, remember } from "../recent.ts";
 import { LONGEST_TIMER_MS } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;
@@ -126,7 +126,7 @@ export class TaskFeed implements Disposable {
   /** As `finish`, until the task is finished or as the options say. Resolves with its newest state. */
   waitFrom(task: TaskInfo, options: WaitOptions): Promise<TaskInfo> {
     const recent = this.#recent.get(keyOf(task));
-    return this.#wait(task, options, task, recent && orderOf(recent) >= orderOf(task) ? recent : undefined);
+    return this.#wait(task, options, task, recent && !isNewer(task, recent) ? recent : undefined);
   }
 
   /**
@@ -231,7 +231,7 @@ export class TaskFeed implements Disposable {
     const key = keyOf(task);
     const order = orderOf(task);
     const recent = this.#recent.get(key);
-    if (recent === undefined || order >= orderOf(recent)) remember(this.#recent, key, task, REMEMBERED);
+    if (recent === undefined || !isNewer(recent, task)) remember(this.#recent, key, task, REMEMBERED);
     const watched = this.#watched.get(key);
     if (watched === undefined) return;
     this.#rereads.saw(watched);

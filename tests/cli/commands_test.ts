@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import type { TaskEvent } from "../../backend.ts";
 import { barsOf, shown } from "../../src/cli/commands/watch.ts";
 import { runCli } from "../../src/cli/main.ts";
 import {
@@ -265,6 +266,25 @@ Deno.test("watch follows named tasks until they are finished, and says by its co
   assertMatch(first?.stdout ?? "", new RegExp(`^${good.id} add COMPLETED$`, "m"));
   const lines = (second?.stdout ?? "").trimEnd().split("\n").map((line) => JSON.parse(line).status);
   assertEquals(lines.at(-1), "FAILED");
+});
+
+Deno.test("watch shows the end of a task, although a failover has lost changes that it has shown", async () => {
+  await using shop = new Shop({ works: false });
+  const listeners: ((event: TaskEvent) => void)[] = [];
+  const watch = shop.watch.bind(shop);
+  shop.watch = (listener) => {
+    listeners.push(listener);
+    return watch(listener);
+  };
+  const task = await shop.client.start(add, { a: 1, b: 2 });
+  const lost: TaskInfo = { ...task, status: "RUNNING", revision: 9, attempt: 1 };
+  const wrote = async (line: string) => {
+    if (line.endsWith("PENDING")) listeners.at(-1)?.({ kind: "change", task: lost });
+    if (line.endsWith("RUNNING")) await shop.client.cancel(task.id);
+  };
+  const { code, stdout } = await shop.run(`watch ${task.id}`, { signal: AbortSignal.timeout(60_000), wrote });
+  const shown = ["PENDING", "RUNNING", "CANCELLED"].map((status) => `${task.id} add ${status}\n`).join("");
+  assertEquals([code, stdout], [1, shown]);
 });
 
 Deno.test("watch shows a finished task for five seconds, and a task that was named for as long as it runs", () => {

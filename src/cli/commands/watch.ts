@@ -4,6 +4,7 @@
  * @module
  */
 import type { Operator } from "../../backend.ts";
+import { isNewer } from "../../recent.ts";
 import { isFinished, type TaskInfo, TaskStatus } from "../../task.ts";
 import { cut, escaped, oneLine } from "../../text.ts";
 import { type Call, type Command, command } from "../command.ts";
@@ -31,7 +32,7 @@ export const watch: Command = command({
     const isShown = ({ id, job: of }: TaskInfo) => operands.length > 0 ? operands.includes(id) : !job || job === of;
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const seen = (task: TaskInfo) => {
-      if (!isShown(task) || (tasks.get(task.id)?.revision ?? -1) >= task.revision) return;
+      if (!isShown(task) || !isNewer(task, tasks.get(task.id))) return;
       tasks.set(task.id, task);
       draw.changed(task);
       if (operands.length > 0 && operands.every((id) => isDone(tasks.get(id)))) end();

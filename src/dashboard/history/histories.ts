@@ -6,7 +6,7 @@
  */
 import type { TaskEvent } from "../../backend.ts";
 import type { StepInfo } from "../../contract/operator.ts";
-import { remember } from "../../recent.ts";
+import { isNewer, remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TimelineEntry } from "../wire.ts";
 import { describeChange } from "./describe_change.ts";
@@ -37,7 +37,7 @@ export class Histories {
     if (event.kind !== "change") return;
     const { task } = event;
     const before = this.#histories.get(task.id);
-    if (before && before.last.revision >= task.revision) return;
+    if (!isNewer(task, before?.last)) return;
     const added = describeChange(before?.last, task).map((text) => ({ at: task.updatedAt, text }));
     const history: History = {
       last: task,

@@ -6,6 +6,7 @@
 import type { TaskEvent } from "../../backend.ts";
 import type { Operator, TaskFilter } from "../../contract/operator.ts";
 import { matches } from "../../operator/filter.ts";
+import { isNewer } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TasksShown } from "../wire.ts";
 import { FRAME_MS, type View } from "./view.ts";
@@ -57,7 +58,7 @@ export class TasksView implements View {
     }
     const { task } = event;
     const known = before.find(({ id }) => id === task.id);
-    if (known && known.revision >= task.revision) return false;
+    if (!isNewer(task, known)) return false;
     const belongs = matches(task, this.#filter) && (known !== undefined || this.#hasPlaceFor(task));
     if (!belongs && known === undefined) return false;
     const others = before.filter(({ id }) => id !== task.id);

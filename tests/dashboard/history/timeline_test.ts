@@ -4,6 +4,7 @@ import { timelineOf } from "../../../src/dashboard/history/timeline.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { openQuestions } from "../../../src/task.ts";
+import { taskOf } from "../support/tasks.ts";
 import { assertEquals, assertMatch } from "../../../tools/std.ts";
 
 const form = { type: "object", properties: { yes: { type: "boolean" } } } as const;
@@ -66,4 +67,13 @@ Deno.test("of a task whose beginning was not observed, the timeline says so", ()
   assertMatch(observed ?? "", /2 attempts, which .* has not observed/);
   assertMatch(ended ?? "", /Cancelled: .*has not confirmed/);
   assertEquals(more, []);
+});
+
+Deno.test("a timeline has the end of a task, although a failover has lost changes that were observed", () => {
+  const histories = new Histories();
+  const task = taskOf({ status: "RUNNING", revision: 7, attempt: 1 });
+  const end = taskOf({ ...task, status: "COMPLETED", revision: 4, finishedAt: 2_000, updatedAt: 2_000 });
+  for (const now of [task, end, { ...task, revision: 8 }]) histories.observe({ kind: "change", task: now });
+  const history = histories.of(task.id);
+  assertEquals([history?.last, timelineOf(end, history).at(-1)], [end, { at: 2_000, text: "Completed" }]);
 });

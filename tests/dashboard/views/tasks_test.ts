@@ -31,6 +31,15 @@ Deno.test("a change of a task that is shown is shown without a read of the store
   assertEquals(asked.length, 1);
 });
 
+Deno.test("the end of a task is shown, although a failover has lost changes that were shown", async () => {
+  const task = taskOf({ status: "RUNNING", revision: 7 });
+  const { view } = pageOf([task]);
+  await view.read();
+  assert(view.observe(changed(taskOf({ ...task, status: "COMPLETED", revision: 4, finishedAt: 9 }))));
+  assertEquals((await view.read()).tasks.map(({ status }) => status), ["COMPLETED"]);
+  assert(!view.observe(changed({ ...task, revision: 8 })));
+});
+
 Deno.test("a new task comes first and the oldest leaves the page; one that is older than the page changes nothing", async () => {
   const [oldest, ...tasks] = [taskOf(), taskOf(), taskOf(), taskOf()];
   assert(oldest);

@@ -152,3 +152,10 @@ Deno.test("a connection that is closed before the call's turn is over leaves no 
   await using client = connection();
   client.push.created(CREATED);
 });
+
+Deno.test("the end of a task is pushed, although a failover has lost changes that the client knows", async () => {
+  await using client = connection();
+  client.push.follow({ ...ASKS, revision: 7 });
+  for (const task of [HALF, DONE]) client.change(task);
+  assertEquals(client.statuses(), [["tasks/status", "completed"]]);
+});

@@ -7,6 +7,7 @@
 import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { HoldLost, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
+import { isNewer } from "../../../recent.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
@@ -131,7 +132,7 @@ export class Runner implements WorkHandle {
       if (mayBeClaimed && "stopRequested" in task) this.#stopRequests.set(task.id, task);
       return;
     }
-    if (task.revision <= running.task.revision) return;
+    if (!isNewer(task, running.task)) return;
     const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") &&
       task.attempt === running.task.attempt;
     if ("stopRequested" in task) running.controller.abort(new TaskCancelled());

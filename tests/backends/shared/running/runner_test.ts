@@ -3,29 +3,40 @@ import { doneWithin, turn } from "../../../../src/waiting.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
+import type { TaskInfo } from "../../../../src/task.ts";
 import { assert, assertEquals, FakeTime } from "../../../../tools/std.ts";
 import { pass } from "../../../support/time.ts";
 import { claimed, UNUSED, withOneTask } from "./one_task.ts";
 
-Deno.test("a late event from before a claim takes no task from its worker, and an event after it does", async () => {
-  const store = withOneTask({});
-  const { promise: running, resolve } = Promise.withResolvers<Claim>();
-  const runner = new Runner(store, {
-    jobs: ["wait"],
-    concurrency: 1,
-    run: async (claim) => {
-      resolve(claim);
-      await new Promise<void>((done) => claim.signal.addEventListener("abort", () => done()));
-      return { kind: "error", message: "stopped", retry: false };
-    },
-  }, Promise.resolve());
-  const { signal } = await running;
-  runner.receive({ ...claimed, status: "PENDING", revision: 1, attempt: 0 });
-  assertEquals(signal.aborted, false);
-  runner.receive({ ...claimed, status: "PENDING", revision: 3 });
-  assertEquals(signal.aborted, true);
-  await runner.stop(0);
-});
+const AFTER: readonly (readonly [what: string, task: TaskInfo])[] = [
+  ["an event after it does", { ...claimed, status: "PENDING", revision: 3 }],
+  [
+    "its end does, although a failover has lost the claim",
+    { ...claimed, status: "CANCELLED", revision: 1, finishedAt: 0, work: "never_started" },
+  ],
+];
+
+for (const [what, after] of AFTER) {
+  Deno.test(`a late event from before a claim takes no task from its worker, and ${what}`, async () => {
+    const store = withOneTask({});
+    const { promise: running, resolve } = Promise.withResolvers<Claim>();
+    const runner = new Runner(store, {
+      jobs: ["wait"],
+      concurrency: 1,
+      run: async (claim) => {
+        resolve(claim);
+        await new Promise<void>((done) => claim.signal.addEventListener("abort", () => done()));
+        return { kind: "error", message: "stopped", retry: false };
+      },
+    }, Promise.resolve());
+    const { signal } = await running;
+    runner.receive({ ...claimed, status: "PENDING", revision: 1, attempt: 0 });
+    assertEquals(signal.aborted, false);
+    runner.receive(after);
+    assertEquals(signal.aborted, true);
+    await runner.stop(0);
+  });
+}
 
 Deno.test("reports and the result of a lost run are ignored once its task has come back to this worker", async () => {
   const runs: { readonly claim: Claim; readonly end: (attempt: Attempt) => void }[] = [];
