@@ -145,8 +145,10 @@ export function shown(value: unknown): string {
   return value instanceof Promise ? "a Promise" : "an object";
 }
 
-/** The known name that is most similar to a mistyped one, if any is similar at all. */
+/** The known name that an unknown one may stand for: one that it begins, or else the most similar one, if any is. */
 function nearest(name: string, known: readonly string[]): string | undefined {
+  const begun = name.length < 3 ? undefined : known.find((one) => one.toLowerCase().startsWith(name.toLowerCase()));
+  if (begun !== undefined) return begun;
   const [best] = known
     .map((option) => ({ option, changes: distance(name.toLowerCase(), option.toLowerCase()) }))
     .filter(({ option, changes }) => changes <= Math.ceil(Math.min(name.length, option.length) / 3))

@@ -81,6 +81,7 @@ Deno.test("an unknown option is refused by every function, and the error names t
       () => newServer({ limits: { openTask: 5 } }),
     ],
     ["hostName of run: did you mean hostname?", () => untyped(server.run.bind(server))({ hostName: "::" })],
+    ["host of run: did you mean hostname?", () => untyped(server.run.bind(server))({ host: "::" })],
     [
       "worker.concurency of run: did you mean worker.concurrency?",
       () => untyped(server.run.bind(server))({ worker: { concurency: 8 } }),
