@@ -34,6 +34,32 @@ Deno.test("bullmq: an address that is no URL of a Redis is refused without conne
   }
 });
 
+Deno.test("bullmq: an error says that special characters of the password must be percent-encoded", async () => {
+  for (const password of ["a/secret", "a#secret", "100%secret"]) {
+    const redis = `redis://user:${password}@127.0.0.1:9`;
+    const error = await assertRejects(() => BullMqBackend.connect({ redis }), JobsError, "ercent-encode");
+    assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
+  }
+});
+
+Deno.test("bullmq: an error about TLS says how to trust the certificate, or that the address begins with rediss", async () => {
+  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert: CERTIFICATE, key: PRIVATE_KEY });
+  const served = refuseAll(listener);
+  const at = (scheme: string) => BullMqBackend.connect({ redis: `${scheme}://localhost:${listener.addr.port}` });
+  await assertRejects(() => at("rediss"), BackendError, "deno run --cert FILE");
+  await assertRejects(() => at("redis"), BackendError, "rediss://");
+  listener.close();
+  await served;
+});
+
+/** Ends each connection once its client has said something. */
+async function refuseAll(listener: Deno.TlsListener): Promise<void> {
+  for await (const connection of listener) {
+    await connection.read(new Uint8Array(1)).catch(() => null); // The client has refused the certificate.
+    connection.close();
+  }
+}
+
 testUnless(
   noRedis,
   "bullmq on Redis: connecting to a Redis that goes away before it is probed is an error",
@@ -64,3 +90,22 @@ testUnless(
     assertEquals(task.status, "PENDING");
   },
 );
+
+/** A certificate that nobody trusts, because it has signed itself. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBljCCATugAwIBAgIUIcyHyx5rOibKI+nMUoWxpuXizA4wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTE3NDY0M1oYDzIxMjYxMTA1
+MTc0NjQzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQg8mqqNzp9CTkPYNx4iDQLFpI1wjhg44zU2bdwWVov/kIbRHUdrRa3
+a1fBe2euXvncVTbrDSDkjkRXC4gkXveao2kwZzAdBgNVHQ4EFgQUDtf5jF7+f3Ra
+K+8wplQVoLvR4YUwHwYDVR0jBBgwFoAUDtf5jF7+f3RaK+8wplQVoLvR4YUwDwYD
+VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
+SQAwRgIhAM1pzulPPK529wcBjierXVtarrvrJ4xT3woTC/PHzztvAiEA0dLLSajA
+cMwOgXheYvfd5V9nSi/trnu2Y0k75o4SgvY=
+-----END CERTIFICATE-----`;
+
+const PRIVATE_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8+EXDYJeC1MQpc2M
+0pFiVpHbB8r16LSGMlc8TnyWqLWhRANCAAQg8mqqNzp9CTkPYNx4iDQLFpI1wjhg
+44zU2bdwWVov/kIbRHUdrRa3a1fBe2euXvncVTbrDSDkjkRXC4gkXvea
+-----END PRIVATE KEY-----`;

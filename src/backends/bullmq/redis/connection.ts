@@ -24,6 +24,16 @@ const DISCONNECT_MS = 500;
 /** The longest pause before a Redis that is loading its data is tried again, in ms. */
 const LOADING_MS = 100;
 
+const ENCODE = "Percent-encode special characters of the password.";
+
+const CHECK = "Check the address, which begins with rediss:// for TLS, and the password, and that Redis runs there.";
+
+/** What to do about a failure, by its text. */
+const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
+  [/certificate/, "Let Deno trust the certificate of its authority: deno run --cert FILE, or DENO_CERT=FILE."],
+  [/^URI malformed$/, ENCODE],
+];
+
 /**
  * Connects, for calls that fail at once while Redis is away. Rejects with `BackendError`, whose text holds no password,
  * if Redis is not there or lacks what will be needed, and with `DefinitionError` for what is no URL of a Redis.
@@ -34,18 +44,16 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
   if (address === null || !/^rediss?:$/.test(address.protocol) || !/^\/?\d*$/.test(address.pathname)) {
     // The text leaves out a URL that cannot be parsed, because it may hold a password.
     throw new DefinitionError(
-      "Cannot connect to Redis: its address must be a URL like redis://user:password@host:6379/0.",
+      "Cannot connect to Redis: its address must be a URL like redis://user:password@host:6379/0. " + ENCODE,
     );
   }
   try {
     return await open(Redis, url, prefix);
   } catch (cause) {
     const { protocol, host, pathname } = address;
-    throw new BackendError(
-      `Cannot connect to Redis at ${protocol}//${host}${pathname}: ${messageOf(cause).replace(/\.$/, "")}. ` +
-        "Check the address and the password, and that Redis runs there.",
-      { cause },
-    );
+    const why = messageOf(cause).replace(/\.$/, "");
+    const [, advice = CHECK] = ADVICE.find(([when]) => when.test(why)) ?? [];
+    throw new BackendError(`Cannot connect to Redis at ${protocol}//${host}${pathname}: ${why}. ${advice}`, { cause });
   }
 }
 

@@ -40,6 +40,7 @@ type Failed = readonly [command: string, error: string];
 /** What is used of Redis's INFO. */
 interface ServerInfo {
   readonly cluster: boolean;
+  readonly sentinel: boolean;
   /** Its maxmemory-policy: what it does when its memory is full. */
   readonly policy?: string;
 }
@@ -53,16 +54,20 @@ const NO_EVICTION = "noeviction";
  */
 export async function probe(client: Redis, prefix: string): Promise<string | undefined> {
   const { failed, info } = await tryAll(client, prefix);
+  const { cluster, sentinel, policy } = parseInfo(info);
+  if (sentinel) {
+    throw new Error("it is a Redis Sentinel, which is not supported: connect to the master, by a name or a proxy");
+  }
   const problem = missing(failed, { user: client.options.username ?? "default", prefix });
   if (problem !== undefined) throw new Error(problem);
-  const { cluster, policy = await configuredPolicy(client) } = parseInfo(info);
   if (cluster) {
     throw new Error(
       "it is a node of a Redis Cluster, which is not supported: use a Redis that is not in cluster mode",
     );
   }
-  if (policy === undefined || policy === NO_EVICTION) return undefined;
-  return `Redis may delete tasks when its memory is full: its maxmemory-policy is "${policy}". Set it to "${NO_EVICTION}".`;
+  const configured = policy ?? await configuredPolicy(client);
+  if (configured === undefined || configured === NO_EVICTION) return undefined;
+  return `Redis may delete tasks when its memory is full: its maxmemory-policy is "${configured}". Set it to "${NO_EVICTION}".`;
 }
 
 /** Returns Redis's errors of any kind; `missing` picks those that matter. Rejects if the connection is lost. */
@@ -126,6 +131,7 @@ function parseInfo(info: string): ServerInfo {
   const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\\r?$`, "m"))?.[1];
   return {
     cluster: field("cluster_enabled") === "1" || field("redis_mode") === "cluster",
+    sentinel: field("redis_mode") === "sentinel",
     policy: field("maxmemory_policy"),
   };
 }

@@ -6,6 +6,7 @@
 import { fileURLToPath } from "node:url";
 import { BackendError, BullMqBackend } from "../../../../mod.ts";
 import { missing } from "../../../../src/backends/bullmq/redis/probe.ts";
+import { freePort, whenRedisAnswers } from "../../../../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { EVERYTHING, leastPermissions, testAsUser as test } from "../../support/redis_user.ts";
 
@@ -56,6 +57,20 @@ test("connect leaves no keys behind, whatever the user may do", async ({ connect
 test("connect refuses a node of a Redis Cluster, and says why", async ({ server }) => {
   await assertRejects(() => BullMqBackend.connect({ redis: server.url }), BackendError, "a node of a Redis Cluster");
 }, ["--cluster-enabled", "yes"]);
+
+test("connect refuses a Redis Sentinel, and says why", async ({ server: master }) => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/sentinel.conf`, `sentinel monitor all 127.0.0.1 ${new URL(master.url).port} 1\n`);
+  const port = freePort();
+  const args = [`${folder}/sentinel.conf`, "--sentinel", "--port", String(port), "--dir", folder];
+  await using sentinel = new Deno.Command("redis-server", { args, stdout: "null" }).spawn();
+  assertEquals(await whenRedisAnswers(sentinel, port, 30_000), undefined);
+  const connect = () => BullMqBackend.connect({ redis: `redis://127.0.0.1:${port}` });
+  await assertRejects(connect, BackendError, "it is a Redis Sentinel, which is not supported");
+  sentinel.kill("SIGKILL");
+  await sentinel.status;
+  await Deno.remove(folder, { recursive: true });
+});
 
 /** What a process that only connects writes to stderr. */
 async function warningsOf(redis: string): Promise<string> {
