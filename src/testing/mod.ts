@@ -46,6 +46,7 @@ import { reading } from "./cases/reading.ts";
 import { running } from "./cases/running.ts";
 import { signalling } from "./cases/signalling.ts";
 import { type BackendHarness, type CaseNeeds, type Cases, Stage } from "./stage.ts";
+import { sleeping } from "./cases/sleeping.ts";
 import { steps } from "./cases/steps.ts";
 import { stopping } from "./cases/stopping.ts";
 import { values } from "./cases/values.ts";
@@ -86,6 +87,7 @@ export function exerciseBackend(
     ...asking,
     ...expiring,
     ...parking,
+    ...sleeping,
     ...steps,
     ...watching,
     ...stopping,

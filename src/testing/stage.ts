@@ -79,6 +79,12 @@ export const CONFIRM = {
   schema: { type: "object", properties: { sure: { type: "boolean" } }, required: ["sure"] },
 };
 
+/** An answer to it. */
+export const YES = { action: "accept", content: { sure: true } } as const;
+
+/** Parks a task as soon as it waits, and has one slot. */
+export const AT_ONCE = { parkAfter: 0, concurrency: 1 };
+
 /** What a case works with. */
 export class Stage implements AsyncDisposable {
   readonly #harness: BackendHarness;

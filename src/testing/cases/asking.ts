@@ -8,9 +8,8 @@ import { TaskNotFound, TaskParked } from "../../errors.ts";
 import type { JobContext } from "../../steps/context.ts";
 import { MAX_ANSWER, MAX_ASKED } from "../../questions/budget.ts";
 import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
+import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within, YES } from "../stage.ts";
 
-const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
 const NOBODY = { action: "cancel", answeredBy: "nobody" } as const;
 

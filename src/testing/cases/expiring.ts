@@ -6,10 +6,9 @@
 import { deepStrictEqual, ok } from "node:assert";
 import type { Answers } from "../../questions/open.ts";
 import { openQuestions } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, eventually, OWNER } from "../stage.ts";
+import { type Cases, type Code, CONFIRM, eventually, OWNER, YES } from "../stage.ts";
 import { askedBy } from "./asking.ts";
 
-const YES = { action: "accept", content: { sure: true } } as const;
 const EXPIRED = { action: "expired" } as const;
 
 /** How long the questions may be answered, in ms: long enough for a slow machine to see them open. */

@@ -1,19 +1,15 @@
 /**
- * Cases: a task waits without a worker, for an answer or for a time.
+ * Cases: a task waits for an answer, without a worker.
  *
  * @module
  */
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
+import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound, TaskParked } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import { openQuestions, type TaskInfo } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, whereWorkersDie } from "../stage.ts";
+import { AT_ONCE, type Cases, type Code, CONFIRM, OWNER, whereWorkersDie, YES } from "../stage.ts";
 
-const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
-
-/** Parks at once, with one slot. */
-const AT_ONCE = { parkAfter: 0, concurrency: 1 };
 
 /** Asks, and returns the answer. */
 const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
@@ -185,89 +181,6 @@ export const parking: Cases = {
       await stage.finished(task);
       deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
     }
-  },
-
-  "a task that sleeps holds no worker, says until when, and continues when the time has come": async (stage) => {
-    let runs = 0;
-    const nap: Code = async (_, ctx) => {
-      runs++;
-      await ctx.sleep("nap", 400);
-      return ctx.attempt;
-    };
-    await stage.work({ nap, quick: () => "done" }, AT_ONCE);
-    const task = await stage.create({ job: "nap" });
-    const parked = await stage.parked(task);
-    strictEqual(parked.status, "PENDING");
-    const dueAt = "dueAt" in parked ? parked.dueAt ?? 0 : 0;
-    ok(dueAt >= task.createdAt + 400, `It is due ${dueAt - task.createdAt} ms after its creation.`);
-    match(parked.message ?? "", /^Sleeping until \d{4}-/);
-    await stage.finished(await stage.create({ job: "quick" }));
-    const again = await stage.until(task, "running again", (now) => {
-      return now.revision > parked.revision && now.status !== "PENDING";
-    });
-    ok(again.updatedAt >= dueAt, `It ran ${dueAt - again.updatedAt} ms too early.`);
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 1 });
-    strictEqual(runs, 2);
-  },
-
-  "a short sleep, and one until a time that has passed, keep their worker": async (stage) => {
-    let runs = 0;
-    await stage.work({
-      nap: async (_, ctx) => {
-        runs++;
-        await ctx.sleep("short", 20);
-        await ctx.sleep("negative", -5_000);
-        await ctx.until("past", new Date(0));
-        await ctx.until("past, too", 1);
-        return "awake";
-      },
-    });
-    const task = await stage.create({ job: "nap" });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "awake" });
-    deepStrictEqual([runs, stage.events(task).filter((now) => "parked" in now)], [1, []]);
-  },
-
-  "a task that sleeps and asks continues at the end of the sleep with its question open": async (stage) => {
-    await stage.work({
-      both: ({ patience }, ctx) => {
-        return Promise.race([
-          ctx.elicit(CONFIRM),
-          ctx.sleep("patience", Number(patience)).then(() => "nobody answered"),
-        ]);
-      },
-    }, AT_ONCE);
-    const task = await stage.create({ job: "both", input: { patience: 300 } });
-    const parked = await stage.parked(task);
-    deepStrictEqual([parked.status, openQuestions(parked).length], ["INPUT_REQUIRED", 1]);
-    const end = await stage.finished(task);
-    deepStrictEqual([end.status, openQuestions(end)], ["COMPLETED", []]);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "nobody answered" });
-    const other = await stage.create({ job: "both", input: { patience: 3_600_000 } });
-    await stage.answer(await stage.parked(other), YES);
-    await stage.finished(other);
-    deepStrictEqual(await stage.backend.outcome(other.id, OWNER), { kind: "value", value: YES });
-  },
-
-  "a task that sleeps can be cancelled": async (stage) => {
-    await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 3_600_000) });
-    const task = await stage.create({ job: "nap" });
-    await stage.parked(task);
-    const end = await stage.backend.cancel(task.id, OWNER, 20_000);
-    deepStrictEqual([end.status, "work" in end && end.work], ["CANCELLED", "stopped"]);
-    deepStrictEqual(["dueAt" in end, "parked" in end], [false, false]);
-  },
-
-  "a task that a stopping worker parks while it sleeps continues on the next one": async (stage) => {
-    const worker = await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 1_500).then(() => ctx.attempt) });
-    const task = await stage.create({ job: "nap" });
-    await stage.running(task);
-    await worker.close(0);
-    strictEqual((await stage.parked(task)).status, "PENDING");
-    await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 1_500).then(() => ctx.attempt) });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 1 });
   },
 
   "a parked task outlives its worker, which is killed": whereWorkersDie(async (stage) => {
