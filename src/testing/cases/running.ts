@@ -6,7 +6,8 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import type { Claim } from "../../backend.ts";
 import { JobFault, ToolError } from "../../errors.ts";
-import { aborted, type Cases, eventually, OWNER, within } from "../stage.ts";
+import type { TaskInfo } from "../../task.ts";
+import { aborted, type Cases, type Code, eventually, OWNER, within } from "../stage.ts";
 
 const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
 
@@ -219,6 +220,19 @@ export const running: Cases = {
     await stage.work({ note: ({ name }) => order.push(String(name)) }, { concurrency: 1 });
     for (const task of tasks) await stage.finished(task);
     deepStrictEqual(order, ["a", "b", "c", "d", "e"]);
+  },
+
+  "of the tasks of several jobs, a worker runs the most urgent first": async (stage) => {
+    const order: string[] = [];
+    const code: Code = ({ name }) => order.push(String(name));
+    const waiting: [string, number][] = [["d", 9], ["b", 2], ["c", 5], ["a", 1]];
+    const tasks: TaskInfo[] = [];
+    for (const [index, [name, priority]] of waiting.entries()) {
+      tasks.push(await stage.create({ job: index % 2 ? "first" : "second", input: { name }, priority }));
+    }
+    await stage.work({ first: code, second: code }, { concurrency: 1 });
+    for (const task of tasks) await stage.finished(task);
+    deepStrictEqual(order, ["a", "b", "c", "d"]);
   },
 
   "a worker runs as many tasks at once as its concurrency, and never more": async (stage) => {

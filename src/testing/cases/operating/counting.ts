@@ -108,10 +108,12 @@ export const counting: Cases = {
         return workers[0]?.running.includes(task.id) === true;
       });
       deepStrictEqual(workers.map(({ host, pid }) => [host, pid !== Deno.pid]), [[Deno.hostname(), true]]);
+      strictEqual(await stage.backend.hasWorker("doomed"), true);
       const end = await operator.cancel(task.id, 30_000);
       deepStrictEqual([end.status, "work" in end && end.work], ["CANCELLED", "stopped"]);
       await doomed.kill();
       await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
+      await eventually("the worker is no longer known", async () => !await stage.backend.hasWorker("doomed"));
     },
   ),
 

@@ -86,6 +86,25 @@ export const pausing: Cases = {
     }
   },
 
+  "once pause has resolved, a slot of another process that becomes free takes no further task": async (stage) => {
+    const [operator, second] = [stage.backend.operator, await stage.connect()];
+    let gate = Promise.withResolvers<void>();
+    await stage.work({ held: () => gate.promise, free: () => 1 }, { backend: second, concurrency: 1 });
+    for (let i = 0; i < 10; i++) {
+      gate = Promise.withResolvers();
+      const runs = await stage.create({ job: "held" });
+      await stage.running(runs);
+      const waits = await stage.create({ job: "held" });
+      await operator.pause("held");
+      gate.resolve();
+      await stage.finished(runs);
+      await stage.finished(await stage.create({ job: "free" }));
+      deepStrictEqual(await operator.get(waits.id), waits);
+      await operator.resume("held");
+      await stage.finished(waits);
+    }
+  },
+
   "a parked task whose time is over waits for the end of the pause": async (stage) => {
     let [sleeps, asked] = [0, 0];
     await stage.work({
