@@ -39,6 +39,7 @@ import { documents } from "./cases/keeping/documents.ts";
 import { keying } from "./cases/keeping/keying.ts";
 import { limits } from "./cases/keeping/limits.ts";
 import { schedules } from "./cases/keeping/schedules.ts";
+import { streams } from "./cases/keeping/streams.ts";
 import { operating } from "./cases/operating/mod.ts";
 import { logging } from "./cases/keeping/logging.ts";
 import { parking } from "./cases/parking.ts";
@@ -82,6 +83,7 @@ export function exerciseBackend(
     ...keying,
     ...logging,
     ...documents,
+    ...streams,
     ...schedules,
     ...limits,
     ...asking,

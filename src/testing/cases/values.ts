@@ -7,7 +7,7 @@ import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { content, file, image, text } from "../../content/content.ts";
 import { InvalidValue, TaskNotFound } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
-import { type Json, openQuestions } from "../../task.ts";
+import { type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import { aborted, type Cases, OWNER } from "../stage.ts";
 
 const MIB = 1024 * 1024;
@@ -172,6 +172,31 @@ export const values: Cases = {
       await stage.finished(task);
       deepStrictEqual(await stage.backend.outcome(task.id, name), { kind: "value", value: name });
       deepStrictEqual((await stage.backend.list(name, { limit: 10 })).tasks.map(({ id }) => id), [task.id]);
+    }
+  },
+
+  "names that differ only in case, in an accent or by a space at the end are different names": async (stage) => {
+    const { keys, documents } = stage.backend;
+    const names = ["name", "Name", "náme", "name "];
+    const tasks: TaskInfo[] = [];
+    for (const name of names) {
+      strictEqual(await keys.writeKey(OWNER, name, undefined, name), true);
+      strictEqual(await documents.write(name, undefined, name), true);
+      tasks.push(await stage.create({ job: "waits", owner: name }), await stage.create({ job: "Waits", owner: name }));
+    }
+    for (const [index, name] of names.entries()) {
+      deepStrictEqual([await keys.readKey(OWNER, name), await documents.read(name)], [name, name]);
+      const own = tasks.slice(2 * index, 2 * index + 2);
+      deepStrictEqual((await stage.backend.list(name, { limit: 10 })).tasks, own.toReversed());
+      for (const { id } of tasks.filter((task) => !own.includes(task))) {
+        await rejects(stage.backend.get(id, name), TaskNotFound);
+      }
+    }
+    deepStrictEqual((await documents.list("name")).map(({ name }) => name), ["name", "name "]);
+    await stage.work({ waits: () => "done" });
+    for (const task of tasks) {
+      if (task.job === "waits") await stage.finished(task);
+      else deepStrictEqual(await stage.backend.get(task.id, task.owner), task);
     }
   },
 };

@@ -137,6 +137,8 @@ export const counting: Cases = {
     const steps = await operator.steps(task.id);
     deepStrictEqual(steps.map(({ name }) => name).sort(), ["load", "load##parse", "load#2"]);
     ok(steps.every(({ at = 0 }) => Math.abs(at - task.createdAt) < 60_000));
+    await operator.cancel(task.id);
+    deepStrictEqual(await operator.steps(task.id), []);
     await rejects(operator.steps(crypto.randomUUID()), TaskNotFound);
   },
 };
