@@ -22,7 +22,10 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   const names = tools.map((tool) => tool.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
-    throw new DefinitionError(`Two tools would be named ${twice}: register one job under another name.`);
+    throw new DefinitionError(
+      `Two tools would be named ${twice}: register one job under another name, and let its strategy use that in the ` +
+        "name of each of its tools.",
+    );
   }
   const refused = names.find((name) => !ACCEPTED_NAME.test(name));
   if (refused !== undefined) {
