@@ -22,7 +22,7 @@ const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: 
   return new Response("My own pages.\n");
 });
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, stop);
 
 // In this order: running tasks are handed back, streams and the backend are closed, and then nothing holds the port.
 async function stop(): Promise<void> {

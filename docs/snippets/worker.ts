@@ -12,7 +12,7 @@ const report = implement(generateReport, async ({ user_id }, { progress, signal 
 const backend = await DenoKvBackend.open({ path: "./data/jobs.kv" });
 const worker = createWorker(backend, [report], { concurrency: 8 });
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, stop);
 
 async function stop(): Promise<void> {
   await worker.close(); // running tasks have 30 s to finish; the rest go back to the queue

@@ -12,7 +12,7 @@ const backend = await PostgresBackend.connect({ url: Deno.env.get("POSTGRES_URL"
 const worker = createWorker(backend, [report], { concurrency: 8 });
 await worker.ready;
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, stop);
 
 async function stop(): Promise<void> {
   await worker.close(); // Running tasks have 30 s to finish; the rest goes back to the queue.

@@ -36,14 +36,15 @@ function entry(): readonly string[] {
   return ["run", ...PERMISSIONS, ...flags, fileURLToPath(main)];
 }
 
-/** Resolves when this process must end: on SIGINT or SIGTERM. */
+/** The signals that end a role; SIGHUP comes when the terminal is closed. */
+const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Resolves when this process must end. */
 export async function untilStopped(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  Deno.addSignalListener("SIGINT", resolve);
-  Deno.addSignalListener("SIGTERM", resolve);
+  for (const signal of END_SIGNALS) Deno.addSignalListener(signal, resolve);
   await promise;
-  Deno.removeSignalListener("SIGINT", resolve);
-  Deno.removeSignalListener("SIGTERM", resolve);
+  for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, resolve);
 }
 
 /** Sends this process SIGTERM once its stdin has ended. Returns a function that stops watching. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-/** Windows has no SIGTERM. */
+/** SIGHUP comes when the terminal is closed. Windows has neither that nor SIGTERM. */
 const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM"];
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
  * Calls `stop` on each of them until it is disposed of: npx and terminals send a signal twice, and the second one would

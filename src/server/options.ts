@@ -107,7 +107,7 @@ export interface RunOptions {
   readonly worker?: WorkerOptions;
   /** Receives the URL once HTTP is served and the `worker` takes tasks. Default: it is written to stderr. */
   readonly onListen?: (url: string) => void;
-  /** Ends the run, as SIGINT and SIGTERM do. A second one does not interrupt the shutdown. */
+  /** Ends the run, as SIGINT, SIGTERM and SIGHUP do. A second one does not interrupt the shutdown. */
   readonly signal?: AbortSignal;
 }
 

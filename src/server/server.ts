@@ -187,8 +187,8 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   /**
-   * Serves until the stdio client is gone, SIGINT or SIGTERM arrives, `signal` aborts, or `close` is called; then closes
-   * the server. Rejects with `DefinitionError` if a job's JSON Schema is invalid, two tools have the same name, or the
+   * Serves until the stdio client is gone, SIGINT, SIGTERM or SIGHUP arrives, `signal` aborts, or `close` is called; then
+   * closes the server. Rejects with `DefinitionError` if a job's JSON Schema is invalid, two tools have the same name, or the
    * server is running already or was closed; with `JobsError` if HTTP cannot listen, for example because the port is taken;
    * and with the error of a `worker` that cannot start.
    *

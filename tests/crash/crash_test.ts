@@ -53,6 +53,22 @@ onBoth("an embedded server that is killed goes on with its task when it is start
 });
 
 onBoth(
+  "an embedded server whose terminal is closed hands its task back, so the next one runs it at once",
+  async (place) => {
+    await using first = await Session.start("embedded", place);
+    const id = await first.begin(place);
+    await first.runs(id, 1);
+    await first.kill("SIGHUP");
+
+    await using second = await Session.here("embedded", place);
+    await place.openGate();
+    // A run that was handed back does not count. One whose worker has died does, and would only follow after its lease.
+    assertEquals(await second.result(id), { attempt: 1 });
+  },
+  ENDLESS,
+);
+
+onBoth(
   "a server that is killed takes nothing along: the worker goes on, the next server has the result",
   async (place) => {
     await using _worker = await workHere(place);

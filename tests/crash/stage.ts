@@ -91,7 +91,7 @@ export class Session implements AsyncDisposable {
   }
 
   /** Ends the server process; the client hears of it. */
-  async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+  async kill(signal: "SIGKILL" | "SIGTERM" | "SIGHUP" = "SIGKILL"): Promise<void> {
     const pid = "pid" in this.transport ? this.transport.pid : null;
     if (pid === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
