@@ -7,6 +7,7 @@ import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotoco
 import { InvalidInput, LimitExceeded, ToolError } from "../../errors.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
 import type { ListClient, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
+import { withoutNulls } from "../../schema/nulls.ts";
 import { cutToFit, messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
@@ -125,8 +126,9 @@ function call(
     try {
       if (lost !== undefined) return await continueLost(tool, lost, ctx, site);
       // A call that goes on has its whole input already: its answers are for the questions of its task.
-      if (resumed !== undefined) return await resumeTool(tool, resumed, params.arguments ?? {}, ctx, site);
-      const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
+      const input = withoutNulls(tool.inputSchema, params.arguments ?? {});
+      if (resumed !== undefined) return await resumeTool(tool, resumed, input, ctx, site);
+      const complete = await completeInput(tool.askFor ?? [], input, connection, ctx, tasks.over);
       if ("result" in complete) return complete.result;
       return await callTool(tool, complete.input, ctx, site);
     } catch (error) {

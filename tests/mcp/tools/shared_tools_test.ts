@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, MemoryBackend } from "../../../mod.ts";
+import { z } from "zod";
+import { AdaptiveExposureStrategy, AsyncToolServer, createWorker, defineJob, MemoryBackend } from "../../../mod.ts";
 import { isObject } from "../../../src/json.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 import { Raw } from "../http/support/raw.ts";
@@ -41,4 +42,26 @@ Deno.test("a 2026-07-28 client is told of the shared tools only if its calls can
   assertEquals(plain.map(({ name }) => name), ["report", "task_status", "task_cancel"]);
   assertStringIncludes(plain[0]?.description ?? "", "call task_status with it");
   assertEquals(others.map(({ name, description }) => [name, description]), [["report", "Makes a report"]]);
+});
+
+Deno.test("a client that sends null for each optional field, as CrewAI does, starts a job and reads its task", async () => {
+  const received = Promise.withResolvers<unknown>();
+  const sales = defineJob({
+    name: "sales",
+    input: z.object({ user: z.string(), year: z.number().optional(), filter: z.string().nullable().optional() }),
+    run: received.resolve,
+  });
+  const [backend, strategy] = [new MemoryBackend(), new AdaptiveExposureStrategy({ answerWithin: 0 })];
+  await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy });
+  server.registerAsyncTool(sales);
+  await using _worker = createWorker(backend, [sales]);
+  const client = await Raw.open(server.fetch);
+  const call = async (name: string, args: Record<string, unknown>) => {
+    const { result } = await client.ask("tools/call", { name, arguments: args });
+    assertEquals(result.isError, undefined, JSON.stringify(result));
+    return result.structuredContent;
+  };
+  const { token } = await call("sales", { user: "Ada", year: null, filter: null });
+  assertEquals(await received.promise, { user: "Ada", filter: null });
+  assertEquals((await call("task_status", { token, wait_seconds: null, page: null })).token, token);
 });
