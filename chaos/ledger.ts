@@ -8,11 +8,16 @@ export interface Planned {
   readonly fail: boolean;
 }
 
+/** After the death of so many of its workers, a task is not tried again. */
+const DEADLY = 3;
+
 /** The result of a run. */
 export interface Verdict {
   readonly sent: number;
   readonly completed: number;
   readonly failedAsPlanned: number;
+  /** Ended because too many of its workers were killed. */
+  readonly died: number;
   readonly lost: number;
   readonly doubled: number;
   /** The first few tasks that are not as they should be. */
@@ -45,11 +50,12 @@ export class Ledger {
   }
 
   /**
-   * Judges. Lost: a task whose id was given out and that did not end as planned. Doubled: a task that was reported to have
-   * ended in two ways, by different servers or at different times.
+   * Judges. Lost: a task whose id was given out and that did not end as planned, unless its workers were killed too often;
+   * `kills` tells how many were killed while it ran. Doubled: a task that was reported to have ended in two ways, by
+   * different servers or at different times.
    */
-  judge(): Verdict {
-    let [completed, failedAsPlanned, lost, doubled] = [0, 0, 0, 0];
+  judge(kills: (id: string) => number): Verdict {
+    let [completed, failedAsPlanned, died, lost, doubled] = [0, 0, 0, 0, 0];
     const examples: string[] = [];
     for (const [id, planned] of this.#sent) {
       const ends = this.#reported.get(id) ?? [];
@@ -57,12 +63,13 @@ export class Ledger {
       const different = new Set(ends.map(({ kind, text }) => `${kind} ${text}`)).size > 1;
       if (different) doubled++;
       const good = first !== undefined && isAsPlanned(planned, first);
-      if (!good) lost++;
+      if (first?.kind === "died" && kills(id) >= DEADLY) died++;
+      else if (!good) lost++;
       else if (planned.fail) failedAsPlanned++;
       else completed++;
       if (different || !good) examples.push(`${id} ${JSON.stringify(planned)} ${JSON.stringify(ends)}`);
     }
-    return { sent: this.#sent.size, completed, failedAsPlanned, lost, doubled, examples: examples.slice(0, 5) };
+    return { sent: this.#sent.size, completed, failedAsPlanned, died, lost, doubled, examples: examples.slice(0, 5) };
   }
 }
 

@@ -21,7 +21,7 @@ import { callAgain, type Called, callForHandle } from "./plain_calls.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
 import { RecoveryWatch } from "./recovery.ts";
 import { judgeStarts } from "./started_again.ts";
-import { endOfResult, numberIn, type ReportedEnd } from "./reported_end.ts";
+import { endOfError, endOfResult, numberIn, type ReportedEnd } from "./reported_end.ts";
 
 const PRODUCERS = 2;
 const WORKERS = 3;
@@ -110,7 +110,7 @@ await Promise.all([verifier, ...connections].map((connection) => connection.clos
 await Promise.all(workers.map(async (worker) => (await worker).stop()));
 
 const wrong = backend.operator ? await miscounted(backend.operator, await storedTasks()) : [];
-const verdict = ledger.judge();
+const verdict = ledger.judge((id) => recovery.killsOf(id));
 const stepsAgain = runAgain(notes);
 const called = [...plain.values()];
 const circumstances = [...plain].map(([number, { deaths }]) =>
@@ -122,6 +122,7 @@ const rows: [string, string | number][] = [
   ["sent", verdict.sent],
   ["completed", verdict.completed],
   ["failed as planned", verdict.failedAsPlanned],
+  ["ended because three workers were killed", verdict.died],
   ["lost", verdict.lost],
   ["results doubled", verdict.doubled],
   ["with three steps and a question", Array.from({ length: total }, (_, number) => number).filter(asks).length],
@@ -217,7 +218,7 @@ async function ask(connection: Connection, taskId: string): Promise<ReportedEnd>
     );
     return endOfResult(result);
   } catch (error) {
-    return { kind: "unknown", text: String(error) };
+    return endOfError(error);
   }
 }
 

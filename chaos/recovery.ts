@@ -1,4 +1,4 @@
-/** How long it takes until another worker runs the tasks of a killed one. */
+/** How long it takes until another worker runs the tasks of a killed one, and how often that befalls each task. */
 import type { Backend, TaskStatus } from "../mod.ts";
 
 /** What a task may be between the death of its worker and its next attempt. One that asks waits for its client. */
@@ -9,6 +9,7 @@ export class RecoveryWatch implements Disposable {
   /** The longest recovery so far, in ms. */
   slowest = 0;
   readonly #running = new Map<string, { attempt: number; killedAt?: number }>();
+  readonly #kills = new Map<string, number>();
   readonly #stop: () => void;
 
   constructor(backend: Backend) {
@@ -27,7 +28,15 @@ export class RecoveryWatch implements Disposable {
 
   /** A worker was killed: each task that runs now may have been one of its tasks. */
   killed(): void {
-    for (const task of this.#running.values()) task.killedAt ??= Date.now();
+    for (const [id, task] of this.#running) {
+      task.killedAt ??= Date.now();
+      this.#kills.set(id, this.killsOf(id) + 1);
+    }
+  }
+
+  /** How many workers were killed while a task ran, or waited to run again. */
+  killsOf(id: string): number {
+    return this.#kills.get(id) ?? 0;
   }
 
   [Symbol.dispose](): void {
