@@ -17,5 +17,9 @@ export async function taskOfJob(tasks: Tasks, job: string, id: string, owner: st
 
 /** The error for a task that its owner looks for in the wrong place. Told that it is unknown, a model would start another. */
 export function ofOtherJob({ id, job }: TaskInfo, but = ""): TaskNotFound {
-  return new TaskNotFound(id, `Task ${quote(id)} is a task of ${job}${but}: use the tools of ${job} for it.`);
+  return new TaskNotFound(
+    id,
+    `Task ${quote(id)} is a task of ${job}${but}. Use the tools of ${job} for it; ` +
+      `if there are none, this server does not offer ${job}.`,
+  );
 }

@@ -46,6 +46,7 @@ export class Tasks implements Disposable {
   readonly #guard: Guard;
   readonly #answering: Answering;
   readonly #outcomes: Outcomes;
+  readonly #offered: ReadonlyMap<string, readonly RegisteredJob[]>;
   readonly #now: () => number;
   readonly #over = new AbortController();
   readonly #callers: Callers;
@@ -61,15 +62,15 @@ export class Tasks implements Disposable {
     this.onError = reporterOf(options.onError);
     this.#backend = backend;
     this.#now = now;
-    const offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
+    this.#offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
     this.#guard = new Guard(backend, options, now);
     this.#answering = new Answering(backend, this.#guard, now, this.onError);
     this.#feed = new TaskFeed(backend, this.onError);
     this.#outcomes = new Outcomes(backend, (job) => {
-      return offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
+      return this.#offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
     });
     this.#callers = new Callers(backend.keys, now, this.onError);
-    this.#waits = new Waits(backend, offered, now);
+    this.#waits = new Waits(backend, this.#offered, now);
   }
 
   /**
@@ -178,9 +179,11 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Refuses to cancel a task whose job does not allow it: writes the audit log, and returns the reason. */
+  /** Refuses to cancel a task of a job that does not allow it, or is not offered: writes the audit log, returns the reason. */
   refuseCancel({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): string {
-    const reason = `Tasks of ${job} cannot be cancelled.`;
+    const reason = this.#offered.has(job)
+      ? `Tasks of ${job} cannot be cancelled.`
+      : `This server does not offer ${job}, so it does not cancel tasks of it.`;
     this.#guard.refuse({ operation: "cancel", owner, task: id, job }, reason);
     return reason;
   }

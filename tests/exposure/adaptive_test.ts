@@ -351,7 +351,8 @@ Deno.test("the shared tools reject tokens of other owners, and of jobs that this
   const { id: token } = await start(surface, "endless", {});
   const { id: foreign } = await start(bench.expose(report), "report", { user: "Ada" });
   const unknown = (id: string) => `Cannot find task "${id}": the id is unknown. Check it, or start a new task.`;
-  const ofReport = (id: string) => `Task "${id}" is a task of report: use the tools of report for it.`;
+  const ofReport = (id: string) =>
+    `Task "${id}" is a task of report. Use the tools of report for it; if there are none, this server does not offer report.`;
   const tries = [
     { token, owner: "stranger", text: unknown(token) },
     { token: foreign, owner: "stranger", text: unknown(foreign) },

@@ -140,7 +140,8 @@ Deno.test("unknown tokens and those of other owners have the same error; for one
       assertStringIncludes(block.text, "the id is unknown");
     }
     const { isError, content } = await ask(other, `endless_${kind}`, { token });
-    const text = `Task "${token}" is a task of report, not of endless: use the tools of report for it.`;
+    const text = `Task "${token}" is a task of report, not of endless. Use the tools of report for it; ` +
+      "if there are none, this server does not offer report.";
     assertEquals([isError, content], [true, [{ type: "text", text }]]);
   }
   assertEquals((await ask(surface, "report_status", { token })).structuredContent?.status, "PENDING");

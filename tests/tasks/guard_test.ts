@@ -137,7 +137,7 @@ Deno.test("the audit log contains nothing of a refused input, and no long text",
   assertEquals(stage.audited.map(({ reason }) => reason), [
     "Invalid input for typed: it does not fit the schema.",
     "The input is not JSON, or too large to be stored.",
-    `Tasks of ${"x".repeat(491)}…`,
+    `This server does not offer ${"x".repeat(473)}…`,
   ]);
 });
 

@@ -47,6 +47,14 @@ Deno.test("an input that does not fit, or is not JSON, is refused before anythin
   assertEquals((await tasks.list("me")).tasks, []);
 });
 
+Deno.test("a refused cancellation says whether the job forbids it, or the server does not offer the job", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend, Date.now, {}, [registered]);
+  const refused = (job: string) => tasks.refuseCancel({ id: "1", owner: "me", job });
+  assertEquals(refused("echo"), "Tasks of echo cannot be cancelled.");
+  assertEquals(refused("old"), "This server does not offer old, so it does not cancel tasks of it.");
+});
+
 Deno.test("a task that waits to be retried says why and when, and later that no worker runs", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
