@@ -1,4 +1,5 @@
 import { refund } from "../../docs/recipes/approval.ts";
+import { generateReport, newReportServer } from "../../docs/recipes/from_mcp_celery.ts";
 import { drawSales } from "../../docs/recipes/image.ts";
 import { chargeWith } from "../../docs/recipes/safe_retry.ts";
 import { translateWith } from "../../docs/recipes/limit.ts";
@@ -76,6 +77,14 @@ Deno.test("recipe subprocess: a cancelled task ends its program", async () => {
   await said.promise;
   const { status, work } = await shop.client.cancel(task.id) as { status: string; work?: string };
   assertEquals([status, work], ["CANCELLED", "stopped"]);
+});
+
+Deno.test("recipe from mcp-celery: the server offers the job, and a worker runs it", async () => {
+  await using shop = new Shop(generateReport);
+  await using server = newReportServer(shop.backend);
+  assertEquals(server.registry.list().map(({ name, resultTtl }) => [name, resultTtl]), [["generate_report", 300_000]]);
+  const task = await shop.client.start(generateReport, { user_id: "1" });
+  assertEquals(await shop.client.wait(task), { user_id: "1", revenue: 42_000 });
 });
 
 Deno.test("recipe image: the result has a text, a PNG and data", async () => {
