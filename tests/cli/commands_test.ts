@@ -240,6 +240,11 @@ Deno.test("an unknown job can be paused, and the output asks whether the name is
   assertEquals((await shop.run("pause add")).stderr, "");
 });
 
+Deno.test("workers says that none of mcp-jobs is alive, since a BullMQ queue may have others", async () => {
+  await using shop = new Shop({ works: false });
+  assertEquals((await shop.run("workers")).stderr, "No worker of mcp-jobs is alive.\n");
+});
+
 Deno.test("workers lists who is alive", async () => {
   await using shop = new Shop();
   const [worker] = JSON.parse((await shop.run("workers --json")).stdout);

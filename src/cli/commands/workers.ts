@@ -21,6 +21,6 @@ export const workers: Command = command({
       { title: "RUNNING", cell: ({ running }) => String(running.length), right: true },
       { title: "SINCE", cell: ({ since }) => timeOf(since), spare: true },
       { title: "JOBS", cell: ({ jobs }) => jobs.join(", "), shrinks: true },
-    ], "No worker is alive.");
+    ], "No worker of mcp-jobs is alive.");
   },
 });

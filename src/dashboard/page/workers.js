@@ -21,7 +21,11 @@ export function drawWorkers(shown) {
   return [
     h("h1", {}, "Workers"),
     shown.workers.length === 0
-      ? h("p", { class: "empty" }, "No worker is alive: tasks wait until one starts.")
+      ? h(
+        "p",
+        { class: "empty" },
+        "No worker of mcp-jobs is alive: tasks wait, unless their BullMQ queue has other workers.",
+      )
       : h("ul", { class: "cards" }, shown.workers.map(card)),
   ];
 }
