@@ -1,20 +1,27 @@
-import { DenoKvBackend } from "../../../mod.ts";
-import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
-import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
+import { fileURLToPath } from "node:url";
+import { DenoKvBackend } from "@mcp-jobs/mcp-jobs";
+import { exerciseBackend } from "@mcp-jobs/mcp-jobs/testing";
 
-exerciseBackend("kv", async (needs): Promise<BackendHarness> => {
-  const lease = leaseFor(needs);
+const DOOMED = fileURLToPath(new URL("support/doomed_worker.ts", import.meta.url));
+
+exerciseBackend("kv", async ({ workersDie }) => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-test-" });
-  const path = `${folder}/jobs.kv`;
-  const connect = () => DenoKvBackend.open({ path, lease });
+  const options = { path: `${folder}/jobs.kv`, lease: workersDie ? 900 : 60_000 };
+  const connect = () => DenoKvBackend.open(options);
   const backend = await connect();
-  return {
-    backend,
-    connect,
-    startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ path, lease }, job)),
-    close: async () => {
-      await backend.close();
-      await Deno.remove(folder, { recursive: true });
-    },
+  const startDoomedWorker = (job: string) => {
+    const args = ["run", "--quiet", "--no-check", "--allow-all", DOOMED, JSON.stringify(options), job];
+    const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped" }).spawn();
+    const kill = async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      await child.stdin.close().catch(() => {}); // Its other end is gone.
+    };
+    return Promise.resolve({ kill });
   };
+  const close = async () => {
+    await backend.close();
+    await Deno.remove(folder, { recursive: true });
+  };
+  return { backend, connect, startDoomedWorker, close };
 });

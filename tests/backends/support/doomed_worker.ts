@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { BullMqOptions, DenoKvOptions, PostgresOptions } from "../../../backend.ts";
+import type { BullMqOptions, PostgresOptions } from "../../../backend.ts";
 import type { Backend } from "../../../mod.ts";
 import { doomedJob } from "../../../src/testing/doomed.ts";
 import type { CaseNeeds } from "../../../src/testing/mod.ts";
 import { createWorker } from "../../../src/worker.ts";
 
-type Options = BullMqOptions | DenoKvOptions | PostgresOptions;
+type Options = BullMqOptions | PostgresOptions;
 
 /** The lease for a case of the kit, in ms: short only where it has to notice that a worker is dead. */
 export function leaseFor({ workersDie }: CaseNeeds): number {
@@ -39,10 +39,6 @@ async function open(options: Options): Promise<Backend> {
   if ("url" in options) {
     const { PostgresBackend } = await import("../../../src/backends/postgres/mod.ts");
     return await PostgresBackend.connect(options);
-  }
-  if ("path" in options) {
-    const { DenoKvBackend } = await import("../../../src/backends/kv/mod.ts");
-    return await DenoKvBackend.open(options);
   }
   const { BullMqBackend } = await import("../../../src/backends/bullmq/mod.ts");
   return await BullMqBackend.connect(options);
