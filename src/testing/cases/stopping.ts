@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { BackendError } from "../../errors.ts";
-import { aborted, type Cases, OWNER, whereWorkersDie, within } from "../stage.ts";
+import { aborted, type Cases, type Code, OWNER, whereWorkersDie, within } from "../stage.ts";
 
 export const stopping: Cases = {
   "a worker that stops with grace claims nothing new and finishes its running tasks": async (stage) => {
@@ -208,4 +208,20 @@ export const stopping: Cases = {
     match("message" in outcome ? outcome.message : "", /died 3 times/);
     strictEqual(runs, 0);
   }),
+
+  "a worker that lives keeps a task for longer than its lease, beside another worker": whereWorkersDie(
+    async (stage) => {
+      const jobs: { readonly [name: string]: Code } = { long: (_, { signal }) => aborted(signal), after: () => "done" };
+      for (const backend of [stage.backend, await stage.connect()]) await stage.work(jobs, { backend });
+      // A slow machine can make a live worker count as dead.
+      for (let tries = 0; tries < 10; tries++) {
+        const task = await stage.create({ job: "long" });
+        await stage.running(task);
+        await stage.finished(await stage.create({ job: "after", delay: 3_000 }));
+        const { status, attempt } = await stage.backend.get(task.id, OWNER);
+        if (status === "RUNNING" && attempt === 1) return;
+      }
+      throw new Error("A worker that renews its lease has lost its task ten times.");
+    },
+  ),
 };

@@ -120,5 +120,9 @@ export const steering: Cases = {
     deepStrictEqual(await stage.backend.outcome(newer.id, OWNER), { kind: "value", value: "done" });
     strictEqual((await countsOf(stage.backend, "quick"))?.counts.COMPLETED, 1);
     strictEqual(await countsOf(stage.backend, "fails"), undefined);
+    // More than a store deletes at once.
+    await Promise.all(Array.from({ length: 250 }, () => make("waits")));
+    strictEqual(await operator.purge({ status: "CANCELLED", before: Infinity }), 251);
+    deepStrictEqual((await operator.tasks()).tasks.map(({ id }) => id), [newer.id, live.id]);
   },
 };
