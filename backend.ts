@@ -25,6 +25,7 @@ export type {
 } from "./src/backends/shared/running/runner_store.ts";
 export { StoreBackend } from "./src/backends/shared/store/backend.ts";
 export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
+export { OrderedHub } from "./src/backends/shared/store/ordered_hub.ts";
 export type {
   DeadWorker,
   Entry,
@@ -37,9 +38,17 @@ export type {
   WorkerLease,
 } from "./src/backends/shared/store/store.ts";
 export type { OperatingStore } from "./src/backends/shared/store/operating.ts";
-export type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "./src/operator/primitives.ts";
+export type {
+  FoundTasks,
+  JobPauses,
+  OperatedStore,
+  Purged,
+  PurgedPage,
+  SubmittedTask,
+  TaskCounts,
+  TaskQuery,
+} from "./src/operator/primitives.ts";
 export * from "./src/errors.ts";
-export { listSchedules, pauseSchedule, removeSchedule } from "./src/schedules/operate.ts";
 export { type ErrorPlace, type OnError, reporterOf } from "./src/log/on_error.ts";
 export { aheadOf, isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
@@ -49,3 +58,6 @@ export { createKeyed, ID_LENGTH, type KeyedTasks } from "./src/backends/shared/s
 export { capacityOf, EMPTY_WINDOW, moreOf, type RateWindow, withClaim } from "./src/backends/shared/job_limits.ts";
 export { isParked, NO_TASKS, oldestOf } from "./src/operator/counts.ts";
 export { matches } from "./src/operator/filter.ts";
+export { operatorOf } from "./src/operator/operator.ts";
+export { PAUSED, Pauses } from "./src/operator/pauses.ts";
+export { countCreated, countEnded, measureStart } from "./src/telemetry/metrics.ts";

@@ -7,7 +7,7 @@ import type { DocumentStore } from "../backend.ts";
 import { changeDocument } from "./documents.ts";
 import type { JobPauses } from "./primitives.ts";
 
-/** How the names of these documents begin; the job's name follows. */
+/** How the name of the document begins that says that a job is paused; the name of the job follows. */
 export const PAUSED = "paused:";
 
 /** Reads and changes pauses. */

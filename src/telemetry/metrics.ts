@@ -98,10 +98,10 @@ export function countCreated(job: string): void {
   instruments()?.created(1, ofJob(job));
 }
 
-type EndedTask = Pick<FinishedTask, "job" | "status" | "createdAt" | "finishedAt">;
-
 /** Counts a task whose end this process has stored. */
-export function countEnded({ job, status, createdAt, finishedAt }: EndedTask): void {
+export function countEnded(
+  { job, status, createdAt, finishedAt }: Pick<FinishedTask, "job" | "status" | "createdAt" | "finishedAt">,
+): void {
   const to = instruments();
   if (to === undefined) return;
   const attributes = ofOutcome(job)(status);

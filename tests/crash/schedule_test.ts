@@ -6,7 +6,6 @@
 import { fileURLToPath } from "node:url";
 import { DenoKvBackend } from "../../mod.ts";
 import { lines } from "../../chaos/lines.ts";
-import { listSchedules } from "../../backend.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { until } from "../support/processes.ts";
@@ -54,7 +53,7 @@ Deno.test("each due time of a schedule has one task, however its three servers a
   const random = randomFrom(3);
   await using backend = await DenoKvBackend.open({ path });
   const servers = await Promise.all(Array.from({ length: SERVERS }, () => Server.start(path)));
-  const last = async () => (await listSchedules(backend.documents))[0]?.last?.dueAt ?? 0;
+  const last = async () => (await backend.operator.schedules())[0]?.last?.dueAt ?? 0;
   for (let kill = 0; kill < KILLS; kill++) {
     const [before, victim] = [await last(), kill % SERVERS];
     await until(async () => await last() > before, "another task is created");

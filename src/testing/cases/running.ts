@@ -225,11 +225,9 @@ export const running: Cases = {
   "of the tasks of several jobs, a worker runs the most urgent first": async (stage) => {
     const order: string[] = [];
     const code: Code = ({ name }) => order.push(String(name));
-    const waiting: [string, number][] = [["d", 9], ["b", 2], ["c", 5], ["a", 1]];
+    const waiting = [["second", "d", 9], ["first", "c", 5], ["second", "b", 2], ["first", "a", 1]] as const;
     const tasks: TaskInfo[] = [];
-    for (const [index, [name, priority]] of waiting.entries()) {
-      tasks.push(await stage.create({ job: index % 2 ? "first" : "second", input: { name }, priority }));
-    }
+    for (const [job, name, priority] of waiting) tasks.push(await stage.create({ job, input: { name }, priority }));
     await stage.work({ first: code, second: code }, { concurrency: 1 });
     for (const task of tasks) await stage.finished(task);
     deepStrictEqual(order, ["a", "b", "c", "d"]);

@@ -22,8 +22,9 @@ export interface OperatingStore<E> {
   /** Lists the workers that are alive, and the tasks that each holds. Those of this process may be left out. */
   workers(): Promise<readonly WorkerInfo[]>;
   /**
-   * Called once a pause of a job is stored. Resolves when no claim is under way that may not know of it. Absent: no claim is
-   * made after a pause is stored, or only by this process, which waits for those under way.
+   * Called once a pause of a job is stored, as the document `PAUSED` and the job's name. Resolves when no claim is under way
+   * that may not know of it. Absent: each claim reads in its own transaction that there is no such document, or claims are
+   * made only by this process, which waits for those under way.
    */
   passClaims?(): Promise<void>;
   /** Deletes one page of finished tasks, with all that is stored about them; `cursor` is `next` of the page before. */

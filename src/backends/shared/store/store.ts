@@ -140,7 +140,10 @@ export interface WorkerLease {
   readonly duration: number;
   /** Says that the worker is alive. */
   renew(): Promise<void>;
-  /** Finds the other workers whose lease has run out, and what they held. */
+  /**
+   * Finds the other workers whose lease has run out, and what they hold: also what such a worker, frozen for a while, claims
+   * after it was removed, unless the store refuses that.
+   */
   dead(): Promise<readonly DeadWorker[]>;
   /** Says that the worker is gone. Others take over what it still holds. */
   end(): Promise<void>;

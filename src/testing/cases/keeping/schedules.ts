@@ -8,7 +8,6 @@ import type { Backend } from "../../../backend.ts";
 import { defineJob } from "../../../job.ts";
 import { reporterOf } from "../../../log/on_error.ts";
 import { ToolRegistry } from "../../../registry.ts";
-import { listSchedules, pauseSchedule, removeSchedule } from "../../../schedules/operate.ts";
 import { Scheduler } from "../../../schedules/scheduler.ts";
 import { type Cases, eventually, OWNER, type Stage } from "../../stage.ts";
 
@@ -33,7 +32,7 @@ export const schedules: Cases = {
     await eventually("there are six tasks", async () => await count(stage) >= 6);
     // Those under way are finished, so the document and the tasks agree.
     for (const server of servers) await server[Symbol.asyncDispose]();
-    const [schedule] = await listSchedules(stage.backend.documents);
+    const [schedule] = await stage.backend.operator.schedules();
     const { tasks: [newest] } = await stage.backend.list(OWNER, { limit: 1 });
     strictEqual(schedule?.last?.task, newest?.id);
     const created = await count(stage);
@@ -62,22 +61,22 @@ export const schedules: Cases = {
   },
 
   "a schedule that an operator pauses or removes on another connection creates no more tasks": async (stage) => {
-    const { documents } = await stage.connect();
+    const { operator } = await stage.connect();
     await using _server = serve(stage.backend, "steered");
     await eventually("there is a task", async () => await count(stage) > 0);
-    strictEqual(await pauseSchedule(documents, "steered", true, Date.now()), true);
-    const [paused] = await listSchedules(documents);
+    strictEqual(await operator.pauseSchedule("steered", true), true);
+    const [paused] = await operator.schedules();
     deepStrictEqual([paused?.paused, paused?.nextAt, paused?.input], [true, undefined, { of: "steered" }]);
     const last = paused?.last?.task;
-    strictEqual(await pauseSchedule(documents, "steered", false, Date.now()), true);
-    await eventually("it goes on", async () => (await listSchedules(documents))[0]?.last?.task !== last);
-    strictEqual(await removeSchedule(documents, "steered"), true);
+    strictEqual(await operator.pauseSchedule("steered", false), true);
+    await eventually("it goes on", async () => (await operator.schedules())[0]?.last?.task !== last);
+    strictEqual(await operator.removeSchedule("steered"), true);
     const [removedAt, before] = [Date.now(), await count(stage)];
     await using _other = serve(stage.backend, "other");
-    const other = async () => (await listSchedules(documents))[0];
+    const other = async () => (await operator.schedules())[0];
     await eventually("another one goes on", async () => ((await other())?.last?.dueAt ?? 0) > removedAt + 3 * EVERY_MS);
     const ofOther = Math.ceil(((await other())?.last?.dueAt ?? 0) - removedAt) / EVERY_MS + 1;
     ok(await count(stage) - before <= ofOther + 1); // One may have been under way.
-    deepStrictEqual((await listSchedules(documents)).map(({ name }) => name), ["other"]);
+    deepStrictEqual((await operator.schedules()).map(({ name }) => name), ["other"]);
   },
 };
