@@ -28,6 +28,12 @@ import { RedisWorkers } from "./workers.ts";
 /** How long the key that `check` writes is kept, in ms. */
 const CHECK_TTL_MS = 60_000;
 
+/**
+ * How long a list of connections is used, in ms. Redis takes 2 ms for one of 1,000, and every look at a task that waits
+ * wants to know.
+ */
+const CONNECTIONS_TTL_MS = 1_000;
+
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
 
@@ -48,6 +54,8 @@ export class RedisStore {
   readonly #template: Redis;
   readonly #queues = new Map<string, Queue>();
   readonly #listeners = new Set<(signal: Signal) => void>();
+  /** The names of Redis's connections, and when they were asked for. */
+  #connections: { readonly at: number; readonly names: Promise<readonly string[]> } | undefined;
   #signals: RedisSignals | undefined;
   #reconnected: Promise<void> | undefined;
   #closed = false;
@@ -101,15 +109,14 @@ export class RedisStore {
     await this.#client.set(`${ownPrefix(this.#prefix)}check`, "", "PX", CHECK_TTL_MS);
   }
 
-  /** Whether a worker of this queue is connected. */
+  /** Whether a worker of this queue is connected, or was a second ago. */
   async hasWorker(name: string): Promise<boolean> {
     const backend = (await this.queue(name)).getBackend();
     // A worker's connection is named after the queue in base64, with its own name after ":w:"; in Python without
     // base64.
     const [plain, coded] = [`${this.#prefix}:${name}`, backend.clientName()];
     try {
-      const clients = (await backend.getClientList()).join("\n");
-      const names = clients.matchAll(/ name=(\S*) /g).map(([, client = ""]) => client);
+      const names = await this.#connectionNames();
       return names.some((client) => client === plain || client === coded || client.startsWith(`${coded}:w:`));
     } catch (error) {
       // Some hosts of Redis do not list connections. Answering "no" would be wrong then.
@@ -151,6 +158,21 @@ export class RedisStore {
     this.#closed = true;
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await Promise.all([this.#signals?.close(), closeForGood(this.#client)]);
+  }
+
+  #connectionNames(): Promise<readonly string[]> {
+    const at = performance.now();
+    if (this.#connections === undefined || at - this.#connections.at >= CONNECTIONS_TTL_MS) {
+      const names = this.#listConnections();
+      names.catch(() => this.#connections = undefined); // The looks that wait for it fail, and the next one asks again.
+      this.#connections = { at, names };
+    }
+    return this.#connections.names;
+  }
+
+  async #listConnections(): Promise<readonly string[]> {
+    const list = String(await this.#client.client("LIST"));
+    return Array.from(list.matchAll(/ name=(\S+) /g), ([, name = ""]) => name);
   }
 
   #open(name: string): Queue {

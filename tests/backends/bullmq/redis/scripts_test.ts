@@ -140,6 +140,21 @@ test("if Redis does not list connections, a worker counts as connected", async (
   assertEquals(await backend.hasWorker("job"), true);
 });
 
+test("many looks for workers at a time list the connections of Redis once, whichever queues they are for", async (place) => {
+  const { backend, admin, url } = place;
+  const worker = new Worker("job", null, { connection: { url } });
+  await worker.waitUntilReady();
+  const lists = async () => Number(/cmdstat_client\|list:calls=(\d+)/.exec(await admin.info("commandstats"))?.[1] ?? 0);
+  const jobs = ["job", "other", "third"];
+  for (const job of jobs) await backend.hasWorker(job); // Opens the queues.
+  const before = await lists();
+  const looks = Array.from({ length: 60 }, (_, index) => backend.hasWorker(jobs[index % 3] ?? ""));
+  assertEquals(await Promise.all(looks), looks.map((_, index) => index % 3 === 0));
+  const asked = await lists() - before;
+  assert(asked <= 1, `Redis has listed its connections ${asked} times.`);
+  await worker.close();
+});
+
 test("a task that is less urgent than BullMQ's lowest priority runs last", async (place) => {
   const least = await create(place, { priority: 2 ** 40 });
   const next = await create(place, { priority: 2 ** 20 });
