@@ -224,7 +224,8 @@ function routeOf(name: string, job: Job, queue?: string, jobName: string = job.n
     );
   }
   if (queue === "" || queue.includes(":")) {
-    throw new DefinitionError(`Cannot use the queue ${JSON.stringify(queue)} of ${name}: BullMQ names have no ":".`);
+    const rule = 'it must not be empty, and BullMQ allows no ":" in it';
+    throw new DefinitionError(`Cannot use the queue ${JSON.stringify(queue)} of ${name}: ${rule}.`);
   }
   return { queue, jobName };
 }

@@ -94,6 +94,6 @@ Deno.test("an impossible route is refused: code that would not run, a name that 
   const contract = defineJob({ name: "resize", input: { type: "object" } });
   assertThrows(() => registry.register(withCode, { queue: "images" }), DefinitionError, "has code");
   assertThrows(() => registry.register(contract, { queue: "bull:images" }), DefinitionError, "images");
-  assertThrows(() => registry.register(contract, { queue: "" }), DefinitionError, "queue");
+  assertThrows(() => registry.register(contract, { queue: "" }), DefinitionError, "it must not be empty");
   assertThrows(() => registry.register(contract, { jobName: "resize-image" }), DefinitionError, "queue");
 });
