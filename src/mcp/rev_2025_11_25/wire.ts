@@ -56,7 +56,7 @@ export function createTaskResult(task: TaskInfo, uri: string): { task: WireTask;
       resourceUri: uri,
       ...relatedTask(task.id),
       "io.modelcontextprotocol/model-immediate-response":
-        `Started ${task.job} in the background as task ${task.id}. Its result will stand at ${uri}.`,
+        `Started ${task.job} in the background as task ${task.id}. Its result will be at ${uri}.`,
     },
   };
 }
