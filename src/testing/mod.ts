@@ -19,6 +19,8 @@
  *     "a task that is cancelled after its worker was killed ends as cancelled": "its store lives in one process",
  *     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": "its store lives in one process",
  *     "a task whose worker dies three times fails, and says why": "its store lives in one process",
+ *     "deaths of workers count anew after a recorded step, and the third at one place fails the task, which names the step":
+ *       "its store lives in one process",
  *     "a parked task outlives its worker, which is killed": "its store lives in one process",
  *     "a worker that is killed frees its slots": "its store lives in one process",
  *     "a step that a killed worker has recorded is not run again": "its store lives in one process",

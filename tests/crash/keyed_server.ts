@@ -23,11 +23,11 @@ export const patient: Job = defineJob({ name: "patient", input: schema });
 /** A job that is to run once for each input, and whose calls return a handle at once. */
 const once: Job = defineJob({ name: "once", input: schema, unique: { for: 60_000 } });
 
-/** Opens the store in which the tests' tasks are. */
-export async function open(store: string): Promise<Backend> {
-  if (store.startsWith("redis:")) return await BullMqBackend.connect({ redis: store, lease: 60_000 });
-  if (store.startsWith("postgres")) return await PostgresBackend.connect({ url: store, lease: 60_000 });
-  return await DenoKvBackend.open({ path: store, lease: 60_000 });
+/** Opens the store in which the tests' tasks are. `lease`: after how long a silent worker counts as dead, in ms. */
+export async function open(store: string, lease: number = 60_000): Promise<Backend> {
+  if (store.startsWith("redis:")) return await BullMqBackend.connect({ redis: store, lease });
+  if (store.startsWith("postgres")) return await PostgresBackend.connect({ url: store, lease });
+  return await DenoKvBackend.open({ path: store, lease });
 }
 
 if (import.meta.main) {

@@ -106,6 +106,7 @@ export function newSnapshot(task: NewTask, queue: string, createdAt: number): Sn
     attempts: task.retry.attempts,
     delayed: Boolean(task.delay),
     handBacks: 0,
+    losses: {},
     parks: 0,
     ours: false,
     changes: 0,

@@ -24,9 +24,9 @@ import {
   sleepsUntil,
   STOP_REQUESTED,
   workerDied,
-  workerDiedTooOften,
 } from "../shared/texts.ts";
 import { progressOf } from "./progress.ts";
+import { type StoredLosses, tooManyDeaths } from "./redis/scripts/resuming/losses.ts";
 
 /** The state of a job, in BullMQ's words; `unknown` if the queue has no such job. */
 export type JobState =
@@ -121,6 +121,8 @@ export interface Snapshot {
   readonly ended: number;
   /** How many attempts have ended because their worker died. */
   readonly stalled: number;
+  /** How often it has lost its worker since it came further. */
+  readonly losses: StoredLosses;
   readonly progress?: Json;
   readonly failedReason?: string;
   /** The result, as it stands in the job; only of a completed task whose result was to be read. */
@@ -174,13 +176,13 @@ export function toTask(snapshot: Snapshot): TaskInfo {
 
 /** The outcome of a failed task. */
 export function failureOf(snapshot: Snapshot): Exclude<Outcome, { readonly kind: "value" }> {
-  const { state, stalled, fault, started } = snapshot;
+  const { state, stalled, losses, fault, started } = snapshot;
   const failedReason = reasonOf(snapshot) ?? "The job failed and gave no reason.";
   if (state === "unknown") {
     const message = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
     return { kind: "fault", message };
   }
-  if (diedTooOften(snapshot)) return { kind: "fault", message: workerDiedTooOften(stalled) };
+  if (diedTooOften(snapshot)) return { kind: "fault", message: tooManyDeaths(losses, stalled) };
   if (fault?.run !== started) return { kind: "tool_error", message: failedReason };
   return { kind: "fault", message: failedReason, ...(fault.code !== undefined && { code: fault.code }) };
 }
@@ -284,8 +286,8 @@ function liveOf(snapshot: Snapshot): Live {
 }
 
 /** Why a task that has started before waits again, although no attempt has failed. */
-function whyAgain({ state, started, ended, stalled, handedBack, handBacks, parks }: Snapshot): string {
-  if (handedBack === started) return handedBackText(handBacks, MAX_HAND_BACKS);
+function whyAgain({ state, started, ended, stalled, losses, handedBack, handBacks, parks }: Snapshot): string {
+  if (handedBack === started) return handedBackText(losses.handBacks ?? handBacks, MAX_HAND_BACKS);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
   if (state === "delayed") return "Put off by its worker; runs again when it is due.";
   // A run that a worker of others put back is in none of these counts.

@@ -159,7 +159,7 @@ export class KvStore implements Store<KvEntry> {
     const ends = isFinished(info);
     const inputEnds = ends && "blob" in input ? dropBlob(input.blob, retainedUntil(info)) : [];
     // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
-    const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined);
+    const hasSteps = ends && (before.info.attempt > 0 || before.losses !== undefined);
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
     const logs = lines.length > 0 || ends && info.logged !== undefined;
     const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));

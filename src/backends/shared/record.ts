@@ -4,9 +4,11 @@
  *
  * @module
  */
-import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../../backend.ts";
+import type { Attempt, NewTask, ProgressReport, RecordedStep, RetryPolicy } from "../../backend.ts";
 import type { CancelledTask, Outcome } from "../../task.ts";
+import { stepInfoOf } from "../../steps/log.ts";
 import { cutMessage } from "../../text.ts";
+import { lossesOf } from "./changes/losses.ts";
 import { type Ended, finished, live, next, step, type TaskRecord } from "./changes/task_record.ts";
 import { waiting, type WaitsFor } from "./changes/waiting.ts";
 import { refuseNew } from "./refusals.ts";
@@ -23,14 +25,14 @@ import {
 
 export { logged } from "./changes/log.ts";
 export { answered, asked, askedOf, counted } from "./changes/questions.ts";
-export type { Ended, TaskRecord } from "./changes/task_record.ts";
+export type { Ended, Losses, TaskRecord } from "./changes/task_record.ts";
 export type { WaitsFor } from "./changes/waiting.ts";
 export { refuseCursor, refuseRoute } from "./refusals.ts";
 
-/** A task whose worker dies this often is not tried again: it is likely the cause. */
+/** A task whose worker dies this often at one place is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;
 
-/** A task is handed back at most this often, or a host that restarts its server over and over would repeat the work each time. */
+/** A task is handed back at most this often at one place, or a host that restarts its server over and over would repeat the work each time. */
 export const MAX_HAND_BACKS = 5;
 
 /** The record of a new task. Throws for an owner or a `resultTtl` that no server would give. */
@@ -68,8 +70,8 @@ export function claimed(record: TaskRecord, holder: string, now: number): TaskRe
 }
 
 /** Whether earlier runs of a task that was just claimed may have recorded steps. */
-export function mayHaveSteps({ info, resumes, handBacks }: TaskRecord): boolean {
-  return info.attempt > 1 || resumes === true || handBacks !== undefined;
+export function mayHaveSteps({ info, resumes, losses }: TaskRecord): boolean {
+  return info.attempt > 1 || resumes === true || losses !== undefined;
 }
 
 /** The order of tasks that are ready, smaller first: by priority, and of each those first whose attempt was parked. */
@@ -94,20 +96,26 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
 
 /**
  * A worker that shuts down gives the task back: the attempt does not count. A task that is given back too often fails.
- * `abandoned`: its code may run on.
+ * `abandoned`: its code may run on. `steps`: those that it has recorded.
  */
-export function handedBack(before: TaskRecord, abandoned: boolean, now: number): Ended {
+export function handedBack(
+  before: TaskRecord,
+  abandoned: boolean,
+  steps: readonly RecordedStep[],
+  now: number,
+): Ended {
   const record: TaskRecord = abandoned ? { ...before, abandoned } : before;
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now) };
-  const handBacks = (record.handBacks ?? 0) + 1;
+  const losses = lossesOf(record, steps, "handBacks");
+  const { handBacks } = losses;
   if (handBacks > MAX_HAND_BACKS) return failed(record, { kind: "fault", message: handedBackTooOften(handBacks) }, now);
   const message = handedBackText(handBacks, MAX_HAND_BACKS);
   return {
     record: {
       ...record,
       holder: undefined,
-      handBacks,
+      losses,
       info: next(info, now, { status: "PENDING", attempt: beforeClaim(record), message }),
     },
   };
@@ -123,19 +131,22 @@ export function parked(record: TaskRecord, awaited: WaitsFor, now: number): Ende
   return { record: live(record).stopRequested ? stopped(record, now) : waiting(record, awaited, now) };
 }
 
-/** The worker died. The task runs again, unless too many workers have died while they ran it. */
-export function crashed(record: TaskRecord, now: number): Ended {
+/** The worker died. The task runs again, unless too many workers have died while it came no further. `steps`: those recorded. */
+export function crashed(record: TaskRecord, steps: readonly RecordedStep[], now: number): Ended {
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now, CANCELLED_WITH_WORKER) };
-  const crashes = record.crashes + 1;
-  if (crashes >= MAX_CRASHES) {
-    return failed({ ...record, crashes }, { kind: "fault", message: workerDiedTooOften(crashes) }, now);
+  const [crashes, losses] = [record.crashes + 1, lossesOf(record, steps, "crashes")];
+  if (losses.crashes >= MAX_CRASHES) {
+    const last = steps.at(-1);
+    const message = workerDiedTooOften(losses.crashes, last && stepInfoOf(last).name);
+    return failed({ ...record, crashes, losses }, { kind: "fault", message }, now);
   }
   const message = workerDied(crashes);
   return {
     record: {
       ...record,
       crashes,
+      losses,
       holder: undefined,
       resumes: undefined,
       info: next(info, now, { status: "PENDING", message }),
@@ -189,7 +200,7 @@ export function stopped(record: TaskRecord, now: number, message: string = CANCE
 /** The task was cancelled while no worker ran it, or its worker has not answered in time. */
 export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
   if (record.holder !== undefined) return unconfirmed(record, now);
-  return record.info.attempt === 0 && record.handBacks === undefined
+  return record.info.attempt === 0 && record.losses === undefined
     ? cancelled(record, "never_started", CANCELLED.never_started, now)
     : stopped(record, now);
 }

@@ -32,8 +32,9 @@ export function handedBackText(count: number, most: number): string {
 
 /** The error of a task that was handed back too often. */
 export function handedBackTooOften(count: number): string {
-  return `The workers that ran this task shut down ${count} times before it ended, so it is not tried again. ` +
-    "Give workers a longer `grace`, or run the job in a worker that lives longer than the job takes.";
+  return `The workers that ran this task shut down ${count} times before it ended or recorded a further step, so it is not ` +
+    "tried again. Give workers a longer `grace`, run the job in a worker that lives longer, or divide its work into " +
+    "shorter steps.";
 }
 
 /** The message of a task that sleeps without a worker. */
@@ -46,9 +47,12 @@ export function workerDied(count: number): string {
   return `The worker died while it ran this task, or lost it (${times(count)} so far); waits for the next one.`;
 }
 
-/** The error of a task whose workers died too often. */
-export function workerDiedTooOften(count: number): string {
-  return `The worker died ${times(count)} while it ran this task, or lost it, so it is not tried again.`;
+/** The error of a task whose workers died too often. `step`: the last one that is recorded. */
+export function workerDiedTooOften(count: number, step?: string): string {
+  const place = step === undefined ? "" : `, each time after the step "${step}"`;
+  return `The worker died ${times(count)} while it ran this task, or lost it${place}, so it is not tried again. ` +
+    "Look for the reason in the worker's output and the log of its machine: too little memory, a crash, or code that " +
+    "blocks the process for longer than the lease.";
 }
 
 function times(count: number): string {

@@ -5,6 +5,7 @@
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { BackendError } from "../../errors.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
 import { aborted, type Cases, type Code, OWNER, whereWorkersDie, within } from "../stage.ts";
 
 export const stopping: Cases = {
@@ -87,10 +88,32 @@ export const stopping: Cases = {
     const end = await stage.finished(task);
     deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "fault"]);
     const outcome = await stage.backend.outcome(task.id, OWNER);
-    match("message" in outcome ? outcome.message : "", /shut down 6 times before it ended/);
+    match("message" in outcome ? outcome.message : "", /shut down 6 times before it ended or recorded a further step/);
     await stage.work({ endless: () => runs++, quick: () => "done" });
     await stage.finished(await stage.create({ job: "quick" }));
     strictEqual(runs, 6);
+  },
+
+  "hand-backs count anew after each recorded step, so a task in steps may live through any number of them": async (
+    stage,
+  ) => {
+    const RUNS = 13;
+    let runs = 0;
+    const work: Code = async (_, ctx) => {
+      runs++;
+      for (let part = 1; part <= runs; part += 5) await ctx.step("part", () => part);
+      await ctx.progress(runs / RUNS);
+      return runs === RUNS ? "done" : await aborted(ctx.signal);
+    };
+    const task = await stage.create({ job: "endless" });
+    for (let run = 1; run < RUNS; run++) {
+      const worker = await stage.work({ endless: work });
+      await stage.until(task, `run ${run}`, ({ progress }) => progress === run / RUNS);
+      await worker.close(0);
+    }
+    await stage.work({ endless: work });
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt, runs], ["COMPLETED", 1, RUNS]);
   },
 
   "code that is still running after its worker has stopped cannot end the task for the next worker": async (stage) => {
@@ -205,7 +228,7 @@ export const stopping: Cases = {
     const end = await stage.finished(task);
     deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "fault"]);
     const outcome = await stage.backend.outcome(task.id, OWNER);
-    match("message" in outcome ? outcome.message : "", /died 3 times/);
+    match("message" in outcome ? outcome.message : "", /died 3 times while it ran this task, or lost it, so it/);
     strictEqual(runs, 0);
   }),
 
@@ -224,4 +247,22 @@ export const stopping: Cases = {
       throw new Error("A worker that renews its lease has lost its task ten times.");
     },
   ),
+
+  "deaths of workers count anew after a recorded step, and the third at one place fails the task, which names the step":
+    whereWorkersDie(async (stage) => {
+      const task = await stage.create({ job: "killer", input: { parts: 2 } });
+      // Usually it ends at the fourth death. On a slow machine, more workers may count as dead.
+      let now: TaskInfo = task;
+      while (!isFinished(now) && now.attempt < 10) {
+        const { attempt } = now;
+        const doomed = await stage.startDoomedWorker("killer");
+        now = await stage.until(task, `finished, or running after attempt ${attempt}`, (next) => {
+          return isFinished(next) || next.attempt > attempt && next.message === `attempt ${next.attempt}`;
+        });
+        await doomed.kill();
+      }
+      deepStrictEqual([now.status, "failure" in now && now.failure, now.attempt > 3], ["FAILED", "fault", true]);
+      const outcome = await stage.backend.outcome(task.id, OWNER);
+      match("message" in outcome ? outcome.message : "", /died 3 times .*, each time after the step "part#2", so it/);
+    }),
 };

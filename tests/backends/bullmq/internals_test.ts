@@ -94,6 +94,7 @@ const changes: readonly [script: string, from: string, to: string, missing: stri
     "addBaseMarkerIfNeeded(markerKey)",
     "that sets a marker when it has taken a job",
   ],
+  ["moveStalledJobsToWait", '"stc", 1', '"stc", 2', "that counts how often a job has stalled"],
 ];
 
 for (const [script, from, to, what] of changes) {

@@ -114,7 +114,7 @@ Deno.test("KV: an answer at the moment of a claim is not lost, and the task runs
       assert(taken);
       const asked = await store.change(taken, change.asked(taken.record, [QUESTION], NOW));
       assert(asked);
-      const entry = await store.change(asked, change.crashed(asked.record, NOW).record);
+      const entry = await store.change(asked, change.crashed(asked.record, [], NOW).record);
       assert(entry);
       const answer = () => store.change(entry, change.answered(entry.record, { which: ANSWER }, NOW));
       const claim = await taker(id);

@@ -42,7 +42,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await queue.promote(false);
   const { entries: [claimed, other] } = await queue.ready(2, [], worker.jobs);
   assert(claimed && other);
-  assert(await store.change(claimed, handedBack(claimed.record, false, store.now()).record));
+  assert(await store.change(claimed, handedBack(claimed.record, false, [], store.now()).record));
   const { record, outcome } = settled(other.record, { kind: "value", value: 1 }, store.now(), 0);
   assert(await store.change(other, record, outcome));
   const limits = { concurrency: 2, rateLimit: { max: 2, per: 1_000 } };

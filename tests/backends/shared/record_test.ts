@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "../../../tools/std.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
 import type { NewTask } from "../../../src/backend.ts";
 import {
   answered,
@@ -143,18 +143,18 @@ Deno.test("the pause doubles to its limit, and lies between half and all of it",
 });
 
 Deno.test("a task that is handed back waits again, and the attempt does not count", () => {
-  const { record: { info, holder } } = handedBack(running(), false, 3_000);
+  const { record: { info, holder } } = handedBack(running(), false, [], 3_000);
   assertEquals([info.status, info.attempt, holder], ["PENDING", 0, undefined]);
 });
 
 Deno.test("a task that was handed back five times fails at the sixth, and says why", () => {
   let record = running();
   for (let time = 1; time <= MAX_HAND_BACKS; time++) {
-    const { record: next, outcome } = handedBack(record, false, 3_000);
-    assertEquals([next.info.status, next.handBacks, outcome], ["PENDING", time, undefined]);
+    const { record: next, outcome } = handedBack(record, false, [], 3_000);
+    assertEquals([next.info.status, next.losses?.handBacks, outcome], ["PENDING", time, undefined]);
     record = claimed(next, "next", 4_000);
   }
-  const { record: end, outcome } = handedBack(record, false, 5_000);
+  const { record: end, outcome } = handedBack(record, false, [], 5_000);
   assertEquals(pick(end.info, "status", "failure"), ["FAILED", "fault"]);
   assertEquals(outcome?.kind === "fault" && outcome.message.includes("shut down 6 times"), true);
 });
@@ -162,17 +162,80 @@ Deno.test("a task that was handed back five times fails at the sixth, and says w
 Deno.test("a task whose worker dies waits again, and fails once too many workers have died", () => {
   let record = running();
   for (let death = 1; death < MAX_CRASHES; death++) {
-    const { record: next, outcome } = crashed(record, 3_000);
+    const { record: next, outcome } = crashed(record, [], 3_000);
     assertEquals([next.info.status, next.crashes, next.holder, outcome], ["PENDING", death, undefined, undefined]);
     record = claimed(next, "next", 4_000);
   }
-  const { record: end, outcome } = crashed(record, 5_000);
+  const { record: end, outcome } = crashed(record, [], 5_000);
   assertEquals(pick(end.info, "status", "failure", "attempt"), ["FAILED", "fault", MAX_CRASHES]);
   assert(outcome?.kind === "fault");
   assertEquals(
     outcome.message,
-    "The worker died 3 times while it ran this task, or lost it, so it is not tried again.",
+    "The worker died 3 times while it ran this task, or lost it, so it is not tried again. Look for the reason in the " +
+      "worker's output and the log of its machine: too little memory, a crash, or code that blocks the process for longer " +
+      "than the lease.",
   );
+});
+
+/** The first steps of a job, as they are recorded. */
+const stepsOf = (...names: readonly string[]) =>
+  names.map((name, index) => ({ index, text: JSON.stringify({ name, place: index, value: null }) }));
+
+/** A task whose worker has died once for each of these, with so much recorded. */
+function dyingWith(record: TaskRecord, ...names: readonly (readonly string[])[]) {
+  return names.reduce(
+    ({ record }, recorded) => crashed(claimed(record, "next", 3_000), stepsOf(...recorded), 4_000),
+    { record } as ReturnType<typeof crashed>,
+  );
+}
+
+Deno.test("deaths count anew once a task has recorded a further step, and the fault names the last one", () => {
+  const further = dyingWith(pending(), [], [], ["a"], ["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]);
+  assertEquals([further.record.info.status, further.record.crashes], ["PENDING", 7]);
+  const { record, outcome } = dyingWith(further.record, ["a", "b", "c"]);
+  assertEquals(pick(record.info, "status", "attempt"), ["FAILED", 8]);
+  assert(outcome?.kind === "fault");
+  assertStringIncludes(
+    outcome.message,
+    'died 3 times while it ran this task, or lost it, each time after the step "c"',
+  );
+});
+
+Deno.test("deaths at the first steps of changed code do not count anew until it comes further than at the last death", () => {
+  const forgotten = dyingWith(pending(), ["a", "b"], ["a"], ["a"]);
+  assertEquals(forgotten.record.info.status, "FAILED");
+  assertEquals(dyingWith(pending(), ["a", "b"], ["a"], ["a", "x"]).record.info.status, "PENDING");
+});
+
+Deno.test("deaths count anew once a question of the task was answered, and an attempt that failed changes nothing", () => {
+  const question = { key: "q1", message: "Sure?", schema: { type: "object" } };
+  const twice = dyingWith(asked(running(), [question], 2_500), [], []).record;
+  assertEquals(dyingWith(twice, []).record.info.status, "FAILED");
+  const replied = answered(twice, { q1: { action: "decline" } }, 4_500);
+  assertEquals(dyingWith(replied, [], []).record.info.status, "PENDING");
+  assertEquals(dyingWith(replied, [], [], []).record.info.status, "FAILED");
+  const retrying = settled(claimed(twice, "next", 5_000), lost, 6_000, 1).record;
+  assertEquals(dyingWith(retrying, []).record.info.status, "FAILED");
+});
+
+Deno.test("hand-backs count anew once a task has recorded a further step, and so do deaths before them", () => {
+  let { record } = dyingWith(pending(), [], []);
+  for (let time = 1; time <= 2 * MAX_HAND_BACKS; time++) {
+    const names = Array.from({ length: Math.ceil(time / MAX_HAND_BACKS) }, (_, index) => `step ${index}`);
+    ({ record } = handedBack(claimed(record, "next", 5_000), false, stepsOf(...names), 6_000));
+    assertEquals([record.info.status, record.losses?.crashes], ["PENDING", 0], `hand-back ${time}`);
+  }
+  const { record: end } = handedBack(claimed(record, "next", 7_000), false, stepsOf("step 0", "step 1"), 8_000);
+  assertEquals(end.info.status, "FAILED");
+});
+
+Deno.test("the attempts of a job that fails are counted over all of its steps, and deaths are none of them", () => {
+  const dead = dyingWith(pending(), ["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]).record;
+  let record = dead;
+  for (const status of ["RETRYING", "RETRYING", "FAILED"]) {
+    record = settled(claimed(record, "next", 5_000), lost, 6_000, 1).record;
+    assertEquals(record.info.status, status);
+  }
 });
 
 Deno.test("a cancel says whether the work never started, has stopped, or was only asked to stop", () => {
@@ -196,8 +259,8 @@ Deno.test("a cancellation does not claim that abandoned code has stopped, nor th
     cancelledWith(settled(stopRequested(running(), 3_000), abandoned, 4_000, 0).record)[0],
     "stop_requested",
   );
-  assertEquals(cancelledWith(cancelledNow(handedBack(running(), false, 3_000).record, 4_000))[0], "stopped");
-  assertEquals(cancelledWith(cancelledNow(handedBack(running(), true, 3_000).record, 4_000))[0], "stop_requested");
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), false, [], 3_000).record, 4_000))[0], "stopped");
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), true, [], 3_000).record, 4_000))[0], "stop_requested");
 });
 
 Deno.test("a task that was asked to stop ends as cancelled, however its run ends", () => {
@@ -206,8 +269,8 @@ Deno.test("a task that was asked to stop ends as cancelled, however its run ends
     const { record, outcome } = settled(asked, attempt, 4_000, 0);
     assertEquals([cancelledWith(record)[0], outcome], ["stopped", undefined]);
   }
-  assertEquals(cancelledWith(handedBack(asked, false, 4_000).record)[0], "stopped");
-  const [work, message] = cancelledWith(crashed(asked, 4_000).record);
+  assertEquals(cancelledWith(handedBack(asked, false, [], 4_000).record)[0], "stopped");
+  const [work, message] = cancelledWith(crashed(asked, [], 4_000).record);
   assertEquals([work, message], ["stopped", "The task was cancelled; its worker has died."]);
 });
 
@@ -221,8 +284,8 @@ Deno.test("a finished task refuses every change", () => {
     (record) => claimed(record, "w", 4_000),
     (record) => reported(record, { progress: 1 }, 4_000),
     (record) => settled(record, lost, 4_000, 0),
-    (record) => handedBack(record, false, 4_000).record,
-    (record) => crashed(record, 4_000),
+    (record) => handedBack(record, false, [], 4_000).record,
+    (record) => crashed(record, [], 4_000),
     (record) => stopRequested(record, 4_000),
     (record) => stopped(record, 4_000),
     (record) => cancelledNow(record, 4_000),
@@ -249,16 +312,16 @@ Deno.test("a question makes a running task INPUT_REQUIRED until it is answered",
 });
 
 Deno.test("a question is asked once, however often its worker dies, and its answer is kept", () => {
-  const again = claimed(crashed(asked(running(), [question], 3_000), 4_000).record, "worker-2", 5_000);
+  const again = claimed(crashed(asked(running(), [question], 3_000), [], 4_000).record, "worker-2", 5_000);
   assertEquals(pick(asked(again, [question], 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
-  const early = answered(crashed(asked(running(), [question], 3_000), 4_000).record, { q1: answer }, 4_500);
+  const early = answered(crashed(asked(running(), [question], 3_000), [], 4_000).record, { q1: answer }, 4_500);
   assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
   const late = claimed(early, "worker-2", 5_000);
   assertEquals(asked(late, [question], 6_000), late);
 });
 
 Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {
-  const again = claimed(crashed(running(), 3_000).record, "worker-2", 4_000);
+  const again = claimed(crashed(running(), [], 3_000).record, "worker-2", 4_000);
   const { record } = settled(again, lost, 5_000, 0);
   assertEquals(pick(record.info, "status", "attempt"), ["RETRYING", 2]);
   assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
@@ -281,7 +344,7 @@ Deno.test("a question without an answer in time expires for good, counted from w
   const timed = { ...question, expiresIn: 1_000 };
   const asking = asked(running(), [timed, { ...question, key: "q2" }], 3_000);
   assertEquals(openQuestions(asking.info).map(({ expiresAt }) => expiresAt), [4_000, undefined]);
-  const again = asked(claimed(crashed(asking, 3_100).record, "worker-2", 3_200), [timed], 3_300);
+  const again = asked(claimed(crashed(asking, [], 3_100).record, "worker-2", 3_200), [timed], 3_300);
   assertEquals(openQuestions(again.info)[0]?.expiresAt, 4_000);
   const late = answered(asking, { q1: answer }, 4_000);
   assertEquals([late.info.status, late.answers], ["INPUT_REQUIRED", { q1: { action: "expired" } }]);
@@ -382,8 +445,8 @@ Deno.test("parking counts as no attempt, whatever happens to the run after it", 
   const resumed = claimed(answered(parkedFor(), { q: YES }, 5_000), "worker-2", 6_000);
   const again = (record: TaskRecord) => claimed(record, "worker-3", 9_000).info.attempt;
   assertEquals(again(parked(resumed, { keys: [], until: 8_000 }, 7_000).record), 1);
-  assertEquals(again(handedBack(resumed, false, 7_000).record), 1);
-  assertEquals(again(crashed(resumed, 7_000).record), 2);
+  assertEquals(again(handedBack(resumed, false, [], 7_000).record), 1);
+  assertEquals(again(crashed(resumed, [], 7_000).record), 2);
   assertEquals(again(settled(resumed, lost, 7_000, 1).record), 2);
 });
 

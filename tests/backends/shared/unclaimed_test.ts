@@ -6,12 +6,12 @@ const RETRY = { attempts: 1, delay: 0, maxDelay: 0 };
 const waiting = created({ id: "id-1", job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry: RETRY }, 1_000);
 
 Deno.test("a task whose claim was undone waits as before: it has lost no attempt, and was not handed back", () => {
-  for (const before of [waiting, handedBack(claimed(waiting, "a", 2_000), false, 3_000).record]) {
+  for (const before of [waiting, handedBack(claimed(waiting, "a", 2_000), false, [], 3_000).record]) {
     const { record, outcome } = unclaimed(claimed(before, "b", 4_000), 5_000);
     assertEquals(record.info.status, "PENDING");
-    assertEquals([record.info.attempt, record.handBacks, record.holder, outcome], [
+    assertEquals([record.info.attempt, record.losses, record.holder, outcome], [
       before.info.attempt,
-      before.handBacks,
+      before.losses,
       undefined,
       undefined,
     ]);
@@ -27,7 +27,7 @@ Deno.test("a task whose input could not be read waits for a while", () => {
 Deno.test("a task that was asked to stop and never began is cancelled, and says whether it ever ran", () => {
   const never = unclaimed(stopRequested(claimed(waiting, "a", 2_000), 3_000), 4_000).record.info;
   assertEquals([never.status, "work" in never && never.work], ["CANCELLED", "never_started"]);
-  const ran = crashed(claimed(waiting, "a", 2_000), 3_000).record;
+  const ran = crashed(claimed(waiting, "a", 2_000), [], 3_000).record;
   const again = unclaimed(stopRequested(claimed(ran, "b", 4_000), 5_000), 6_000).record.info;
   assertEquals([again.status, "work" in again && again.work], ["CANCELLED", "stopped"]);
 });

@@ -179,7 +179,7 @@ export class RedisRecords implements KeyStore {
     await this.#markHeld(hold, "abandoned", 1);
   }
 
-  /** Stores that a run is handed back because its worker shuts down. Resolves with how many runs of the task were. */
+  /** Stores that a run is handed back because its worker shuts down. Resolves with how many were at this place. */
   async markHandedBack({ id, run, token }: Hold): Promise<number> {
     return await this.#scripts.run("handBack", id, token, run);
   }

@@ -212,7 +212,8 @@ export class Claims implements RunnerStore {
   }
 
   async handBack(claim: ClaimName, abandoned: boolean): Promise<void> {
-    await this.#end(claim, (record, now) => change.handedBack(record, abandoned, now));
+    const steps = await this.steps(claim);
+    await this.#end(claim, (record, now) => change.handedBack(record, abandoned, steps, now));
   }
 
   /** Writes that this worker holds a task, if the limits of its job allow it. */

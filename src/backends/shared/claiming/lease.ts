@@ -8,7 +8,7 @@ import { BackendError, StoreLost } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { doneWithin, pause } from "../../../waiting.ts";
-import { crashed } from "../record.ts";
+import { crashed, type TaskRecord } from "../record.ts";
 import { Recurring } from "../recurring.ts";
 import type { Store, WorkerLease } from "../store/store.ts";
 import { update } from "../store/update.ts";
@@ -83,9 +83,13 @@ export class Lease implements AsyncDisposable {
 
   /** Takes over a task of a dead worker, even if it changes at the same time, for example by an answer. */
   async #takeOver(deadWorker: string, { id, owner }: Pick<TaskInfo, "id" | "owner">): Promise<void> {
-    await update(this.#store, await this.#store.read(id, owner), (record) => {
-      const holds = !isFinished(record.info) && record.holder === deadWorker;
-      return holds ? crashed(record, this.#store.now()) : { record };
+    const holds = ({ info, holder }: TaskRecord) => !isFinished(info) && holder === deadWorker;
+    const entry = await this.#store.read(id, owner);
+    if (entry === undefined || !holds(entry.record)) return;
+    // The dead worker can record no more, unless it is only slow: then the next death counts anew, which harms nobody.
+    const steps = await this.#store.steps(entry);
+    await update(this.#store, entry, (record) => {
+      return holds(record) ? crashed(record, steps, this.#store.now()) : { record };
     });
   }
 }

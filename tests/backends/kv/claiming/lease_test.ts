@@ -201,7 +201,7 @@ Deno.test("KV: a worker that ends and holds nothing is forgotten", () =>
 Deno.test("KV: a task that a living worker has claimed meanwhile is not taken over as that of a dead one", () =>
   withLeases(async ({ store, clock, start, idle, now }) => {
     const { entry } = await start("dead");
-    const { record } = change.crashed(entry.record, clock.now);
+    const { record } = change.crashed(entry.record, [], clock.now);
     const waiting = await store.change(entry, record);
     assert(waiting);
     assert(await store.change(waiting, change.claimed(record, "other", clock.now)));

@@ -171,7 +171,7 @@ Deno.test("KV: a worker whose task was taken over learns that it has lost it, an
       const [claim] = (await claims.claim(1)).claims;
       assert(claim);
       const entry = await found(store, id);
-      await store.change(entry, crashed(entry.record, Date.now()).record);
+      await store.change(entry, crashed(entry.record, [], Date.now()).record);
       await heir.claim(1);
       const before = await found(store, id);
       await act(claim.task);
@@ -187,7 +187,7 @@ Deno.test("KV: what is to be stored of an earlier claim changes nothing of a lat
     const [first] = (await claims.claim(1)).claims;
     assert(first);
     const entry = await found(store, id);
-    await store.change(entry, crashed(entry.record, Date.now()).record);
+    await store.change(entry, crashed(entry.record, [], Date.now()).record);
     assertEquals((await claims.claim(1)).claims.length, 1);
     const before = await found(store, id);
     await claims.settle(first.task, { kind: "value", value: "late" });

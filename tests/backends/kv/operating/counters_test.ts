@@ -29,7 +29,7 @@ Deno.test("KV: counters count a task once, however it changes and however many c
       (record) => ({ record: change.claimed(record, "worker", now) }),
       (record) => change.settled(record, { kind: "error", message: "no", retry: true }, now, 0),
       (record) => ({ record: change.claimed(record, "worker", now) }),
-      (record) => change.crashed(record, now),
+      (record) => change.crashed(record, [], now),
       (record) => ({ record: change.claimed(record, "worker", now) }),
       (record) => change.settled(record, { kind: "value", value: 1 }, now, 0),
     ];

@@ -97,7 +97,7 @@ Deno.test("a worker that has lost its task, to another one or to a later claim o
     const [claim] = (await claims.claim(1)).claims;
     const held = await store.read(id, OWNER);
     assert(claim && held);
-    const free = await store.change(held, change.crashed(held.record, Date.now()).record);
+    const free = await store.change(held, change.crashed(held.record, [], Date.now()).record);
     assert(free);
     const taken = await store.change(free, change.claimed(free.record, toItself ? worker : "another", Date.now()));
     await write(claims, claim.task);

@@ -1,7 +1,7 @@
 /**
  * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, keep the lists of
- * tasks, pass on to a run what earlier ones have recorded, start no more jobs than their limits allow, and tell of the last
- * one. What is needed of a script is looked up in its text, and checked when the library is loaded.
+ * tasks, pass on to a run what earlier ones have recorded, start no more jobs than their limits allow, tell of the last one,
+ * and count deaths at one place. What is needed of a script is looked up in its text, and checked when the library is loaded.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../../backend.ts";
 import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
+import { COUNT_LOSS } from "./resuming/losses.ts";
 import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
 import { CARRIER, READ_RESUMED } from "./resuming/resumed.ts";
 
@@ -38,6 +39,7 @@ export function checkScripts(scripts: ReadonlyMap<string, string>): void {
   check(MOVING_SCRIPTS, "with the arguments that name its job", (name, lua) => movesOf(name, lua) !== undefined);
   check(CLAIMING_SCRIPTS, "that tells whether its queue is full", (_, lua) => lua.includes(FREE));
   check(CLAIMING_SCRIPTS, "that sets a marker when it has taken a job", (_, lua) => TAKEN.test(lua));
+  check(["moveStalledJobsToWait"], "that counts how often a job has stalled", (_, lua) => lua.includes(STALLS));
 }
 
 /** Makes all scripts that BullMQ will define on a connection follow our rules, and keep the limits of these jobs. */
@@ -47,7 +49,7 @@ export function patchScripts(connection: Redis, limits: Limits = {}): Redis {
     const [plain = ""] = name.split(":");
     return define(name, {
       ...script,
-      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(tellingOfLast(lua), limits)))),
+      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(tellingOfLast(countingLosses(lua)), limits)))),
     });
   };
   return connection;
@@ -147,6 +149,26 @@ local function isFull(activeKey)
   return limits.most and redis.call("LLEN", activeKey) >= limits.most
 end
 ${lua.replaceAll(FREE, "return isFull(activeKey), queueAttributes[3]")}`;
+}
+
+/** How BullMQ's script counts that a job has stalled. */
+const STALLS = 'local stalledCount = rcall("HINCRBY", jobKey, "stc", 1)';
+
+/**
+ * Changes the script of BullMQ that recovers jobs of dead workers so that it compares its limit with the deaths at one place.
+ * BullMQ's own counter goes on: it numbers the attempts. Where ours cannot be read, that counts, so that the job is not lost.
+ */
+function countingLosses(lua: string): string {
+  if (!lua.includes(STALLS)) return lua;
+  return `${COUNT_LOSS}${
+    lua.replace(
+      STALLS,
+      `${STALLS}
+                    local bull, queue = string.match(queueKeyPrefix, "^(.*:)([^:]*):$")
+                    local isCounted, losses = pcall(countLoss, bull, queue, jobId, "crashes")
+                    if isCounted then stalledCount = losses end`,
+    )
+  }`;
 }
 
 /** Where a script finds the prefix of its queue's keys, the id of the job that it moves, and where that goes. */

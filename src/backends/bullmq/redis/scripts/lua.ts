@@ -16,6 +16,7 @@ import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ASK } from "./questions.ts";
 import { READ } from "./read.ts";
 import { ANSWER } from "./resuming/answer.ts";
+import { COUNT_LOSS, LOSSES } from "./resuming/losses.ts";
 import { SET_BACK } from "./set_back.ts";
 
 /** The scripts by name, each with what ARGV holds. */
@@ -123,14 +124,18 @@ if not queue or not isHeld(queue, ARGV[1], ARGV[2]) then return 0 end
 call("HSET", record(ARGV[1]), ARGV[3], ARGV[4])
 return 1`,
 
-  /** ARGV: id, token, run. Counts once that this run was handed back, if it holds the job. Returns how many were. */
-  handBack: `${COMMON}
+  /** ARGV: id, token, run. Counts once that this run was handed back, if it holds the job. Returns how many were at this place. */
+  handBack: `${COMMON}${COUNT_LOSS}
 local r = record(ARGV[1])
-local fields = call("HMGET", r, "queue", "handedBack", "handBacks")
+local fields = call("HMGET", r, "queue", "handedBack")
 if not fields[1] or not isHeld(fields[1], ARGV[1], ARGV[2]) then return 0 end
-if fields[2] == ARGV[3] then return tonumber(fields[3]) end
+if fields[2] == ARGV[3] then
+  return cjson.decode(call("HGET", bull .. fields[1] .. ":" .. ARGV[1], "${LOSSES}") or "{}").handBacks or 0
+end
+local times = countLoss(bull, fields[1], ARGV[1], "handBacks")
 call("HSET", r, "handedBack", ARGV[3])
-return call("HINCRBY", r, "handBacks", 1)`,
+call("HINCRBY", r, "handBacks", 1)
+return times`,
 
   /** ARGV: owner, cursor or "", limit. Returns ids, newest first. */
   list: `${COMMON}

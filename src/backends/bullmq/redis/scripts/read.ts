@@ -6,6 +6,7 @@
 import type { Answer, CancelledTask, Json, Question } from "../../../../task.ts";
 import { type JobState, type Snapshot, STALLED } from "../../snapshot.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
+import { LOSSES, type StoredLosses } from "./resuming/losses.ts";
 import { PARKED } from "./resuming/queue_again.ts";
 
 /** The fields of a record that are read, in this order. */
@@ -54,6 +55,7 @@ const JOB_FIELDS = [
   "timestamp",
   "pb",
   PARKED,
+  LOSSES,
 ] as const;
 
 /** The name of our workers: BullMQ stores in a job the name of the worker that ran it last. */
@@ -203,6 +205,7 @@ export function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Sn
     started: Number(job.ats ?? 0),
     ended: Number(job.atm ?? 0),
     stalled: Number(job.stc ?? 0),
+    losses: parse<StoredLosses & Json>(job[LOSSES] ?? null) ?? {},
     progress: parse(job.progress ?? null), // BullMQ on Node stores "" for `undefined`.
     failedReason: job.failedReason,
     ...(result !== false && { result }),

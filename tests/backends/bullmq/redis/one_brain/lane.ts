@@ -252,9 +252,9 @@ export class Lane {
     const at = (key: string) => this.#prefix + key;
     await this.#client.multi().del(at(`${this.#id}:lock`), at("stalled-check")).sadd(at("stalled"), this.#id).exec();
     await this.#worker.getBackend().moveStalledJobsToWait();
-    const deaths = Number(await this.#client.hget(at(this.#id), "stc"));
+    const fails = await this.#client.hexists(at(this.#id), "defa") === 1;
     const stops = taken ? await this.#store.records.toStop([this.#id]) : [];
-    if (deaths < MAX_CRASHES && stops.length === 0) return;
+    if (!fails && stops.length === 0) return;
     await this.#process(await this.#take(), { kind: "cancelled", abandoned: false });
   }
 }

@@ -57,7 +57,7 @@ export function after(model: Model, event: Event): Model {
     case "settle":
       return ended(model, change.settled(record, event.attempt, now, 1));
     case "hand back":
-      return ended(model, change.handedBack(record, event.abandoned, now));
+      return ended(model, change.handedBack(record, event.abandoned, model.steps, now));
     case "park":
       return ended(model, change.parked(record, event.awaited, now));
     case "record": {
@@ -65,7 +65,7 @@ export function after(model: Model, event: Event): Model {
       return { ...model, steps: [...others, event.step].sort((a, b) => a.index - b.index) };
     }
     case "die":
-      return ended(model, change.crashed(record, now));
+      return ended(model, change.crashed(record, model.steps, now));
     case "report late":
     case "ask late":
     case "record late":

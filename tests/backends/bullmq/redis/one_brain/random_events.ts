@@ -27,6 +27,7 @@ const CONTENT: readonly ContentPart[] = [
   { type: "text", text: "a chart" },
   { type: "image", data: "iVBORw0KGgo=", mimeType: "image/png" },
 ];
+const NAMES = ["pay", 'the "second" step, 世'];
 const KEYS = ["color", "size", "both"];
 const ANSWERS: readonly Answer[] = [{ action: "accept", content: { ok: true } }, { action: "decline" }];
 const HOUR = 3_600_000;
@@ -122,7 +123,13 @@ function event(draw: Draw, kind: Event["kind"]): Event {
     }
     case "record":
     case "record late":
-      return { kind, step: { index: draw.from([0, 1, 10]), text: JSON.stringify(draw.from(VALUES)) } };
+      return {
+        kind,
+        step: {
+          index: draw.from([0, 1, 10]),
+          text: JSON.stringify({ name: draw.from(NAMES), place: 0, value: draw.from(VALUES) }),
+        },
+      };
     case "answer":
       return {
         kind,
