@@ -52,7 +52,10 @@ async function until({ feed }: Place, { id }: { readonly id: string }, status: T
   const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
   const see = (task: TaskInfo) => task.status === status && resolve(task);
   using time = patience();
-  feed.wait(id, OWNER, time.signal, see).then(see, reject);
+  feed.wait(id, OWNER, time.signal, see).then((end) => {
+    see(end);
+    reject(new Error(`The task has ended as ${end.status}: ${end.message}`));
+  }, reject);
   return await promise;
 }
 
