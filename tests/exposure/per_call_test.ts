@@ -144,7 +144,7 @@ Deno.test("an invalid time, one without a time zone or over a year ahead, and a 
   };
   const far = new Date(Date.now() + 366 * 24 * HOUR).toISOString();
   for (
-    const startAt of ["2030-02-30T10:00:00Z", "2030-02-03T10:00:00", "2030-02-03", 7, null, "2030-02-03T25:00:00Z"]
+    const startAt of ["2030-02-30T10:00:00Z", "2030-02-03T10:00:00", "2030-02-03", 7, "2030-02-03T25:00:00Z"]
   ) {
     assertStringIncludes(await refused({ startAt }), "startAt: must be an ISO 8601 date and time with a time zone");
   }
@@ -153,6 +153,12 @@ Deno.test("an invalid time, one without a time zone or over a year ahead, and a 
     assertStringIncludes(await refused({ priority }), "priority: must be a whole number from 0 to 1000");
   }
   assertEquals(it.backend.created, []);
+});
+
+Deno.test("a time and a priority that are null count as left out", async () => {
+  await using it = await stage(new PollingExposureStrategy(), MODES["2025-11-25"]);
+  assertEquals((await it.call("greet_start", { name: "Ann", startAt: null, priority: null })).isError, undefined);
+  assertEquals(it.backend.created.map(({ input }) => input), [{ name: "Ann" }]);
 });
 
 Deno.test("a registration without `perCall` offers neither field, and one with `startAt` only no priority", async () => {
