@@ -25,7 +25,8 @@ import {
 
 export { logged } from "./changes/log.ts";
 export { answered, asked, askedOf, counted } from "./changes/questions.ts";
-export type { Ended, Losses, TaskRecord } from "./changes/task_record.ts";
+export type { Losses } from "./changes/losses.ts";
+export type { Ended, TaskRecord } from "./changes/task_record.ts";
 export type { WaitsFor } from "./changes/waiting.ts";
 export { refuseCursor, refuseRoute } from "./refusals.ts";
 

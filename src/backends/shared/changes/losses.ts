@@ -5,7 +5,10 @@
  * @module
  */
 import type { RecordedStep } from "../../../backend.ts";
-import type { Losses, TaskRecord } from "./task_record.ts";
+import type { TaskRecord } from "./task_record.ts";
+
+/** How often a task has lost its worker at one place. */
+export type Losses = NonNullable<TaskRecord["losses"]>;
 
 const NONE: Losses = { recorded: 0, crashes: 0, handBacks: 0 };
 

@@ -35,23 +35,20 @@ export interface TaskRecord {
   /** How many workers have died while they ran it. */
   readonly crashes: number;
   /** How often it has lost its worker since it came further; absent: it never lost one. */
-  readonly losses?: Losses;
+  readonly losses?: {
+    /** How many steps and answers it had recorded by then. */
+    readonly recorded: number;
+    /** How many workers have died while they ran it. */
+    readonly crashes: number;
+    /** How often a worker has begun it and handed it back, which counts as no attempt. */
+    readonly handBacks: number;
+  };
   /** Some of its code was given up and may still run, so it cannot be said that its work has stopped. */
   readonly abandoned?: true;
   /** Its attempt was parked: the next claim continues that attempt, and comes before tasks that never ran. */
   readonly resumes?: true;
   /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
   readonly answers?: { readonly [key: string]: Answer };
-}
-
-/** How often a task has lost its worker at one place. */
-export interface Losses {
-  /** How many steps and answers it had recorded by then. */
-  readonly recorded: number;
-  /** How many workers have died while they ran it. */
-  readonly crashes: number;
-  /** How often a worker has begun it and handed it back, which counts as no attempt. */
-  readonly handBacks: number;
 }
 
 /** A changed record, with what is stored beside it in the same write. */
