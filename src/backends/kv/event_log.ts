@@ -32,14 +32,16 @@ export class EventLog implements AsyncDisposable {
   readonly #wakeFile: Deno.FsFile;
   readonly #readyFile: Deno.FsFile;
   readonly #watcher: Deno.FsWatcher | undefined;
-  readonly #timer: ReturnType<typeof setInterval>;
   readonly #listener: LogListener;
+  /** The processes beside this one, by their wake files; not known without a watcher. */
+  #others: Set<string> | undefined;
   /** The number of the last event read, by writer. */
   readonly #positions = new Map<string, number>();
   /** Writers whose process has closed. Their positions are kept while their streams have entries. */
   readonly #removed = new Set<string>();
   readonly #woken = new Set<string>();
-  readonly #watching: Promise<void>;
+  #watching: Promise<void> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
   #reading: Promise<void> | undefined;
   #touchAt = Date.now() + TOUCH_MS;
   #closed = false;
@@ -52,9 +54,6 @@ export class EventLog implements AsyncDisposable {
     this.#wakeFile = openOwn(`${folder}/${writer}`);
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = this.#openWatcher();
-    // If it fails, the poll finds the events.
-    this.#watching = this.#watch().catch((error) => this.#failed(error, "watch the wake files of other processes"));
-    this.#timer = setInterval(() => this.#poll(), FALLBACK_POLL_MS);
   }
 
   /** Opens the log beside the KV file. Every later change is reported. */
@@ -67,6 +66,7 @@ export class EventLog implements AsyncDisposable {
       await untilUnlocked(async () => {
         for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
       });
+      await log.#begin();
       return log;
     } catch (error) {
       await log[Symbol.asyncDispose]();
@@ -74,17 +74,13 @@ export class EventLog implements AsyncDisposable {
     }
   }
 
-  /** Tells the other processes that there is something to read, and whether a task may be ready to run. */
+  /**
+   * Tells the other processes that there is something to read, and whether a task may be ready to run. A process that is alone
+   * touches no file: its own watcher would report that to it, at a cost that each commit would pay.
+   */
   wake(ready: boolean): void {
-    if (this.#closed) return;
-    const file = ready ? this.#readyFile : this.#wakeFile;
-    try {
-      file.seekSync(0, Deno.SeekMode.Start);
-      file.writeSync(new Uint8Array(1));
-    } catch (error) {
-      // The others find the events with their next poll.
-      this.#failed(error, "touch the wake file");
-    }
+    if (this.#closed || this.#others?.size === 0) return;
+    this.#touch(ready ? this.#readyFile : this.#wakeFile);
   }
 
   /** Stops reading. */
@@ -99,6 +95,23 @@ export class EventLog implements AsyncDisposable {
     const own = `${this.#folder}/${this.#writer}`;
     // Other processes remove what is left after a day.
     await Promise.allSettled([Deno.remove(own), Deno.remove(`${own}${READY}`)]);
+  }
+
+  /** Starts to read, once it is known from where. What the watcher has reported meanwhile is not lost. */
+  async #begin(): Promise<void> {
+    if (this.#watcher) this.#others = await this.#listOthers();
+    this.#watching = this.#watch().catch((error) => {
+      this.#others = undefined; // From now on the poll finds the events, and newcomers are not noticed.
+      this.#failed(error, "watch the wake files of other processes");
+    });
+    this.#timer = setInterval(() => this.#poll(), FALLBACK_POLL_MS);
+  }
+
+  async #listOthers(): Promise<Set<string>> {
+    const files = await Array.fromAsync(Deno.readDir(this.#folder));
+    const others = new Set(files.map(({ name }) => writerOf(name)));
+    others.delete(this.#writer);
+    return others;
   }
 
   /** A system has a limited number of watchers. Without one, the poll finds the events. */
@@ -119,9 +132,17 @@ export class EventLog implements AsyncDisposable {
   }
 
   #touched(file: string, removed: boolean): void {
-    const writer = file.endsWith(READY) ? file.slice(0, -READY.length) : file;
+    const writer = writerOf(file);
     if (writer === this.#writer) return;
-    if (removed) return void this.#removed.add(writer);
+    if (removed) {
+      this.#others?.delete(writer);
+      this.#removed.add(writer);
+      return;
+    }
+    if (this.#others?.has(writer) === false) {
+      this.#others.add(writer);
+      this.wake(true); // What was written since it has opened the log, while nobody knew of it.
+    }
     this.#woken.add(writer);
     if (file !== writer) this.#listener.ready();
   }
@@ -131,8 +152,18 @@ export class EventLog implements AsyncDisposable {
     if (Date.now() < this.#touchAt) return;
     this.#touchAt = Date.now() + TOUCH_MS;
     // The others read once, and find nothing.
-    this.wake(false);
-    this.wake(true);
+    this.#touch(this.#wakeFile);
+    this.#touch(this.#readyFile);
+  }
+
+  #touch(file: Deno.FsFile): void {
+    try {
+      file.seekSync(0, Deno.SeekMode.Start);
+      file.writeSync(new Uint8Array(1));
+    } catch (error) {
+      // The others find the events with their next poll.
+      this.#failed(error, "touch the wake file");
+    }
   }
 
   /** Reads the streams of the writers whose wake files were touched, or all streams. One read at a time. */
@@ -211,6 +242,11 @@ export interface LogListener extends HubListener {
   check(): void;
   /** Receives errors that no caller receives. */
   readonly onError: OnError;
+}
+
+/** The process to which a wake file belongs. */
+function writerOf(file: string): string {
+  return file.endsWith(READY) ? file.slice(0, -READY.length) : file;
 }
 
 async function removeStale(folder: string): Promise<void> {

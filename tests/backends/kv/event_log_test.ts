@@ -104,3 +104,26 @@ Deno.test("KV: a log that cannot be opened leaves neither a timer nor a file ope
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("KV: a process that is alone touches no wake file, and wakes the next one as soon as it notices it", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  const silent = { event: () => {}, ready: () => {}, check: () => {}, onError: ignored };
+  const sizes = () => ["", ".ready"].map((end) => Deno.statSync(`${path}.wake/alone${end}`).size);
+  try {
+    await using alone = await EventLog.open(kv, "alone", path, silent);
+    alone.wake(false);
+    alone.wake(true);
+    assertEquals(sizes(), [0, 0]);
+    const received: unknown[] = [];
+    await using _other = await EventLog.open(kv, "other", path, { ...silent, event: (one) => received.push(one) });
+    await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
+    await until(() => Promise.resolve(sizes()[1] === 1), "the other process is noticed, and woken");
+    await until(() => Promise.resolve(received.length === 1), "it has read what was stored before");
+    alone.wake(false);
+    assertEquals(sizes(), [1, 1]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
