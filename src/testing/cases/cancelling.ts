@@ -4,6 +4,7 @@
  * @module
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
+import type { Claim } from "../../backend.ts";
 import { TaskFinished } from "../../errors.ts";
 import { type FinishedTask, isFinished } from "../../task.ts";
 import { pause } from "../../waiting.ts";
@@ -231,5 +232,22 @@ export const cancelling: Cases = {
       const { kind } = await second.outcome(task.id, OWNER);
       strictEqual(kind, end.status === "COMPLETED" ? "value" : "fault");
     }
+  },
+
+  "a step that a worker records after its task was cancelled elsewhere is not stored": async (stage) => {
+    const second = await stage.connect();
+    const begun = Promise.withResolvers<Claim>();
+    const gate = Promise.withResolvers<void>();
+    await stage.take("held", async (claim) => {
+      begun.resolve(claim);
+      await gate.promise;
+      return { kind: "value", value: null };
+    });
+    const task = await stage.create({ job: "held" }, second);
+    const claim = await begun.promise;
+    await second.cancel(task.id, OWNER, 0);
+    await claim.record({ index: 0, text: JSON.stringify({ name: "late", value: 1 }) });
+    gate.resolve();
+    deepStrictEqual(await second.operator.steps(task.id), []);
   },
 };

@@ -115,6 +115,19 @@ export const keying: Cases = {
       strictEqual(asked, 2);
     },
 
+  "a start that loses its key to another task before it is stored receives that task, and stores nothing": async (
+    stage,
+  ) => {
+    const { keys } = stage.backend;
+    const other = await stage.create({ job: "keyed" });
+    const takeKey = async () => {
+      strictEqual(await keys.writeKey(OWNER, "a key", await keys.readKey(OWNER, "a key"), other.id), true);
+    };
+    const key = { name: "a key", window: 0 };
+    deepStrictEqual(await stage.create({ job: "keyed", key }, stage.backend, takeKey), other);
+    deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, [other]);
+  },
+
   "a start with a different fingerprint is refused, and stores nothing": async (stage) => {
     const first = await start(stage, { fingerprint: "a" });
     strictEqual((await start(stage, { fingerprint: "a" })).id, first.id);
