@@ -154,19 +154,25 @@ interface Documentation {
   readonly nodes: { readonly [file: string]: { readonly symbols: readonly { readonly name: string }[] } };
 }
 
-Deno.test("docs/design.md names every folder of src/", async () => {
+Deno.test("docs/design.md names the folders of src/, each in its place, and no others", async () => {
   const [, rooms = ""] = /^## Rooms$(.*?)^## /ms.exec(await readFile("docs/design.md")) ?? [];
-  const missing = (await foldersIn("src")).filter((folder) => !new RegExp(`\\s${folder}/`).test(rooms));
-  assertEquals(missing, [], 'Say under "Rooms" what these folders are for.');
+  const named: string[] = [];
+  const place: string[] = [];
+  for (const [, indent = "", name = ""] of rooms.matchAll(/^((?: {2})*)(\w+)\/(?= |$)/gm)) {
+    place.splice(indent.length / 2, Infinity, name);
+    named.push(place.join("/"));
+  }
+  const inSrc = named.filter((path) => path.startsWith("src/"));
+  assertEquals(inSrc.sort(), (await foldersIn("src")).sort(), 'Say under "Rooms" what each folder is for.');
 });
 
-/** The names of all folders below a folder. */
+/** The paths of all folders below a folder. */
 async function foldersIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
+  const paths: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
-    if (isDirectory) names.push(name, ...await foldersIn(`${folder}/${name}`));
+    if (isDirectory) paths.push(`${folder}/${name}`, ...await foldersIn(`${folder}/${name}`));
   }
-  return names;
+  return paths;
 }
 
 Deno.test("the README has at most 300 lines", async () => {
