@@ -301,7 +301,7 @@ Deno.test("a task whose list no server has waits, says so, and runs with the nex
       async () => (await message()).includes("no worker for run_command"),
       "the message says that no worker is running",
     );
-    await assertRejects(() => newer.client.experimental.tasks.cancelTask(id), Error, "cannot be cancelled");
+    await assertRejects(() => newer.client.experimental.tasks.cancelTask(id), Error, "does not offer run_command");
   }
   {
     await using older = await openIn(folder, { wait });
