@@ -32,19 +32,12 @@ export interface KvLeaseOptions extends LeasedWorker {
   readonly onError: OnError;
 }
 
-/** A worker that is late more often than this in a row is busy: then the machine has not slept. */
-const MAX_LATE = 5;
-
 /** The lease of one worker. */
 export class KvLease implements WorkerLease {
   readonly duration: number;
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #options: KvLeaseOptions;
-  /** When this worker last looked for dead ones. */
-  #checkedAt: number;
-  /** How many times in a row this worker was late. */
-  #late = 0;
   /** When the lease of each other worker ends, as last read; outdated once the worker has renewed it. */
   #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
 
@@ -53,7 +46,6 @@ export class KvLease implements WorkerLease {
     this.#kv = kv;
     this.#committer = committer;
     this.#options = options;
-    this.#checkedAt = options.now();
   }
 
   /** Renews the lease, with the tasks held now. Goes to disk before every later write of this process. */
@@ -78,8 +70,6 @@ export class KvLease implements WorkerLease {
   }
 
   async dead(): Promise<readonly DeadWorker[]> {
-    // The machine has slept, or its clock was set: the other workers, too, need a moment to renew their leases.
-    if (this.#isLate()) return await this.renew().then(() => []);
     const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
     const now = this.#options.now();
     const before = this.#ends;
@@ -116,14 +106,6 @@ export class KvLease implements WorkerLease {
     };
     const bytes = 200 + value.held.length * 200;
     await this.#committer.commit({ sets: [{ key: workerKey(name), value }], bytes });
-  }
-
-  /** Whether far more time than half a lease has passed since the last call. */
-  #isLate(): boolean {
-    const passed = this.#options.now() - this.#checkedAt;
-    this.#checkedAt += passed;
-    this.#late = passed < this.duration ? 0 : this.#late + 1;
-    return this.#late > 0 && this.#late <= MAX_LATE;
   }
 }
 

@@ -63,6 +63,7 @@ export function leaseOf(
       await putBackUnknown();
     },
     async dead() {
+      await readClock(); // While the machine slept, this process's own clock may have stood still.
       const dead = await run<{ name: string }>({
         name: "mcp_jobs_dead",
         text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1

@@ -16,6 +16,9 @@ import { update } from "../store/update.ts";
 /** The pause before a worker that could not start tries again, in ms. */
 const RETRY_MS = 500;
 
+/** A worker that is late more often than this in a row is busy: then the machine has not slept. */
+const MAX_LATE = 5;
+
 /** How long to wait for the end of a lease, in ms. */
 const END_MS = 2_000;
 
@@ -28,12 +31,16 @@ export class Lease implements AsyncDisposable {
   readonly #closed = new AbortController();
   readonly #onError: OnError;
   readonly #recurring: readonly Recurring[];
+  /** When this worker last looked for dead ones, and how many times in a row it was late. */
+  #lookedAt: number;
+  #late = 0;
 
   /** Begins to keep it. `renewed` is called with each later renewal. */
   constructor(store: Store, lease: WorkerLease, renewed: () => void, onError: OnError) {
     this.#onError = onError;
     this.#store = store;
     this.#lease = lease;
+    this.#lookedAt = store.now();
     this.ready = this.#begin();
     const { duration } = lease;
     this.#recurring = [
@@ -44,7 +51,10 @@ export class Lease implements AsyncDisposable {
 
   /** Takes over what dead workers have left. */
   async recover(): Promise<void> {
-    for (const { name, tasks, remove } of await this.#lease.dead()) {
+    const dead = await this.#lease.dead();
+    // The machine has slept, its clock was set, or the store was away: the other workers, too, need a moment to renew their leases.
+    if (this.#isLate()) return await this.#lease.renew();
+    for (const { name, tasks, remove } of dead) {
       await Promise.all(tasks.map((task) => this.#takeOver(name, task)));
       await remove();
     }
@@ -79,6 +89,14 @@ export class Lease implements AsyncDisposable {
         signal.throwIfAborted();
       }
     }
+  }
+
+  /** Whether far more time than half a lease has passed since dead workers were last looked for. */
+  #isLate(): boolean {
+    const passed = this.#store.now() - this.#lookedAt;
+    this.#lookedAt += passed;
+    this.#late = passed < this.#lease.duration ? 0 : this.#late + 1;
+    return this.#late > 0 && this.#late <= MAX_LATE;
   }
 
   /** Takes over a task of a dead worker, even if it changes at the same time, for example by an answer. */

@@ -10,10 +10,10 @@ import { PassingTime } from "../../../support/time.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 /** A lease that no timer renews while a test runs. */
-function leaseOf(own: Partial<WorkerLease>): Lease {
+function leaseOf(own: Partial<WorkerLease>, store: MemoryStore = new MemoryStore(new Hub())): Lease {
   const nothing = () => Promise.resolve();
   const lease = { duration: 600_000, renew: nothing, dead: () => Promise.resolve([]), end: nothing, ...own };
-  return new Lease(new MemoryStore(new Hub()), lease, () => {}, ignored);
+  return new Lease(store, lease, () => {}, ignored);
 }
 
 Deno.test("a worker that starts while its store is away is ready once the store is back", async () => {
@@ -79,4 +79,31 @@ Deno.test("a worker that is closed while its lease is being stored takes over no
   stored.resolve();
   await Promise.allSettled([closed, lease.ready]);
   assertEquals(looked, false);
+});
+
+Deno.test("a worker whose store was away for longer than a lease takes over nothing before others could renew theirs", async () => {
+  const clock = { now: 0 };
+  const store = new class extends MemoryStore {
+    override now(): number {
+      return clock.now;
+    }
+  }(new Hub());
+  let isAway = false;
+  const taken: number[] = [];
+  await using lease = leaseOf({
+    dead: () => {
+      if (isAway) return Promise.reject(new BackendError("The store is away."));
+      return Promise.resolve([{ name: "other", tasks: [], remove: async () => void taken.push(clock.now) }]);
+    },
+  }, store);
+  await lease.ready;
+  isAway = true;
+  for (clock.now = 300_000; clock.now <= 900_000; clock.now += 300_000) {
+    await assertRejects(() => lease.recover(), BackendError);
+  }
+  isAway = false;
+  await lease.recover();
+  clock.now += 300_000;
+  await lease.recover();
+  assertEquals(taken, [0, 1_500_000]);
 });
