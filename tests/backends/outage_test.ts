@@ -1,5 +1,5 @@
 import { type Backend, BackendError, createWorker, defineJob, type TaskInfo } from "../../mod.ts";
-import { inTime } from "../../src/backends/bullmq/deadline.ts";
+import { inTime } from "../../src/backends/shared/deadline.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";

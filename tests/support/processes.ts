@@ -21,3 +21,12 @@ export async function until(holds: () => Promise<boolean>, what: string): Promis
     pause = Math.min(pause * PAUSES_MS.growth, PAUSES_MS.most);
   }
 }
+
+/** Stops this process for so many ms, as a machine that sleeps does: it does nothing, and its clock goes on. */
+export function stopFor(ms: number): void {
+  const script = `sleep ${ms / 1_000}; kill -CONT ${Deno.pid}`;
+  // The one that wakes it must not wait for it.
+  const waking = new Deno.Command("sh", { args: ["-c", script], stdin: "null", stdout: "null" }).spawn();
+  waking.unref();
+  Deno.kill(Deno.pid, "SIGSTOP");
+}

@@ -39,7 +39,7 @@ import { Hub } from "../shared/store/hub.ts";
 import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
-import { inTime } from "./deadline.ts";
+import { inTime } from "../shared/deadline.ts";
 import { storesOf } from "./stores.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";

@@ -3,14 +3,16 @@
  *
  * @module
  */
-import type * as pg from "./pg.ts";
+import * as pg from "./pg.ts";
 import { BackendError, JobsError } from "../../errors.ts";
 import { messageOf } from "../../text.ts";
 import { doneWithin } from "../../waiting.ts";
+import { Deadline, inTime } from "../shared/deadline.ts";
 import { parseUrl, placeOf, withSettings } from "./url.ts";
 
-/** How long one attempt to connect may take, in ms. */
+/** How long one attempt to connect may take, and how long a query waits for a connection, in ms. */
 const CONNECT_MS = 1_500;
+const WAIT_MS = 2_000;
 
 /** How long a query may take before its connection counts as lost, in ms. */
 const QUERY_MS = 5_000;
@@ -18,9 +20,6 @@ const QUERY_MS = 5_000;
 /** How long a query waits before a new connection probes the server, and how long the probe may take, in ms. */
 const PATIENCE_MS = 1_000;
 const PROBE_MS = 800;
-
-/** The driver's error for a query that took longer. */
-const SILENCE = "Query read timeout";
 
 /**
  * The codes of statements that were certainly not carried out, so that they are run again: an idle connection was closed
@@ -52,14 +51,15 @@ const SETTINGS = [
 export class Database implements AsyncDisposable {
   /** The schema's name, quoted for SQL. */
   readonly schema: string;
-  readonly #pg: pg.Module;
   readonly #url: string;
+  readonly #Client: pg.Module["Client"];
   readonly #pool: pg.Pool;
   readonly #pooled: boolean;
   /** Whether statements are prepared. */
   #prepares: boolean;
   /** Every open connection, and whether a query is using it. */
   readonly #connections = new Map<pg.Client, boolean>();
+  readonly #waits = new Deadline("timeout exceeded when trying to connect", WAIT_MS);
   #probing: Promise<void> | undefined;
   #closing = false;
   /** How many calls of `run` have not ended. */
@@ -70,18 +70,13 @@ export class Database implements AsyncDisposable {
   #ahead = 0;
 
   private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean, most: number) {
-    this.#pg = module;
     this.#pooled = pooled;
     this.#prepares = !pooled;
     this.#url = url;
     this.schema = module.escapeIdentifier(schema);
-    this.#pool = new module.Pool({
-      ...(pooled ? { connectionString: url } : withSettings(url, SETTINGS)),
-      connectionTimeoutMillis: CONNECT_MS,
-      query_timeout: most,
-      pipeline: !pooled,
-      max,
-    });
+    this.#Client = pg.limited(module, CONNECT_MS, most);
+    const place = pooled ? { connectionString: url } : withSettings(url, SETTINGS);
+    this.#pool = new module.Pool({ ...place, Client: this.#Client, pipeline: !pooled, max });
     // Each query reports its own failure. After an error of an idle connection the next query opens another one.
     this.#pool.on("error", () => {});
     for (const event of ["connect", "acquire"] as const) {
@@ -138,7 +133,7 @@ export class Database implements AsyncDisposable {
     this.#running++;
     try {
       const first = this.#named({ ...query, values });
-      const answer = next ? this.#send<Row>(first, this.#named(next)) : this.#pool.query<Row>(first);
+      const answer = this.#send<Row>(first, next && this.#named(next));
       while (!await doneWithin(answer, PATIENCE_MS)) {
         if (!this.#closing) this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
         await Promise.race([answer, this.#probing ?? answer]);
@@ -146,7 +141,7 @@ export class Database implements AsyncDisposable {
       return (await answer).rows;
     } catch (cause) {
       if (AGAIN.includes(codeOf(cause))) return await this.run(query, values, next);
-      if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
+      if (messageOf(cause) === pg.SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     } finally {
       if (--this.#running === 0) this.#idle?.resolve();
@@ -158,9 +153,9 @@ export class Database implements AsyncDisposable {
     return this.#prepares ? { ...query, name } : query;
   }
 
-  /** Sends two statements on one connection, the second without waiting for the first. Each is a transaction of its own. */
-  async #send<Row>(first: pg.Query, second: pg.Query): Promise<{ readonly rows: readonly Row[] }> {
-    const client = await this.#pool.connect();
+  /** Sends statements on one connection, the second without waiting for the first. Each is a transaction of its own. */
+  async #send<Row>(first: pg.Query, second?: pg.Query): Promise<{ readonly rows: readonly Row[] }> {
+    const client = await this.#connect();
     const lost = () => {}; // Both statements fail as well.
     client.on("error", lost);
     const release = (error?: unknown) => {
@@ -174,25 +169,35 @@ export class Database implements AsyncDisposable {
     try {
       answer = client.query<Row>(first);
       if (this.#pooled) await answer.catch(() => {}); // Its caller gets the error.
-      void Promise.all([answer, client.query(second)]).then(() => release(), release);
+      void Promise.all([answer, second && client.query(second)]).then(() => release(), release);
     } finally {
       stream?.uncork();
     }
     return await answer;
   }
 
+  /** Takes a connection from the pool. */
+  async #connect(): Promise<pg.PoolClient> {
+    const connecting = this.#pool.connect();
+    try {
+      return await this.#waits.wait(connecting);
+    } catch (error) {
+      connecting.then((client) => client.release(), () => {}); // Nobody uses it any more.
+      throw error;
+    }
+  }
+
   /** Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects. */
   async #probe(): Promise<void> {
-    const client = this.client(PROBE_MS);
+    const client = this.client();
     client.on("error", () => {}); // The call fails as well.
     try {
-      await client.connect();
-      await client.query("SELECT 1");
+      await inTime(client.connect().then(() => client.query("SELECT 1")), pg.SILENCE, PROBE_MS);
     } catch (error) {
       // What the server reports has a code, and so has a connection that is refused.
-      if (codeOf(error) === "") [...this.#connections.keys()].forEach(cutOff);
+      if (codeOf(error) === "") [...this.#connections.keys()].forEach(pg.cutOff);
     } finally {
-      cutOff(client);
+      pg.cutOff(client);
     }
   }
 
@@ -201,13 +206,12 @@ export class Database implements AsyncDisposable {
    * each would cost a failed call.
    */
   cutOffIdle(): void {
-    for (const [client, isInUse] of this.#connections) if (!isInUse) cutOff(client);
+    for (const [client, isInUse] of this.#connections) if (!isInUse) pg.cutOff(client);
   }
 
-  /** A connection of its own, not yet open. A query on it may take up to `most` ms. */
-  client(most: number = QUERY_MS): pg.Client {
-    const limits = { connectionTimeoutMillis: Math.min(most, CONNECT_MS), query_timeout: most };
-    return new this.#pg.Client({ connectionString: this.#url, ...limits });
+  /** A connection of its own, not yet open. */
+  client(): pg.Client {
+    return new this.#Client({ connectionString: this.#url });
   }
 
   /** Closes all connections, also those to a server that does not answer: what runs there rejects. */
@@ -217,7 +221,7 @@ export class Database implements AsyncDisposable {
     const closed = Promise.withResolvers<void>();
     this.#pool.on("remove", () => this.#connections.size === 0 && closed.resolve());
     if (this.#connections.size === 0) closed.resolve();
-    if (!await doneWithin(closed.promise, CLOSE_MS)) [...this.#connections.keys()].forEach(cutOff);
+    if (!await doneWithin(closed.promise, CLOSE_MS)) [...this.#connections.keys()].forEach(pg.cutOff);
     await Promise.all([ended, closed.promise, this.#probing]);
     // What waited for a connection gets none, but its timer has to end.
     this.#idle = Promise.withResolvers();
@@ -237,11 +241,6 @@ export function isCut(error: unknown): boolean {
 }
 
 const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$| not queryable$/;
-
-/** Destroys the socket of a connection: a server that does not answer would never close it. */
-export function cutOff(client: pg.Client): void {
-  client.connection?.stream?.destroy();
-}
 
 /** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
 export function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {

@@ -10,9 +10,9 @@
  */
 import { pause, unlessAborted } from "../../waiting.ts";
 import type { OnError } from "../../log/on_error.ts";
-import { cutOff, type Database } from "./database.ts";
+import type { Database } from "./database.ts";
 import { type HubListener, readyJobs } from "../shared/store/hub.ts";
-import type * as pg from "./pg.ts";
+import { type Client, cutOff, type Query } from "./pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
 import { EventNumbers, lastNumbers, MISSING_MS } from "./tables/event_numbers.ts";
 import type { TaskInfo } from "../../task.ts";
@@ -89,7 +89,7 @@ export class EventLog implements AsyncDisposable {
   readonly #ready = new Set<string>();
   #open = true;
   /** The connection that listens, while it does. */
-  #client: pg.Client | undefined;
+  #client: Client | undefined;
 
   private constructor(
     database: Database,
@@ -126,7 +126,7 @@ export class EventLog implements AsyncDisposable {
    * which `jobs` tasks may be ready to run. It includes what was to be notified a little later. It does not wait for the disk,
    * since PostgreSQL commits one notification at a time.
    */
-  notification(jobs: ReadonlySet<string>): pg.Query {
+  notification(jobs: ReadonlySet<string>): Query {
     const payload = [this.#writer, ...this.#ready.union(jobs)].join(" ");
     this.#isDue = false;
     this.#ready.clear();
@@ -208,7 +208,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   /** Listens, and regularly checks that the server still answers and is still the one that tasks are written to. */
-  async #listenOn(client: pg.Client): Promise<void> {
+  async #listenOn(client: Client): Promise<void> {
     await client.connect();
     await client.query(`LISTEN ${this.#channel}`);
     this.#client = client;

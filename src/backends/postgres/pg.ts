@@ -5,6 +5,7 @@
  */
 
 import type { Duplex } from "node:stream";
+import { Deadline } from "../shared/deadline.ts";
 
 /** A query; with a name, each connection prepares it once. */
 export interface Query {
@@ -45,13 +46,54 @@ export interface Pool {
 /** How to connect. */
 export interface Config {
   readonly connectionString: string;
-  readonly connectionTimeoutMillis?: number;
-  readonly query_timeout?: number;
   readonly max?: number;
+  /** The class of a pool's connections. */
+  readonly Client?: Module["Client"];
   /** Whether a query is sent before the previous one is answered. */
   readonly pipeline?: boolean;
   /** Settings of the session, as `-c name=value`. */
   readonly options?: string;
+}
+
+/**
+ * The driver's class of connections, with limits: how long an attempt to connect may take, and a query, in ms; 0 for no limit.
+ * What takes longer rejects, and its connection is closed. The driver's own limits would take a pause of this process for a
+ * silent server.
+ */
+export function limited({ Client }: Module, connect: number, query: number): Module["Client"] {
+  const connects = new Deadline("Connection terminated due to connection timeout", connect);
+  const queries = query > 0 ? new Deadline(SILENCE, query) : undefined;
+  return class extends Client {
+    override async connect(done?: (error?: unknown) => void): Promise<void> {
+      // An attempt that `end` interrupts is never settled by the driver.
+      const ended = new Promise<never>((_, reject) => this.on("end", () => reject(new Error("Connection terminated"))));
+      const connecting = this.#within(connects, Promise.race([super.connect(), ended]));
+      if (done) await connecting.then(() => done(), done); // The pool calls it so.
+      else await connecting;
+    }
+
+    override query<Row>(query: string | Query): Promise<{ readonly rows: Row[] }> {
+      return this.#within(queries, super.query<Row>(query));
+    }
+
+    async #within<T>(limit: Deadline | undefined, act: Promise<T>): Promise<T> {
+      if (limit === undefined) return await act;
+      const { promise: late, reject } = Promise.withResolvers<never>();
+      const end = limit.begin((error) => {
+        reject(error);
+        cutOff(this);
+      });
+      return await Promise.race([act, late]).finally(end);
+    }
+  };
+}
+
+/** The error of a query that took longer. */
+export const SILENCE = "Query read timeout";
+
+/** Destroys the socket of a connection: a server that does not answer would never close it. */
+export function cutOff(client: Client): void {
+  client.connection?.stream?.destroy();
 }
 
 /** What the package exports. */

@@ -4,11 +4,13 @@
  *
  * @module
  */
+import { Deadline } from "./deadline.ts";
 
 interface Call<In, Out> {
   readonly input: In;
   readonly size: number;
-  readonly since: number;
+  /** Ends the limit of its wait. */
+  begins?: () => void;
   readonly resolve: (output: Out) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -48,13 +50,14 @@ class Batches<In, Out> {
   readonly #max: number;
   readonly #options: Required<BatchOptions>;
   readonly #sizeOf: (input: In) => number;
-  readonly #waiting: Call<In, Out>[] = [];
-  #starting = false;
+  readonly #waiting = new Set<Call<In, Out>>();
+  /** Those of this tick. */
+  readonly #arrived: Call<In, Out>[] = [];
+  readonly #turn: Deadline | undefined;
   #underWay = 0;
   #sizeUnderWay = 0;
   /** Set while a batch that was given up is not answered; resolves when it is, or is known to be lost. */
   #silence: Promise<void> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     many: (inputs: readonly In[]) => Promise<readonly Out[]>,
@@ -65,6 +68,8 @@ class Batches<In, Out> {
     this.#many = many;
     this.#max = max;
     const defaults = { atOnce: 1, enough: max, maxSize: Infinity, queueTimeout: Infinity, isFatal: () => false };
+    const { queueTimeout: ms } = options;
+    if (ms) this.#turn = new Deadline(`it is busy, and this was not sent to it within ${ms} ms; try again later`, ms);
     this.#options = { ...defaults, inTime: (answer) => answer, ...options };
     this.#sizeOf = sizeOf;
   }
@@ -77,38 +82,53 @@ class Batches<In, Out> {
 
   #queue(input: In): Promise<Out> {
     return new Promise<Out>((resolve, reject) => {
-      const size = this.#sizeOf(input);
-      this.#waiting.push({ input, size, since: performance.now(), resolve, reject });
-      if (this.#starting) return;
-      this.#starting = true;
+      const call: Call<In, Out> = { input, size: this.#sizeOf(input), resolve, reject };
+      this.#waiting.add(call);
+      if (this.#arrived.push(call) > 1) return;
       // Calls of the same tick join the batch.
       queueMicrotask(() => {
-        this.#starting = false;
+        const arrived = this.#arrived.splice(0);
         this.#send();
+        for (const call of arrived) if (this.#waiting.has(call)) this.#limit(call);
       });
     });
   }
 
+  /** Refuses a call if its turn does not come in time. */
+  #limit(call: Call<In, Out>): void {
+    call.begins = this.#turn?.begin((error) => {
+      this.#leave(call);
+      call.reject(error);
+    });
+  }
+
+  /** A call no longer waits for its turn. */
+  #leave(call: Call<In, Out>): void {
+    this.#waiting.delete(call);
+    call.begins?.();
+  }
+
   #send(): void {
-    while (this.#waiting.length > 0 && !this.#silence) {
+    while (this.#waiting.size > 0 && !this.#silence) {
       const { atOnce, enough } = this.#options;
-      const goes = this.#underWay === 0 || this.#underWay < atOnce && this.#waiting.length >= enough;
+      const goes = this.#underWay === 0 || this.#underWay < atOnce && this.#waiting.size >= enough;
       const batch = goes ? this.#take() : [];
       if (batch.length === 0) break;
       void this.#run(batch);
     }
-    this.#watch();
   }
 
   /** The calls of the next batch; none while too much is under way. */
   #take(): readonly Call<In, Out>[] {
-    let [count, size] = [0, this.#sizeUnderWay];
+    const batch: Call<In, Out>[] = [];
+    let size = this.#sizeUnderWay;
     for (const call of this.#waiting) {
-      if (count === this.#max || size > 0 && size + call.size > this.#options.maxSize) break;
-      count++;
+      if (batch.length === this.#max || size > 0 && size + call.size > this.#options.maxSize) break;
+      this.#leave(call);
+      batch.push(call);
       size += call.size;
     }
-    return this.#waiting.splice(0, count);
+    return batch;
   }
 
   async #run(batch: readonly Call<In, Out>[]): Promise<void> {
@@ -137,33 +157,13 @@ class Batches<In, Out> {
       if (over) return;
       this.#silence ??= ended;
       this.#rejectWaiting(error);
-      this.#watch();
     }
   }
 
   #rejectWaiting(error: unknown): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
-  }
-
-  /** One timer for all waiting calls; none while there are none. */
-  #watch(): void {
-    const [first] = this.#waiting;
-    if (first !== undefined && this.#timer !== undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (first === undefined || this.#options.queueTimeout === Infinity) return;
-    const left = first.since + this.#options.queueTimeout - performance.now();
-    this.#timer = setTimeout(() => this.#refuse(), Math.max(0, left));
-  }
-
-  /** Refuses the calls that have waited too long. */
-  #refuse(): void {
-    this.#timer = undefined;
-    const { queueTimeout } = this.#options;
-    const end = performance.now() - queueTimeout;
-    const count = this.#waiting.findIndex(({ since }) => since > end);
-    const error = new Error(`it is busy, and this was not sent to it within ${queueTimeout} ms; try again later`);
-    for (const { reject } of this.#waiting.splice(0, count < 0 ? this.#waiting.length : count)) reject(error);
-    this.#watch();
+    for (const call of this.#waiting) {
+      this.#leave(call);
+      call.reject(error);
+    }
   }
 }

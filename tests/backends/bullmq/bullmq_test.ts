@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob, type JobContext } from "../../../mod.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { inTime } from "../../../src/backends/bullmq/deadline.ts";
+import { inTime } from "../../../src/backends/shared/deadline.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noRedis, RedisServer } from "../../../tools/redis_server.ts";

@@ -7,7 +7,7 @@ import type { Redis, RedisOptions } from "ioredis";
 import { BackendError, DefinitionError } from "../../../errors.ts";
 import { writeLine } from "../../../log/stderr.ts";
 import { messageOf } from "../../../text.ts";
-import { inTime } from "../deadline.ts";
+import { inTime } from "../../shared/deadline.ts";
 import { closable, closeForGood, type RedisClass, writesTogether } from "../internals.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { probe } from "./probe.ts";

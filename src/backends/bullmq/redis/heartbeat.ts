@@ -6,7 +6,7 @@
  * @module
  */
 import type { Redis } from "ioredis";
-import { inTime } from "../deadline.ts";
+import { inTime } from "../../shared/deadline.ts";
 import { socketOf } from "../internals.ts";
 
 /** How often a connection is checked, and how long its answer may take, both in ms. */

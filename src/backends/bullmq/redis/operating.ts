@@ -15,7 +15,7 @@ import type {
   TaskQuery,
 } from "../../../operator/primitives.ts";
 import { isFinished, type TaskStatus } from "../../../task.ts";
-import type { Deadline } from "../deadline.ts";
+import type { Deadline } from "../../shared/deadline.ts";
 import { holderOf } from "../internals.ts";
 import { submittedFrom } from "../new_task.ts";
 import { hasExpired, type Snapshot, toTask } from "../snapshot.ts";

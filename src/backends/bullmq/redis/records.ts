@@ -9,7 +9,7 @@ import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backen
 import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type Json, KEY_TTL_MS, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { batched, type BatchOptions } from "../../shared/batch.ts";
-import type { Deadline } from "../deadline.ts";
+import type { Deadline } from "../../shared/deadline.ts";
 import { addJobTo } from "../internals.ts";
 import { ownPrefix } from "./keys.ts";
 import { fromStored, toStored, withoutRecord } from "../result.ts";

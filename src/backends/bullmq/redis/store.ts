@@ -10,7 +10,7 @@ import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../backend.ts";
 import { CALL_A_LISTENER, guarded, type OnError } from "../../../log/on_error.ts";
-import { type Deadline, redisDeadline } from "../deadline.ts";
+import { Deadline } from "../../shared/deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect, waitingTemplate } from "./connection.ts";
 import { RedisDocuments } from "./documents.ts";
@@ -34,6 +34,9 @@ const CHECK_TTL_MS = 60_000;
  */
 const CONNECTIONS_TTL_MS = 1_000;
 
+/** How long Redis has to answer, in ms. */
+const ANSWER_MS = 1_200;
+
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
 
@@ -47,7 +50,7 @@ export class RedisStore {
   readonly streams: RedisStreams;
   readonly documents: RedisDocuments;
   /** How long an answer of Redis may take. */
-  readonly deadline: Deadline = redisDeadline();
+  readonly deadline: Deadline = new Deadline("it has not answered in time", ANSWER_MS);
   readonly #prefix: string;
   readonly #onError: OnError;
   readonly #client: Redis;

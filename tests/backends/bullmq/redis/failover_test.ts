@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
-import { inTime } from "../../../../src/backends/bullmq/deadline.ts";
+import { inTime } from "../../../../src/backends/shared/deadline.ts";
 import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { transactionsOn } from "../../../../src/backends/bullmq/redis/transaction.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";

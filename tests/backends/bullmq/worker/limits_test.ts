@@ -7,7 +7,7 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import type { JobLimits } from "../../../../backend.ts";
 import { BullMqBackend, createWorker, defineJob, type Worker } from "../../../../mod.ts";
-import { inTime } from "../../../../src/backends/bullmq/deadline.ts";
+import { inTime } from "../../../../src/backends/shared/deadline.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { unlessAborted } from "../../../../src/waiting.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";

@@ -1,5 +1,5 @@
 /**
- * Waits for answers with a deadline.
+ * Waits for another process, with a time limit that leaves out what this process slept through.
  *
  * @module
  */
@@ -7,10 +7,7 @@
 /** How often the time that has passed is counted, in ms. */
 const TICK_MS = 50;
 
-/** How long Redis has to answer, in ms. */
-const ANSWER_MS = 1_200;
-
-/** What a slow line to Redis carries at least, in UTF-16 units per ms: a large input has that much more time. */
+/** What a slow line to a store carries at least, in UTF-16 units per ms: a large input has that much more time. */
 const SLOWEST = 5_000;
 
 interface Waiting {
@@ -21,7 +18,8 @@ interface Waiting {
 /**
  * Waits for answers that all have the same time and come in order: an answer behind a large one has that one's time as
  * well. One timer serves all, because one for each call would be expensive. It counts no more than its own interval,
- * however late it is: while this process or its machine stands still, it handles no answer, and Redis may give none.
+ * however late it is: while this process or its machine stands still, it handles no answer, and the other side may give
+ * none.
  */
 export class Deadline {
   readonly #message: string;
@@ -42,16 +40,24 @@ export class Deadline {
   /** Waits for the answer to a request of this size; rejects if it is late. */
   async wait<T>(answer: Promise<T>, size = 0): Promise<T> {
     const { promise: givenUp, reject } = Promise.withResolvers<never>();
-    this.#last = Math.max(this.#counted + this.#ms + size / SLOWEST, this.#last);
-    const waiting = { until: this.#last, giveUp: () => reject(new Error(this.#message)) };
-    this.#waiting.add(waiting);
-    this.#timer ??= setTimeout(() => this.#tick(), TICK_MS);
+    const end = this.begin(reject, size);
     try {
       return await Promise.race([answer, givenUp]);
     } finally {
+      end();
+    }
+  }
+
+  /** Calls `giveUp` with the error once the time for a request of this size is up, unless the wait was ended before. */
+  begin(giveUp: (error: Error) => void, size = 0): () => void {
+    this.#last = Math.max(this.#counted + this.#ms + size / SLOWEST, this.#last);
+    const waiting = { until: this.#last, giveUp: () => giveUp(new Error(this.#message)) };
+    this.#waiting.add(waiting);
+    this.#timer ??= setTimeout(() => this.#tick(), TICK_MS);
+    return () => {
       this.#waiting.delete(waiting);
       if (this.#waiting.size === 0) this.#stop();
-    }
+    };
   }
 
   /** This tick is counted last, so that an answer that arrived before it is handled before its time is up. */
@@ -70,11 +76,6 @@ export class Deadline {
     this.#counted = 0;
     this.#last = 0;
   }
-}
-
-/** The deadline for Redis's answers. */
-export function redisDeadline(): Deadline {
-  return new Deadline("it has not answered in time", ANSWER_MS);
 }
 
 /** Waits for one answer; rejects with `message` if it takes longer than `ms`. */

@@ -1,4 +1,4 @@
-import { Deadline } from "../../../src/backends/bullmq/deadline.ts";
+import { Deadline } from "../../../src/backends/shared/deadline.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 
 const never = new Promise<never>(() => {});
