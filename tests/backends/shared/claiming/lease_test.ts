@@ -93,7 +93,7 @@ Deno.test("a worker whose store was away for longer than a lease takes over noth
   await using lease = leaseOf({
     dead: () => {
       if (isAway) return Promise.reject(new BackendError("The store is away."));
-      return Promise.resolve([{ name: "other", tasks: [], remove: async () => void taken.push(clock.now) }]);
+      return Promise.resolve([{ name: "other", tasks: [], remove: () => Promise.resolve(void taken.push(clock.now)) }]);
     },
   }, store);
   await lease.ready;
