@@ -8,7 +8,7 @@ const INTERRUPTED: readonly TaskStatus[] = ["PENDING", "RETRYING"];
 export class RecoveryWatch implements Disposable {
   /** The longest recovery so far, in ms. */
   slowest = 0;
-  readonly #running = new Map<string, { attempt: number; killedAt?: number }>();
+  readonly #running = new Map<string, { attempt: number; interrupted?: boolean; killedAt?: number }>();
   readonly #kills = new Map<string, number>();
   readonly #stop: () => void;
 
@@ -23,18 +23,19 @@ export class RecoveryWatch implements Disposable {
         }
         if (before?.attempt !== attempt) this.#running.set(id, { attempt });
       } else if (!INTERRUPTED.includes(status)) this.#running.delete(id);
+      else if (before) before.interrupted = true;
     });
   }
 
   /** A worker was killed: each task that runs now may have been one of its tasks. */
   killed(): void {
     for (const [id, task] of this.#running) {
+      if (task.killedAt === undefined && !task.interrupted) this.#kills.set(id, this.killsOf(id) + 1);
       task.killedAt ??= Date.now();
-      this.#kills.set(id, this.killsOf(id) + 1);
     }
   }
 
-  /** How many workers were killed while a task ran, or waited to run again. */
+  /** In how many of its attempts a task ran while a worker was killed. */
   killsOf(id: string): number {
     return this.#kills.get(id) ?? 0;
   }
