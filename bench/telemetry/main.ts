@@ -8,18 +8,9 @@ import { Place } from "../../tools/place.ts";
 import { percentile } from "../measure.ts";
 import { type Process, withProcess } from "../process.ts";
 import { callTool } from "./calls.ts";
+import { REPLACED } from "./none.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-
-/** What stands for nothing in the first process. */
-const TELEMETRY = [
-  "src/telemetry/spans.ts",
-  "src/telemetry/task_spans.ts",
-  "src/telemetry/metrics.ts",
-  "src/telemetry/gauges.ts",
-  "src/mcp/tools/call_span.ts",
-  "src/mcp/messages/sent_span.ts",
-];
 
 /** The first rounds warm up. */
 const WARM_UP = 3;
@@ -130,6 +121,6 @@ async function importsWithoutTelemetry(): Promise<string> {
   );
   // In an import map of its own, the parts of a package need an entry.
   const parts = Object.entries(imports).map(([name, to]) => [`${name}/`, `${to.replace(/^(npm|jsr):/, "$1:/")}/`]);
-  const none = TELEMETRY.map((file) => [new URL(file, ROOT).href, new URL("bench/telemetry/none.ts", ROOT).href]);
+  const none = REPLACED.map((file) => [new URL(file, ROOT).href, new URL("bench/telemetry/none.ts", ROOT).href]);
   return JSON.stringify({ imports: { ...imports, ...Object.fromEntries([...parts, ...none]) } });
 }

@@ -5,6 +5,16 @@
  */
 // deno-lint-ignore-file explicit-module-boundary-types -- no code is checked against it
 
+/** The files that this one replaces. */
+export const REPLACED: readonly string[] = [
+  "src/telemetry/spans.ts",
+  "src/telemetry/task_spans.ts",
+  "src/telemetry/metrics.ts",
+  "src/telemetry/gauges.ts",
+  "src/mcp/tools/call_span.ts",
+  "src/mcp/messages/sent_span.ts",
+];
+
 const SPAN = { isRecording: () => false, setAttribute() {} };
 const nothing = () => undefined;
 const run = <T>(_: unknown, act: () => T): T => act();
@@ -15,6 +25,7 @@ export const activeTrace = nothing;
 export const isTraced = () => false;
 export const markFailed = nothing;
 export const errorTypeOf = () => "";
+export const failureOf = () => ({});
 export const rpcCodeOf = nothing;
 
 export const inSendSpan = <T>(_: unknown, create: (trace: undefined) => T): T => create(undefined);
@@ -32,7 +43,7 @@ export const measureStart = nothing;
 export const measured = nothing;
 export const observe = nothing;
 
-export const inCallSpan = <T>(_: unknown, __: unknown, ___: unknown, act: () => T): T => act();
+export const inCallSpan = <T>(_: unknown, __: unknown, ___: unknown, ____: unknown, act: () => T): T => act();
 export const traceOf = nothing;
 export const traceOfMeta = nothing;
 export const inSentSpan = <M, T>(message: M, send: (message: M) => T): T => send(message);
