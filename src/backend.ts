@@ -160,9 +160,9 @@ export interface Backend extends AsyncDisposable {
   /** Whether a worker for this job is alive now; with a `route`, one of the queue that it names. */
   hasWorker(job: string, route?: Route): Promise<boolean>;
   /**
-   * Subscribes to the changes of every task, made by this process or any other. Those of one task come in the order of their
-   * revisions, and none twice. A state that another one has replaced at once may be skipped; the end is not. Returns a function that unsubscribes. A listener must not throw, since no caller could
-   * receive its error.
+   * Subscribes to the changes of every task, made by this process or any other. Those of one task come in the order of
+   * their revisions, and none twice. A state that another one has replaced at once may be skipped; the end is not. Returns
+   * a function that unsubscribes. A listener must not throw, since no caller could receive its error.
    */
   watch(listener: (event: TaskEvent) => void): () => void;
   /** Whether it puts tasks into queues of others, as `NewTask.route` says. Otherwise a server refuses to register such jobs. */

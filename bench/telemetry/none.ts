@@ -23,8 +23,6 @@ export const inSpan = <T>(_: unknown, act: (span: typeof SPAN) => T): T => act(S
 export const inThisContext = <T>(act: T): T => act;
 export const activeTrace = nothing;
 export const isTraced = () => false;
-export const markFailed = nothing;
-export const errorTypeOf = () => "";
 export const failureOf = () => ({});
 export const rpcCodeOf = nothing;
 

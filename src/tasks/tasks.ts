@@ -179,7 +179,7 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Refuses to cancel a task of a job that does not allow it, or is not offered: writes the audit log, returns the reason. */
+  /** Refuses to cancel a task whose job does not allow it, or is not offered: writes the audit log, returns the reason. */
   refuseCancel({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): string {
     const reason = this.#offered.has(job)
       ? `Tasks of ${job} cannot be cancelled.`

@@ -26,6 +26,15 @@ const OF_REQUESTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 
 /** As OpenTelemetry's conventions for messaging have them. */
 const OF_MESSAGES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+/** The attributes of the metrics of stored and running tasks. */
+const OF_TASKS = [
+  "messaging.system",
+  "messaging.operation.name",
+  "messaging.operation.type",
+  "messaging.destination.name",
+  "error.type",
+] as const;
+
 /** Every metric that counts or measures events as they happen, by what happens. */
 export const EVENTS = {
   created: {
@@ -100,13 +109,7 @@ export const EVENTS = {
     kind: "histogram",
     unit: "s",
     description: "Duration of storing a task",
-    attributes: [
-      "messaging.system",
-      "messaging.operation.name",
-      "messaging.operation.type",
-      "messaging.destination.name",
-      "error.type",
-    ],
+    attributes: OF_TASKS,
     boundaries: OF_MESSAGES,
   },
   process: {
@@ -114,13 +117,7 @@ export const EVENTS = {
     kind: "histogram",
     unit: "s",
     description: "Duration of the runs of tasks",
-    attributes: [
-      "messaging.system",
-      "messaging.operation.name",
-      "messaging.operation.type",
-      "messaging.destination.name",
-      "error.type",
-    ],
+    attributes: OF_TASKS,
     boundaries: OF_JOBS,
   },
 } as const satisfies { readonly [event: string]: Metric };

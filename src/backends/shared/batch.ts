@@ -10,7 +10,7 @@ interface Call<In, Out> {
   readonly input: In;
   readonly size: number;
   /** Ends the limit of its wait. */
-  begins?: () => void;
+  endLimit?: () => void;
   readonly resolve: (output: Out) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -96,7 +96,7 @@ class Batches<In, Out> {
 
   /** Refuses a call if its turn does not come in time. */
   #limit(call: Call<In, Out>): void {
-    call.begins = this.#turn?.begin((error) => {
+    call.endLimit = this.#turn?.begin((error) => {
       this.#leave(call);
       call.reject(error);
     });
@@ -105,7 +105,7 @@ class Batches<In, Out> {
   /** A call no longer waits for its turn. */
   #leave(call: Call<In, Out>): void {
     this.#waiting.delete(call);
-    call.begins?.();
+    call.endLimit?.();
   }
 
   #send(): void {

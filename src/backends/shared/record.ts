@@ -33,7 +33,10 @@ export { refuseCursor, refuseRoute } from "./refusals.ts";
 /** A task whose worker dies this often at one place is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;
 
-/** A task is handed back at most this often at one place, or a host that restarts its server over and over would repeat the work each time. */
+/**
+ * A task is handed back at most this often at one place, or a host that restarts its server over and over would repeat the
+ * work each time.
+ */
 export const MAX_HAND_BACKS = 5;
 
 /** The record of a new task. Throws for an owner or a `resultTtl` that no server would give. */
@@ -132,7 +135,10 @@ export function parked(record: TaskRecord, awaited: WaitsFor, now: number): Ende
   return { record: live(record).stopRequested ? stopped(record, now) : waiting(record, awaited, now) };
 }
 
-/** The worker died. The task runs again, unless too many workers have died while it came no further. `steps`: those recorded. */
+/**
+ * The worker died. The task runs again, unless too many workers have died while it came no further. `steps`: those that it
+ * has recorded.
+ */
 export function crashed(record: TaskRecord, steps: readonly RecordedStep[], now: number): Ended {
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now, CANCELLED_WITH_WORKER) };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import type { Callers, Wait } from "./callers.ts";
+import type { Callers, OfferOptions, Wait } from "./callers.ts";
 import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts";
 
 /** A call, from its start to its answer. */
@@ -73,20 +73,23 @@ export class Caller {
 
   /** Leaves a task, which may still be on its way into the store, to the next call with the same input; for `ms`, if given. */
   async abandon(begun: Promise<TaskInfo>, ms?: number): Promise<void> {
-    const list = this.#list();
-    if (list) await this.#callers.offer(begun, list, { ms, number: this.number });
+    await this.#offer(begun, { ms });
   }
 
   /** Its client waits no longer: leaves the task to the next call, which learns how long the client could wait. */
   async giveUp(begun: Promise<TaskInfo>): Promise<void> {
     const givenUpAfter = Math.max(0, this.#callers.now() - this.#since); // The clock may have been set back.
-    const list = this.#list();
-    if (list) await this.#callers.offer(begun, list, { number: this.number, givenUpAfter });
+    await this.#offer(begun, { givenUpAfter });
   }
 
   /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */
   async leaveToOthers(): Promise<boolean> {
     this.leave(false);
     return this.#wait !== undefined && await this.#callers.isShared(this.#wait);
+  }
+
+  async #offer(begun: Promise<TaskInfo>, options: Omit<OfferOptions, "number">): Promise<void> {
+    const list = this.#list();
+    if (list) await this.#callers.offer(begun, list, { ...options, number: this.number });
   }
 }

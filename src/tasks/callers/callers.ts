@@ -37,7 +37,7 @@ export interface Wait extends Waiting {
 }
 
 /** How a task is offered. */
-interface OfferOptions {
+export interface OfferOptions {
   /** For how long, in ms. Default: for as long as its result is kept. */
   readonly ms?: number;
   /** The number of the call that leaves it. */

@@ -52,7 +52,8 @@ export class Lease implements AsyncDisposable {
   /** Takes over what dead workers have left. */
   async recover(): Promise<void> {
     const dead = await this.#lease.dead();
-    // The machine has slept, its clock was set, or the store was away: the other workers, too, need a moment to renew their leases.
+    // The machine has slept, its clock was set, or the store was away: the other workers, too, need a moment to renew
+    // their leases.
     if (this.#isLate()) return await this.#lease.renew();
     for (const { name, tasks, remove } of dead) {
       await Promise.all(tasks.map((task) => this.#takeOver(name, task)));
