@@ -9,10 +9,10 @@ import { descendants, isRunning } from "./processes.ts";
 import { freePort } from "./redis_server.ts";
 import { SHARED_FOLDER } from "./shared_folder.ts";
 
-/** Where Debian, Homebrew and others keep the server's programs, beside the PATH. */
+/** Where Debian, Homebrew and others keep the server's programs, if they are not on the PATH. */
 const PLACES = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
-const bin = await findBin();
+const bin = await findBin(Deno.env.get("PATH"));
 
 /** Whether a server can be started here. */
 export const hasPostgresServer: boolean = bin !== undefined;
@@ -22,7 +22,8 @@ export const noPostgres: string | undefined = bin !== undefined || Deno.env.has(
   ? undefined
   : "install PostgreSQL 13 or later, or set POSTGRES_URL";
 
-async function findBin(): Promise<string | undefined> {
+/** The folder of the server's programs: the first on the PATH, which says which version is meant, or else the newest. */
+export async function findBin(path: string = ""): Promise<string | undefined> {
   const folders: string[] = [];
   for (const place of PLACES) {
     try {
@@ -31,7 +32,7 @@ async function findBin(): Promise<string | undefined> {
       // It is not kept there.
     }
   }
-  for (const folder of [...folders.sort().reverse(), ...(Deno.env.get("PATH") ?? "").split(":")]) {
+  for (const folder of [...path.split(":"), ...folders.sort().reverse()]) {
     if (await Deno.stat(`${folder}/initdb`).then(() => true, () => false)) return folder;
   }
 }

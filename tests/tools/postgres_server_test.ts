@@ -1,4 +1,4 @@
-import { hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
+import { findBin, hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { isRunning } from "../support/processes.ts";
 import { testUnless } from "../support/test_unless.ts";
@@ -22,3 +22,10 @@ testUnless(
     assertEquals(await Deno.stat(`${data}/..`).then(() => "there", () => "gone"), "gone");
   },
 );
+
+Deno.test("the PostgreSQL of the PATH comes before the newest that is installed, so a run can be of another version", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/initdb`, "");
+  assertEquals(await findBin(`/nowhere:${folder}`), folder);
+  await Deno.remove(folder, { recursive: true });
+});
