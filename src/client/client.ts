@@ -132,7 +132,7 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
       checkOptions("get", { id }, ID);
       return await tasks.explain(await tasks.get(id, owner));
     },
-    wait: async <Output>(task: StartedTask<Output> | string, signal: AbortSignal = tasks.over) => {
+    wait: async <Output>(task: StartedTask<Output> | string, signal?: AbortSignal) => {
       const id = typeof task === "object" && task !== null && "id" in task ? task.id : task;
       checkOptions("wait", { id, signal }, WAIT);
       return await resultOf(tasks, await tasks.wait(id, owner, signal)) as Output;

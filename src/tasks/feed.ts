@@ -33,8 +33,8 @@ interface Watcher {
 
 /** What ends a wait, besides the end of its task. */
 export interface WaitOptions {
-  /** Ends it with the signal's reason. */
-  readonly signal: AbortSignal;
+  /** Ends it with the signal's reason. Default: nothing does but `stopWaiting`. */
+  readonly signal?: AbortSignal;
   /** Called on each change before the end. */
   readonly onChange?: (task: TaskInfo) => void;
   /** Ends it after this time, in ms. Default: never. */
@@ -114,7 +114,7 @@ export class TaskFeed implements Disposable {
    * Waits until a task is finished, and calls `onChange` on each change before. Rejects as `Backend.get`, and with the
    * signal's reason once it aborts.
    */
-  async wait(id: string, owner: string, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
+  async wait(id: string, owner: string, signal?: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
     return asFinished(await this.#wait({ id, owner }, { signal, onChange }, undefined));
   }
 
@@ -140,19 +140,19 @@ export class TaskFeed implements Disposable {
     known?: TaskInfo,
   ): Promise<T | TaskInfo> {
     if (this.#stopped) return Promise.reject(this.#stopped);
-    if (signal.aborted) return Promise.reject(signal.reason);
+    if (signal?.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<T | TaskInfo>();
     const end = () => {
       stop();
       clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
+      signal?.removeEventListener("abort", abort);
       this.#waiting.delete(fail);
     };
     const fail = (reason: unknown) => {
       end();
       reject(reason);
     };
-    const abort = () => fail(signal.reason);
+    const abort = () => fail(signal?.reason);
     const enough = () => {
       end();
       resolve(newest);
@@ -163,7 +163,7 @@ export class TaskFeed implements Disposable {
       if (isFinished(now) || !condition(now)) enough();
     }, fail);
     const timer = ms === undefined ? undefined : setTimeout(enough, Math.min(ms, LONGEST_TIMER_MS));
-    signal.addEventListener("abort", abort);
+    signal?.addEventListener("abort", abort);
     this.#waiting.add(fail);
     if (known) this.#deliver(known);
     else this.#backend.get(task.id, task.owner).then((now) => this.#deliver(now), fail);

@@ -237,7 +237,7 @@ export class Tasks implements Disposable {
    * Waits until a task is finished, and calls `onChange` on each change before. Rejects as `get`, and with the signal's
    * reason once it aborts.
    */
-  wait(id: string, owner: string, signal: AbortSignal, onChange?: (task: TaskInfo) => void): Promise<FinishedTask> {
+  wait(id: string, owner: string, signal?: AbortSignal, onChange?: (task: TaskInfo) => void): Promise<FinishedTask> {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
       return await this.#feed.wait(id, owner, signal, onChange);

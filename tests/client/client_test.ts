@@ -129,6 +129,27 @@ Deno.test("a client sees no task of another owner, and aborting or closing it en
   assertEquals((await again.get(task.id)).status, TaskStatus.PENDING);
 });
 
+Deno.test("waits without a signal add no listener to a signal that all of them share", async () => {
+  await using backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "user:ann" });
+  const signals: unknown[] = [];
+  const { addEventListener } = AbortSignal.prototype;
+  AbortSignal.prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
+    signals.push(this);
+    Reflect.apply(addEventListener, this, args);
+  };
+  try {
+    const waits = [await client.start(add, { a: 1 }), await client.start(add, { a: 2 })].map((task) =>
+      client.wait(task)
+    );
+    await using _worker = createWorker(backend, [add]);
+    assertEquals(await Promise.all(waits), [2, 3]);
+  } finally {
+    AbortSignal.prototype.addEventListener = addEventListener;
+  }
+  assertEquals(signals.length, new Set(signals).size);
+});
+
 Deno.test("unknown options and wrong values are refused by name", async () => {
   await using backend = new MemoryBackend();
   // @ts-expect-error There is no such option.
