@@ -1,5 +1,5 @@
 /**
- * Cuts texts to a length that can be stored, shown, and sent in one message.
+ * Texts as they can be stored, shown, and sent in one message.
  *
  * @module
  */
@@ -9,6 +9,11 @@ export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   // Not every store takes half of a character.
   return `${text.slice(0, most).replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
+/** How much is done, of 0 to 1, in whole percent: 100 only once all of it is. */
+export function percentOf(share: number): number {
+  return share < 1 ? Math.min(99, Math.round(share * 100)) : 100;
 }
 
 /** Quotes a caller's text for an error message: well formed, and shortened. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escaped } from "../text.ts";
+import { escaped, percentOf } from "../text.ts";
 
 /** How long `ms` ms are, as `12s`, `5m`, `3h` or `2d`. */
 export function lengthOfTime(ms: number): string {
@@ -28,7 +28,7 @@ export function timeOf(ms: number): string {
 
 /** A share as `42%`; nothing while it is not known. */
 export function percent(share: number | undefined): string {
-  return share === undefined ? "" : `${Math.floor(share * 100)}%`;
+  return share === undefined ? "" : `${percentOf(share)}%`;
 }
 
 /** A text of several lines without what a terminal takes for a command. */

@@ -8,11 +8,12 @@ import { type Asking, canAsk } from "../exposure/answers/asking.ts";
 import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
+import { percentOf } from "../text.ts";
 
 /** Progress and message in one line, for people; for a finished task only the message. */
 export function statusText(task: TaskInfo): string {
   const { progress, message = "" } = task;
-  const done = progress === undefined || isFinished(task) ? "" : `${Math.round(progress * 100)} %`;
+  const done = progress === undefined || isFinished(task) ? "" : `${percentOf(progress)} %`;
   return [done, message].filter(Boolean).join(", ");
 }
 

@@ -41,5 +41,5 @@ Deno.test("times stand in the local time zone, and shares are never rounded up t
   assertEquals(timeOf(new Date(2026, 10, 28, 14, 5, 9).getTime()), "2026-11-28 14:05:09");
   // Such as the end of a result that is kept for good.
   assertEquals(timeOf(Date.now() + Number.MAX_SAFE_INTEGER), "after the year 9999");
-  assertEquals([undefined, 0, 0.999, 1].map(percent), ["", "0%", "99%", "100%"]);
+  assertEquals([undefined, 0, 0.29, 0.999, 1].map(percent), ["", "0%", "29%", "99%", "100%"]);
 });

@@ -19,6 +19,7 @@ Deno.test("the status text of a running task has its progress and its message", 
   const texts: [Partial<LiveTask>, string][] = [
     [{}, ""],
     [{ progress: 0.171 }, "17 %"],
+    [{ progress: 0.999 }, "99 %"],
     [{ message: "loading" }, "loading"],
     [{ progress: 0, message: "loading" }, "0 %, loading"],
   ];

@@ -133,6 +133,6 @@ export function wordsOf(task) {
  */
 export function progressOf(task) {
   if (task.progress === undefined || "finishedAt" in task) return undefined;
-  const percent = Math.round(task.progress * 100);
+  const percent = task.progress < 1 ? Math.min(99, Math.round(task.progress * 100)) : 100;
   return h("progress", { max: 100, value: percent, "aria-label": `Progress of ${task.job}` }, `${percent} %`);
 }

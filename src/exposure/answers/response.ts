@@ -15,6 +15,7 @@ import {
   type TaskInfo,
   type TaskStatus,
 } from "../../task.ts";
+import { percentOf } from "../../text.ts";
 import { type Asking, describeQuestions } from "./asking.ts";
 
 /** The response of every polling tool. */
@@ -23,7 +24,7 @@ export interface PollingResponse {
   readonly token: string;
   /** The status of the task. */
   readonly status: TaskStatus;
-  /** How much is done, from 0 to 1, while the task is not finished. */
+  /** How much is done, from 0 to 1 with two decimals, while the task is not finished. */
   readonly progress?: number;
   /** What the job is doing or asks, or how the task ended. */
   readonly message?: string;
@@ -73,7 +74,7 @@ export function formatResponse(task: TaskInfo, outcome?: Outcome, asking?: Askin
   return {
     token,
     status,
-    ...(progress !== undefined && !isFinished(task) && { progress }),
+    ...(progress !== undefined && !isFinished(task) && { progress: percentOf(progress) / 100 }),
     ...(message !== undefined && { message }),
     ...(asking?.tool !== undefined && status === "INPUT_REQUIRED" && { questions: openQuestions(task).map(toAsked) }),
   };

@@ -91,6 +91,13 @@ for (const [what, task, outcome, text] of SHAPES) {
   });
 }
 
+Deno.test("a response has progress as a person would say it, in whole hundredths", () => {
+  const shown = [0, 23 / 31, 0.29, 0.999, 1].map((progress) =>
+    formatResponse({ ...live, status: "RUNNING", progress }).progress
+  );
+  assertEquals(shown, [0, 0.74, 0.29, 0.99, 1]);
+});
+
 Deno.test("the schema allows exactly the existing statuses", async () => {
   for (const status of Object.values(TaskStatus)) await validate(responseSchema(), { token: "t", status }, "response");
   await assertRejects(
