@@ -7,7 +7,7 @@ import { TaskFeed } from "../src/tasks/feed.ts";
 import { hasPostgresServer } from "../tools/postgres_server.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
-import { parseArgs } from "../tools/std.ts";
+import { readOptions } from "../tools/options.ts";
 import { openSchema } from "./finished/postgres.ts";
 import { newTask, newTick, threeSteps, tick } from "./jobs.ts";
 import { inTurns, type Latency, latency, percentile, throughput, type Way } from "./measure.ts";
@@ -18,8 +18,7 @@ import { RawPostgres } from "./raw/postgres.ts";
 import { telemetryCost } from "./telemetry/main.ts";
 import { besideParked } from "./waiting.ts";
 
-const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
-const quick = options.quick === true;
+const { backend: wanted, quick } = readOptions({ backend: ["all", ...BACKENDS], quick: false });
 const TASKS = quick ? 2_000 : 20_000;
 const IN_FLIGHT = 64;
 /** More slots than tasks, as in bench/worker.ts: the worker is never the one that waits. */
@@ -173,7 +172,7 @@ async function kvItself(): Promise<void> {
   show("KV itself: mutations, 500 a commit", rate(await rawMutations(place.folder, quick ? 10 : 100)));
 }
 
-for (const name of BACKENDS.filter((name) => options.backend === undefined || options.backend === name)) {
+for (const name of BACKENDS.filter((name) => wanted === "all" || wanted === name)) {
   if (name === "redis" && !hasRedisServer || name === "postgres" && !hasPostgresServer) {
     show(name, `left out: install ${name === "redis" ? "redis-server" : "PostgreSQL"}`);
     continue;

@@ -5,15 +5,15 @@
 import { cpuUsage } from "node:process";
 import type { Backend, Operator } from "../backend.ts";
 import { Place } from "../tools/place.ts";
-import { parseArgs } from "../tools/std.ts";
+import { readOptions } from "../tools/options.ts";
 import { openFile } from "./finished/kv.ts";
 import { openSchema } from "./finished/postgres.ts";
 import { openRedis } from "./finished/redis.ts";
 import { newTask, now } from "./jobs.ts";
 import { percentile } from "./measure.ts";
 
-const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"], default: { backend: "postgres" } });
-const FINISHED = options.quick ? 50_000 : 1_000_000;
+const { backend: name, quick } = readOptions({ backend: ["postgres", "kv", "redis"], quick: false });
+const FINISHED = quick ? 50_000 : 1_000_000;
 const TIMES = 40;
 /** How many tasks are cancelled, and how many wait. */
 const FEW = 500;
@@ -72,7 +72,6 @@ async function measureIn(backend: Backend): Promise<void> {
   await measure(backend.operator);
 }
 
-const name = String(options.backend);
 await using place = await Place.make(name);
 if (name === "kv") {
   await using backend = await openFile(place.folder, FINISHED);

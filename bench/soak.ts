@@ -6,8 +6,8 @@
  */
 import pg from "pg";
 import type { Backend } from "../mod.ts";
-import { openBackend, Place } from "../tools/place.ts";
-import { parseArgs } from "../tools/std.ts";
+import { openBackend, Place, SHARED_BACKENDS } from "../tools/place.ts";
+import { readOptions } from "../tools/options.ts";
 import { askModern } from "./http/modern.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { type Process, withProcess } from "./process.ts";
@@ -18,12 +18,7 @@ const IN_FLIGHT = 64;
 /** What the pools of the three processes may hold on PostgreSQL, each with a connection that listens. */
 const POOLED = 3 * (6 + 1);
 
-const options = parseArgs(Deno.args, {
-  string: ["backend", "tasks"],
-  default: { backend: "kv", tasks: "50000" },
-});
-const name = String(options.backend);
-const total = Number(options.tasks);
+const { backend: name, tasks: total } = readOptions({ backend: SHARED_BACKENDS, tasks: 50_000 });
 
 /** A process that tells its memory when it is asked. */
 function withSoakProcess(role: string, folder: string, use: (process: Process) => Promise<void>): Promise<void> {

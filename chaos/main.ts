@@ -7,8 +7,8 @@
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema, type ElicitResult } from "@modelcontextprotocol/sdk/types.js";
-import { parseArgs } from "../tools/std.ts";
-import { openBackend, Place } from "../tools/place.ts";
+import { readOptions } from "../tools/options.ts";
+import { openBackend, Place, SHARED_BACKENDS } from "../tools/place.ts";
 import { randomFrom } from "../tools/random.ts";
 import type { TaskInfo } from "../mod.ts";
 import { type Note, parseNote, runAgain } from "./approval/notes.ts";
@@ -41,13 +41,8 @@ const LONGEST_PLAIN_MS = 400;
 /** The owner of everything that clients start over stdio. */
 const OWNER = "local";
 
-const options = parseArgs(Deno.args, {
-  string: ["backend", "tasks", "seed"],
-  default: { backend: "kv", tasks: "2000", seed: "1" },
-});
-const backendName = String(options.backend);
-const total = Number(options.tasks);
-const random = randomFrom(Number(options.seed));
+const { backend: backendName, tasks: total, seed } = readOptions({ backend: SHARED_BACKENDS, tasks: 2_000, seed: 1 });
+const random = randomFrom(seed);
 
 await using place = await Place.make(backendName, { persistent: true });
 const args = [backendName, place.folder];

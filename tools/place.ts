@@ -14,6 +14,9 @@ import { RedisServer } from "./redis_server.ts";
 /** The backends that a place can be made for. */
 export const BACKENDS: readonly string[] = ["memory", "kv", "redis", "postgres"];
 
+/** Those of them that several processes can share, of which the first is the default. */
+export const SHARED_BACKENDS: readonly string[] = ["kv", "redis", "postgres"];
+
 const URL_FILE = "database.url";
 
 /** The database server of a place. */

@@ -21,17 +21,6 @@ interface Std {
   ): Promise<E>;
 }
 
-interface Cli {
-  parseArgs(
-    args: readonly string[],
-    options: {
-      readonly string?: readonly string[];
-      readonly boolean?: readonly string[];
-      readonly default?: Record<string, unknown>;
-    },
-  ): Record<string, unknown> & { readonly _: readonly (string | number)[] };
-}
-
 /** Time that passes only when a test says so. It fakes `Date`, the timers and `AbortSignal.timeout`, not `performance`. */
 export interface FakeTime extends Disposable {
   /** The time, in ms since the epoch. */
@@ -55,11 +44,10 @@ interface Time {
   readonly FakeTime: new (start?: number) => FakeTime;
 }
 
-const offline = () => import("./std_offline.ts");
-const [std, cli, time]: readonly [Std, Cli, Time] = await Promise.all([
+const offline = () => import("./offline/std.ts");
+const [std, time]: readonly [Std, Time] = await Promise.all([
   import("@std/assert").catch(offline),
-  import("@std/cli/parse-args").catch(offline),
-  import("@std/testing/time").catch(() => import("./std_offline_time.ts")),
+  import("@std/testing/time").catch(() => import("./offline/time.ts")),
 ]);
 
 export const assert: Std["assert"] = std.assert;
@@ -68,5 +56,4 @@ export const assertMatch: Std["assertMatch"] = std.assertMatch;
 export const assertStringIncludes: Std["assertStringIncludes"] = std.assertStringIncludes;
 export const assertThrows: Std["assertThrows"] = std.assertThrows;
 export const assertRejects: Std["assertRejects"] = std.assertRejects;
-export const parseArgs: Cli["parseArgs"] = cli.parseArgs;
 export const FakeTime: Time["FakeTime"] = time.FakeTime;

@@ -6,16 +6,14 @@ import type { Page } from "playwright-core";
 import type { Backend } from "../../mod.ts";
 import { serveDashboard } from "../../src/dashboard/mod.ts";
 import { startChromium } from "../../tools/page/chromium.ts";
-import { openBackend, Place } from "../../tools/place.ts";
-import { parseArgs } from "../../tools/std.ts";
+import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
+import { readOptions } from "../../tools/options.ts";
 import { newTask } from "../jobs.ts";
 import { percentile } from "../measure.ts";
 import { withProcess } from "../process.ts";
 import { REPORTERS, type Reports, reportsFile, startReporters } from "./reporters.ts";
 
-const options = parseArgs(Deno.args, { string: ["backend", "tasks"] });
-const name = String(options.backend ?? "kv");
-const TASKS = Number(options.tasks ?? 100_000);
+const { backend: name, tasks: TASKS } = readOptions({ backend: [...SHARED_BACKENDS, "memory"], tasks: 100_000 });
 const SECONDS = 20;
 /** How many tasks are created at once. */
 const AT_ONCE = 500;

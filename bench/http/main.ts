@@ -7,15 +7,14 @@
 import { hasPostgresServer } from "../../tools/postgres_server.ts";
 import { hasRedisServer } from "../../tools/redis_server.ts";
 import { BACKENDS, Place } from "../../tools/place.ts";
-import { parseArgs } from "../../tools/std.ts";
+import { readOptions } from "../../tools/options.ts";
 import { percentile } from "../measure.ts";
 import { processorTimeOf } from "../memory.ts";
 import { askModern } from "./modern.ts";
 import { type Process, withProcess } from "../process.ts";
 import { memoryPerWaitingCall, type WaitingCall } from "./waiting.ts";
 
-const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
-const quick = options.quick === true;
+const { backend: wanted, quick } = readOptions({ backend: ["all", ...BACKENDS], quick: false });
 const REQUESTS = quick ? 500 : 5_000;
 const ROUNDS = 10;
 const IN_FLIGHT = [1, 32];
@@ -85,7 +84,7 @@ function show(what: string, { perSecond, p50, processorTime }: Figure, noop?: Fi
 }
 
 function isWanted(backend: string): boolean {
-  if (options.backend !== undefined) return options.backend === backend;
+  if (wanted !== "all") return wanted === backend;
   return backend === "redis" ? hasRedisServer : backend !== "postgres" || hasPostgresServer;
 }
 

@@ -3,9 +3,9 @@
  * a client with SIGKILL, each so many times in each state of a task. Ends with status 0 only if every task came to its end,
  * with one result, without a question that was asked again after its answer, and without a recorded step that ran again.
  */
-import { openBackend, Place } from "../../tools/place.ts";
+import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
-import { parseArgs } from "../../tools/std.ts";
+import { readOptions } from "../../tools/options.ts";
 import { Milestones } from "../kills/milestones.ts";
 import { LEASE_MS } from "./jobs.ts";
 import { Lane, VICTIMS } from "./lane.ts";
@@ -14,13 +14,9 @@ import { type Round, run, STATES } from "./round.ts";
 /** The longest pause between a state and the kill, in ms: shorter than any state in which the code stays. */
 const LONGEST_MS = 8;
 
-const options = parseArgs(Deno.args, {
-  string: ["backend", "rounds", "seed", "lanes"],
-  default: { backend: "kv", rounds: "50", seed: "1", lanes: "4" },
-});
-const backendName = String(options.backend);
-const rounds = Number(options.rounds);
-const random = randomFrom(Number(options.seed));
+const options = readOptions({ backend: SHARED_BACKENDS, rounds: 50, seed: 1, lanes: 4 });
+const { backend: backendName, rounds } = options;
+const random = randomFrom(options.seed);
 
 const plan: Round[] = [];
 for (let i = 0; i < rounds; i++) {
@@ -42,7 +38,7 @@ await using place = await Place.make(backendName, { persistent: true });
 {
   await using backend = await openBackend(backendName, place.folder, LEASE_MS);
   const left = [...plan];
-  await Promise.all(Array.from({ length: Math.min(Number(options.lanes), plan.length) }, async (_, index) => {
+  await Promise.all(Array.from({ length: Math.min(options.lanes, plan.length) }, async (_, index) => {
     await using lane = new Lane(`${index}`, [backendName, place.folder]);
     for (let round = left.shift(); round; round = left.shift()) {
       const found = await run(round, lane, backend);

@@ -7,9 +7,9 @@
 import { BackendError, isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
 import type { Job } from "../../mod.ts";
 import { LATE_MS } from "../../src/schedules/schedule.ts";
-import { openBackend, Place } from "../../tools/place.ts";
+import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
-import { parseArgs } from "../../tools/std.ts";
+import { readOptions } from "../../tools/options.ts";
 import { LEASE_MS } from "../job.ts";
 import { WorkerProcess } from "../processes.ts";
 import { EVERY_MS, held, limited, MAX_AT_ONCE, OWNER, type RunEvent, SCHEDULE, timed } from "./jobs.ts";
@@ -32,13 +32,9 @@ const TIMEOUT_MS = 120_000;
 /** How many tasks are read at once. All of them would pass the time limit of the store on a busy machine. */
 const AT_ONCE = 500;
 
-const options = parseArgs(Deno.args, {
-  string: ["backend", "seconds", "seed"],
-  default: { backend: "kv", seconds: "30", seed: "1" },
-});
-const name = String(options.backend);
-const ticks = Number(options.seconds) * 1_000 / TICK_MS;
-const random = randomFrom(Number(options.seed));
+const { backend: name, seconds, seed } = readOptions({ backend: SHARED_BACKENDS, seconds: 30, seed: 1 });
+const ticks = seconds * 1_000 / TICK_MS;
+const random = randomFrom(seed);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A process, and what it tells. */

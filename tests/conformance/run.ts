@@ -11,7 +11,7 @@
 import { fileURLToPath } from "node:url";
 import { PostgresServer } from "../../tools/postgres_server.ts";
 import { openRedis } from "../../tools/redis_server.ts";
-import { parseArgs } from "../../tools/std.ts";
+import { readOptions } from "../../tools/options.ts";
 import { fuzz } from "./fuzz.ts";
 
 const SUITE = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
@@ -32,9 +32,11 @@ const TASK_SCENARIOS: { readonly [name: string]: number } = {
 
 const REVISIONS = ["2026-07-28", "2025-11-25"];
 
-const { backend, rounds, ...hostile } = parseArgs(Deno.args, {
-  string: ["backend", "rounds", "fuzz", "seed"],
-  default: { backend: "kv", rounds: "1", fuzz: "0", seed: "1" },
+const { backend, rounds, ...hostile } = readOptions({
+  backend: ["kv", "redis", "postgres", "memory"],
+  rounds: 1,
+  fuzz: 0,
+  seed: 1,
 });
 
 /** A running server: the fixture, or the database that it uses. */
@@ -50,7 +52,7 @@ async function openDatabase(): Promise<Running | undefined> {
 async function startFixture(database: string): Promise<Running> {
   const server = fileURLToPath(new URL("./server.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend), "--url", database],
+    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", backend, "--url", database],
     stdin: "null",
     stderr: "piped",
   }).spawn();
@@ -127,7 +129,7 @@ async function checkRequired(url: string, revision: string): Promise<Count> {
 async function checkHostile(url: string, count: number): Promise<Count> {
   const begun = performance.now();
   try {
-    const statuses = await fuzz(url, Number(hostile.seed), count);
+    const statuses = await fuzz(url, hostile.seed, count);
     const all = [...statuses].sort(([a], [b]) => a - b).map(([status, times]) => `${status || "not sent"}: ${times}`);
     const seconds = Math.round((performance.now() - begun) / 1_000);
     console.log(`ok   ${count} hostile requests in ${seconds} s: ${all.join(", ")}`);
@@ -142,8 +144,8 @@ const counts: Count[] = [];
 {
   await using database = await openDatabase();
   await using fixture = await startFixture(database?.url ?? "");
-  if (Number(hostile.fuzz) > 0) counts.push(await checkHostile(fixture.url, Number(hostile.fuzz)));
-  for (let round = 1; round <= Number(rounds); round++) counts.push(await checkTasks(fixture.url));
+  if (hostile.fuzz > 0) counts.push(await checkHostile(fixture.url, hostile.fuzz));
+  for (let round = 1; round <= rounds; round++) counts.push(await checkTasks(fixture.url));
   for (const revision of REVISIONS) counts.push(await checkRequired(fixture.url, revision));
 }
 const sum = (count: (of: Count) => number) => counts.map(count).reduce((a, b) => a + b, 0);

@@ -13,21 +13,17 @@ import {
   OperationResourceStrategy,
   PostgresBackend,
 } from "../../mod.ts";
-import { parseArgs } from "../../tools/std.ts";
+import { readOptions } from "../../tools/options.ts";
 import { addPlainFixtures } from "./plain_fixtures.ts";
 import { addTaskFixtures } from "./task_fixtures.ts";
 
-const { port, backend, url } = parseArgs(Deno.args, {
-  string: ["port", "backend", "url"],
-  default: { port: "8000", backend: "kv", url: "" },
-});
+const { port, backend, url } = readOptions({ port: 8_000, backend: ["kv", "redis", "postgres", "memory"], url: "" });
 
 async function openBackend(): Promise<Backend> {
   if (backend === "memory") return new MemoryBackend();
   if (backend === "kv") return await DenoKvBackend.open({ path: `${await Deno.makeTempDir()}/jobs.kv` });
-  if (backend === "redis") return await BullMqBackend.connect({ redis: String(url), prefix: crypto.randomUUID() });
-  if (backend === "postgres") return await openPostgres(String(url));
-  throw new Error(`Cannot open the backend ${backend}: pass kv, redis, postgres or memory.`);
+  if (backend === "redis") return await BullMqBackend.connect({ redis: url, prefix: crypto.randomUUID() });
+  return await openPostgres(url);
 }
 
 async function openPostgres(url: string): Promise<Backend> {
@@ -46,4 +42,4 @@ const server = new AsyncToolServer({
 });
 addTaskFixtures(server);
 addPlainFixtures(server);
-await server.run({ transport: "http", port: Number(port), worker: { concurrency: 32 } });
+await server.run({ transport: "http", port, worker: { concurrency: 32 } });

@@ -4,7 +4,6 @@
  * @module
  */
 import { AssertionError, deepStrictEqual } from "node:assert";
-import { parseArgs as nodeParseArgs } from "node:util";
 
 function fail(message: string): never {
   throw new AssertionError({ message });
@@ -59,27 +58,4 @@ export async function assertRejects<E extends Error>(
     return checkError(error, kind, messageIncludes);
   }
   fail(`Expected a ${kind.name}, but the promise resolved.`);
-}
-
-interface ParseOptions {
-  readonly string?: readonly string[];
-  readonly boolean?: readonly string[];
-  readonly default?: Record<string, unknown>;
-}
-
-/** As `parseArgs` of @std/cli for the options named in `ParseOptions`. */
-export function parseArgs(
-  args: readonly string[],
-  options: ParseOptions,
-): Record<string, unknown> & { _: string[] } {
-  const names: Record<string, { type: "string" | "boolean" }> = {};
-  for (const name of options.string ?? []) names[name] = { type: "string" };
-  for (const name of options.boolean ?? []) names[name] = { type: "boolean" };
-  const { values, positionals } = nodeParseArgs({
-    args: [...args],
-    options: names,
-    strict: false,
-    allowPositionals: true,
-  });
-  return { ...options.default, ...values, _: positionals };
 }
