@@ -7,6 +7,7 @@
 import { DefinitionError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
+import { placeOf } from "../schema/pointer.ts";
 import type { Json } from "../task.ts";
 
 /** The formats that a form may have. */
@@ -91,17 +92,11 @@ function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
   let resolved = schema;
   for (let left = MAX_REFERENCES; left > 0 && isText(resolved.$ref); left--) {
     const { $ref, ...beside } = resolved;
-    const found = $ref.startsWith("#/") ? $ref.slice(2).split("/").reduce(stepInto, root) : undefined;
+    const found = placeOf($ref, root);
     if (!isObject(found)) return {};
     resolved = { ...found, ...beside };
   }
   return "$ref" in resolved ? {} : resolved;
-}
-
-/** One step of a JSON pointer. */
-function stepInto(value: Json | undefined, step: string): Json | undefined {
-  const key = step.replaceAll("~1", "/").replaceAll("~0", "~");
-  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
 /** Those of the keywords that a field has, and whose values are valid. */

@@ -7,6 +7,7 @@ import type { Ajv } from "ajv";
 import { DefinitionError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
+import { unescape } from "./pointer.ts";
 import { addUniqueItems } from "./unique_items.ts";
 
 /** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
@@ -110,11 +111,6 @@ function textOf(keyword: string, params: Record<string, unknown>, schema: unknow
 function fieldsOf(schema: unknown): string[] {
   if (!isObject(schema) || schema.patternProperties !== undefined || !isObject(schema.properties)) return [];
   return Object.keys(schema.properties);
-}
-
-/** Decodes the escapes of a JSON pointer. */
-function unescape(part: string): string {
-  return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
 /** Whether a JSON value has more than `most` fields and items. Stops counting there. */

@@ -5,6 +5,7 @@
  */
 import { isObject } from "../json.ts";
 import type { JsonSchema } from "./json_schema.ts";
+import { placeOf } from "./pointer.ts";
 
 /** An object by its fields. */
 interface Fields {
@@ -62,10 +63,7 @@ function resolved(schema: unknown, root: JsonSchema): Fields {
     if (!isObject(at)) return {};
     const { $ref } = at;
     if (typeof $ref !== "string") return at;
-    at = $ref.split("/").slice(1).reduce<unknown>((place, step) => {
-      const key = step.replaceAll("~1", "/").replaceAll("~0", "~");
-      return isObject(place) && Object.hasOwn(place, key) ? place[key] : undefined;
-    }, root);
+    at = placeOf($ref, root);
   }
   return {};
 }

@@ -5,6 +5,7 @@
  */
 import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
+import { placeOf } from "./pointer.ts";
 
 /** A text, or the name of a field, that is matched against a pattern. */
 export interface MatchedText {
@@ -37,7 +38,7 @@ export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> 
     }
     const { $ref } = schema;
     if (typeof $ref === "string" && !followed.has($ref)) {
-      const target = resolve(root, $ref);
+      const target = placeOf($ref, root);
       if (target === undefined) yield* allTexts(value, path);
       else yield* walk(target, value, path, new Set([...followed, $ref]));
     }
@@ -85,18 +86,6 @@ export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> 
 function listOf(part: Json | undefined): readonly Json[] {
   if (part === undefined) return [];
   return Array.isArray(part) ? part : [part];
-}
-
-/** The target of a reference within the document (RFC 6901); `undefined` for any other reference. */
-function resolve(root: Json, reference: string): Json | undefined {
-  if (reference !== "#" && !reference.startsWith("#/")) return undefined;
-  const steps = decodeURIComponent(reference).split("/").slice(1).map((step) =>
-    step.replaceAll("~1", "/").replaceAll("~0", "~")
-  );
-  return steps.reduce<Json | undefined>((at, step) => {
-    if (Array.isArray(at)) return at[Number(step)];
-    return isObject(at) && Object.hasOwn(at, step) ? at[step] : undefined;
-  }, root);
 }
 
 function* allTexts(value: unknown, path: readonly PropertyKey[]): Generator<MatchedText> {

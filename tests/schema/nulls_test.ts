@@ -44,7 +44,7 @@ Deno.test("nulls count as left out within fields and items, too", () => {
   );
 });
 
-Deno.test("references within a schema are followed, and one that leads nowhere or in a circle leaves the null", () => {
+Deno.test("references within a schema are followed, and one that leads nowhere, elsewhere or in a circle leaves the null", () => {
   const node = { type: "object", properties: { next: { $ref: "#/$defs/a~1node" }, size: { type: "number" } } };
   const recursive = {
     type: "object",
@@ -52,11 +52,17 @@ Deno.test("references within a schema are followed, and one that leads nowhere o
       list: { $ref: "#/$defs/a~1node" },
       lost: { $ref: "#/$defs/none" },
       circle: { $ref: "#/$defs/circle" },
+      elsewhere: { $ref: "other.json#/$defs/a~1node" },
+      encoded: { $ref: "#/$defs/100%25" },
+      plain: { $ref: "#/$defs/100%" },
     },
-    $defs: { "a/node": node, circle: { $ref: "#/$defs/circle" } },
+    $defs: { "a/node": node, circle: { $ref: "#/$defs/circle" }, "100%": { type: "number" } },
   };
   assertEquals(
-    withoutNulls(recursive, { list: { next: { next: null, size: null } }, lost: null, circle: null, choices: null }),
-    { list: { next: {} }, lost: null, circle: null, choices: null },
+    withoutNulls(recursive, {
+      ...{ list: { next: { next: null, size: null } }, lost: null, circle: null, choices: null },
+      ...{ elsewhere: null, encoded: null, plain: null },
+    }),
+    { list: { next: {} }, lost: null, circle: null, choices: null, elsewhere: null },
   );
 });
