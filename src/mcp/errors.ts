@@ -47,6 +47,15 @@ export function toProtocolError(error: unknown, onError: OnError): ProtocolError
   return new ProtocolError(INTERNAL_ERROR, "Internal error.");
 }
 
+/** Serves a request; errors become JSON-RPC errors, as `toProtocolError` says. */
+export async function withProtocolErrors<T>(onError: OnError, serve: () => Promise<T>): Promise<T> {
+  try {
+    return await serve();
+  } catch (error) {
+    throw toProtocolError(error, onError);
+  }
+}
+
 /** A request that its client gave up rejects with an error of the SDK, or with the client's reason: no defect. */
 function isDefect(error: unknown): boolean {
   const known = error instanceof JobsError || error instanceof SdkError;

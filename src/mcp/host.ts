@@ -86,15 +86,9 @@ export class TaskServer extends OpenServer {
   }
 
   /**
-   * Withdraws an elicitation, on the stream on which it was sent or, if the client no longer reads that, on the standalone
-   * one.
+   * Sends a notification about an elicitation, on the stream on which that was sent or, if the client no longer reads it, on
+   * the standalone one.
    */
-  async withdrawElicitation(id: string, relatedRequestId: string | number): Promise<void> {
-    const params = { requestId: id, reason: "The question no longer needs an answer." };
-    await this.notifyAsked("notifications/cancelled", params, relatedRequestId);
-  }
-
-  /** Sends a notification about an elicitation, on the stream that `withdrawElicitation` uses. */
   async notifyAsked(method: string, params: Record<string, Json>, relatedRequestId: string | number): Promise<void> {
     const isOpen = this.openStreamOf(relatedRequestId) !== undefined;
     await this.transport?.send({ jsonrpc: "2.0", method, params }, isOpen ? { relatedRequestId } : {});

@@ -11,6 +11,7 @@ import { TaskListener } from "../bind.ts";
 import type { Peer } from "../peer.ts";
 import { messageInChunk } from "../sdk_internals.ts";
 import type { Served } from "../served.ts";
+import { eventsOf } from "./streams/newest_progress.ts";
 import { OpenStreams } from "./streams/open_streams.ts";
 
 /** The subscriptions of one endpoint. */
@@ -74,7 +75,7 @@ async function listenOverHttp(
   const response = "answer" in received
     ? Response.json(received.answer, { status: 400 })
     : await respond(received.forward);
-  const stream = response.headers.get("content-type") === "text/event-stream" ? response.body : null;
+  const stream = eventsOf(response);
   if (stream !== null) return new Response(withTasks(stream, listener, served.tasks.onError, onEnd), response);
   onEnd();
   return response;

@@ -89,8 +89,9 @@ export class Elicitor {
 
   #withdraw(id: string, ctx: RequestContext): void {
     this.#remember(id, WITHDRAWN);
+    const params = { requestId: id, reason: "The question no longer needs an answer." };
     // A client that is gone no longer shows the question.
-    this.#server.withdrawElicitation(id, ctx.mcpReq.id).catch(() => {});
+    this.#server.notifyAsked("notifications/cancelled", params, ctx.mcpReq.id).catch(() => {});
   }
 
   #remember(id: string, stream: string | undefined): void {

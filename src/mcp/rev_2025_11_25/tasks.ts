@@ -11,7 +11,7 @@ import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { cancelQuestions } from "../cancel_questions.ts";
-import { toProtocolError } from "../errors.ts";
+import { withProtocolErrors } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { ListParams, TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
@@ -49,13 +49,11 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
   };
 
   const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
-    server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
-      try {
-        return await answer(taskId, ctx);
-      } catch (error) {
-        throw toProtocolError(error, tasks.onError);
-      }
-    });
+    server.setOwnHandler(
+      method,
+      TaskParams,
+      ({ taskId }, ctx) => withProtocolErrors(tasks.onError, () => answer(taskId, ctx)),
+    );
 
   // Section "Input Required Status": questions are sent on the stream of whatever the client waits for. A client that comes
   // back for a task is notified of its changes, like the one that created it.
@@ -90,14 +88,10 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
 
   if (!known) return;
   server.setOwnHandler("tasks/list", ListParams, async ({ cursor }) => {
-    try {
-      const page = await tasks.list(owner, cursor);
-      return {
-        tasks: page.tasks.map((task) => push.describe(task)),
-        ...(page.nextCursor && { nextCursor: page.nextCursor }),
-      };
-    } catch (error) {
-      throw toProtocolError(error, tasks.onError);
-    }
+    const page = await withProtocolErrors(tasks.onError, () => tasks.list(owner, cursor));
+    return {
+      tasks: page.tasks.map((task) => push.describe(task)),
+      ...(page.nextCursor && { nextCursor: page.nextCursor }),
+    };
   });
 }

@@ -16,7 +16,7 @@ import type { Answer, Question, TaskInfo } from "../../task.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import type { Client, Connection, Elicited, TaskRequest } from "../revision.ts";
+import type { Client, Connection, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
 import { declaredAsking } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
@@ -32,6 +32,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
 /** A connection whose requests are independent of each other. */
 export class StatelessConnection implements Connection {
   readonly subscriptions = true;
+  readonly elicit = elicitFields;
   readonly #served: Pick<Served, "surface" | "tasks">;
   readonly #owner: string;
 
@@ -67,10 +68,6 @@ export class StatelessConnection implements Connection {
 
   completed(result: ToolResult): Result {
     return { ...result };
-  }
-
-  elicit(questions: readonly Question[], ctx: RequestContext): Promise<Elicited> {
-    return elicitFields(questions, ctx);
   }
 
   resumed(ctx: RequestContext): string | undefined {

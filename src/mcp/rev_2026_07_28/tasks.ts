@@ -15,7 +15,7 @@ import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { cancelQuestions } from "../cancel_questions.ts";
-import { toProtocolError } from "../errors.ts";
+import { withProtocolErrors } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
 import { TaskParams } from "../params.ts";
@@ -42,11 +42,7 @@ export function bindTasks(
         tasks.refuse(owner, audited, error.message);
         throw error;
       }
-      try {
-        return await answer(taskId, ctx);
-      } catch (error) {
-        throw toProtocolError(error, tasks.onError);
-      }
+      return await withProtocolErrors(tasks.onError, () => answer(taskId, ctx));
     });
 
   operation("tasks/get", "read", async (id, ctx) => {
