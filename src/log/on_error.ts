@@ -156,14 +156,20 @@ export function guarded<Args extends readonly unknown[]>(
   };
 }
 
+/** What `reporterOf` has made. One part of the system passes it on to others, and each error is to be counted once. */
+const reporters = new WeakSet<OnError>();
+
 /** An `onError` that never fails, whatever the user's does; without one, the default. It counts the errors, too. */
 export function reporterOf(onError?: OnError): OnError {
+  if (onError && reporters.has(onError)) return onError;
   const report = onError === undefined ? toStderr : guarded(onError, (reason, error, place) => {
     toStderr(error, place);
     toStderr(reason, { where: "call onError" });
   });
-  return (error, place) => {
+  const reporter: OnError = (error, place) => {
     countError(place.where);
     report(error, place);
   };
+  reporters.add(reporter);
+  return reporter;
 }

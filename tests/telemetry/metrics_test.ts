@@ -9,6 +9,9 @@ import {
 } from "@opentelemetry/api";
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { Operator } from "../../backend.ts";
+import { CALL_A_LISTENER } from "../../src/log/on_error.ts";
+import { ToolRegistry } from "../../src/registry.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { EVENTS } from "../../src/telemetry/events.ts";
 import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
@@ -124,6 +127,23 @@ Deno.test("what is counted in one turn is one call of the provider for each set 
   countCreated("report");
   await Promise.resolve();
   assertEquals(created().length, 3);
+});
+
+Deno.test("an error that no caller receives counts once, however many parts of a server pass on the user's `onError`", async () => {
+  using recorder = new Recorder();
+  await using backend = new MemoryBackend();
+  const received: unknown[] = [];
+  using tasks = new Tasks(backend, Date.now, { onError: (_, { where }) => received.push(where) });
+  const registered = new ToolRegistry().register(defineJob({ name: "report", input: { type: "object" } }));
+  const told = Promise.withResolvers<void>();
+  tasks.follow(await tasks.start(registered, {}, "user:ann"), () => {
+    queueMicrotask(told.resolve);
+    throw new Error("This listener throws, as the test wants it.");
+  });
+  await told.promise;
+  const counted = recorder.recorded.filter(([name]) => name === EVENTS.errors.name);
+  assertEquals(counted.map(([, ...value]) => value), [[1, { "mcp_jobs.error.where": CALL_A_LISTENER }]]);
+  assertEquals(received, [CALL_A_LISTENER]);
 });
 
 Deno.test("a run that was cancelled counts as such, although its code returns a value", async () => {
