@@ -7,7 +7,7 @@ import type { Ajv } from "ajv";
 import { DefinitionError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
-import { unescape } from "./pointer.ts";
+import { isRecursive, unescape } from "./pointer.ts";
 import { addUniqueItems } from "./unique_items.ts";
 
 /** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
@@ -21,7 +21,7 @@ export interface Mistake {
   readonly message: string;
 }
 
-/** The mistakes in a value, and whether these are all: for a large value it is only the first. */
+/** The mistakes in a value, and whether these are all: for a costly value it is only the first. */
 export interface Findings {
   readonly mistakes: readonly Mistake[];
   readonly all: boolean;
@@ -69,9 +69,11 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
     validator.validateSchema(schema, true);
     const first = newAjv(false).compile(schema);
     let every: typeof first | undefined;
+    // To find all mistakes, ajv goes on into each choice of a schema, and in each of these into each choice again.
+    const mayCollect = !isRecursive(schema);
     return (value) => {
       if (first(value)) return undefined;
-      const all = !hasMoreParts(value, MAX_PARTS);
+      const all = mayCollect && !hasMoreParts(value, MAX_PARTS);
       const check = all ? every ??= newAjv(true).compile(schema) : first;
       if (all) check(value);
       const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params, parentSchema }) => ({

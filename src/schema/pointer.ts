@@ -28,3 +28,25 @@ function decoded(reference: string): string {
     return reference; // It has a percent sign of its own.
   }
 }
+
+/** The references of a schema itself, without those of the schemas inside it. */
+export function referencesOf({ $ref, $dynamicRef }: { readonly [keyword: string]: Json }): readonly string[] {
+  return [$ref, $dynamicRef].filter((reference) => typeof reference === "string");
+}
+
+/** Whether a schema contains itself, or has a reference of which this cannot be said. */
+export function isRecursive(root: Json): boolean {
+  const open = new Set<Json>();
+  const closed = new Set<Json>();
+  const leadsBack = (part: Json): boolean => {
+    if (typeof part !== "object" || part === null || closed.has(part)) return false;
+    if (open.has(part)) return true;
+    open.add(part);
+    const targets = isObject(part) ? referencesOf(part).map((reference) => placeOf(reference, root)) : [];
+    const found = [...targets, ...Object.values(part)].some((next) => next === undefined || leadsBack(next));
+    open.delete(part);
+    closed.add(part);
+    return found;
+  };
+  return leadsBack(root);
+}

@@ -116,8 +116,8 @@ const LONGEST_MESSAGE = 500;
 
 /**
  * Validates a value; `what` names it in the error, such as "input for echo". Resolves with the value that the schema
- * returns. Rejects with `InvalidInput`, which names up to 20 wrong fields, or only the first if a large value does not fit
- * plain JSON Schema.
+ * returns. Rejects with `InvalidInput`, which names up to 20 wrong fields, or for plain JSON Schema only the first if the
+ * value is large or the schema recursive.
  */
 export async function validate(schema: Schema, value: unknown, what: string): Promise<unknown> {
   const tooLong = (await guardOf(schema, what))(value);
@@ -178,7 +178,7 @@ function invalid(what: string, mistakes: Mistakes, all: boolean): InvalidInput {
     path: cut(path.map((part) => typeof part === "object" ? part.key : part).reduce(joinPath, ""), LONGEST_PATH),
     message: cut(message, LONGEST_MESSAGE),
   }));
-  if (!all) return new InvalidInput(what, named, "of a value this large only the first mistake is named");
+  if (!all) return new InvalidInput(what, named, "only the first mistake is named");
   const more = mistakes.length - named.length;
   return new InvalidInput(what, named, more > 0 ? `and ${more} more` : undefined);
 }

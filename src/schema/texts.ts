@@ -5,7 +5,8 @@
  */
 import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
-import { placeOf } from "./pointer.ts";
+import type { JsonSchema } from "./json_schema.ts";
+import { placeOf, referencesOf } from "./pointer.ts";
 
 /** A text, or the name of a field, that is matched against a pattern. */
 export interface MatchedText {
@@ -22,65 +23,79 @@ const IN_PLACE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
 const OF_ITEMS = ["contains", "unevaluatedItems"];
 const OF_FIELDS = ["additionalProperties", "unevaluatedProperties"];
 
-/** Walks a value along its schema. All branches count, whether they apply or not, since a validator may try any of them. */
+/**
+ * Walks a value along its schema. All branches count, whether they apply or not, since a validator may try any of them. But
+ * each schema counts once for each part of the value: a schema whose choices contain itself would otherwise lead to every
+ * part on exponentially many ways.
+ */
 export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> {
-  yield* walk(root, value, []);
+  yield* walk([root], value, []);
 
   function* walk(
-    schema: Json | undefined,
+    given: Iterable<Json | undefined>,
     value: unknown,
     path: readonly PropertyKey[],
-    followed: ReadonlySet<string> = new Set(),
   ): Generator<MatchedText> {
-    if (!isObject(schema)) return;
-    if (typeof value === "string" && typeof schema.pattern === "string") {
-      yield { text: value, pattern: schema.pattern, path };
+    const schemas = new Set<JsonSchema>();
+    const add = (schema: Json | undefined) => isObject(schema) && schemas.add(schema);
+    for (const schema of given) add(schema);
+    if (schemas.size === 0) return;
+    let isHidden = false;
+    // Iterating over a set includes what is added on the way.
+    for (const schema of schemas) {
+      if (typeof value === "string" && typeof schema.pattern === "string") {
+        yield { text: value, pattern: schema.pattern, path };
+      }
+      for (const reference of referencesOf(schema)) {
+        const target = placeOf(reference, root);
+        add(target);
+        isHidden ||= target === undefined;
+      }
+      for (const keyword of IN_PLACE) for (const part of listOf(schema[keyword])) add(part);
+      if (isObject(schema.dependentSchemas)) { for (const part of Object.values(schema.dependentSchemas)) add(part); }
     }
-    const { $ref } = schema;
-    if (typeof $ref === "string" && !followed.has($ref)) {
-      const target = placeOf($ref, root);
-      if (target === undefined) yield* allTexts(value, path);
-      else yield* walk(target, value, path, new Set([...followed, $ref]));
-    }
-    for (const keyword of IN_PLACE) {
-      for (const part of listOf(schema[keyword])) yield* walk(part, value, path, followed);
-    }
-    if (isObject(schema.dependentSchemas)) {
-      for (const part of Object.values(schema.dependentSchemas)) yield* walk(part, value, path, followed);
-    }
-    if (Array.isArray(value)) yield* walkItems(schema, value, path);
-    else if (typeof value === "object" && value !== null) yield* walkFields(schema, value, path);
+    if (isHidden) yield* allTexts(value, path);
+    else if (Array.isArray(value)) yield* walkItems([...schemas], value, path);
+    else if (typeof value === "object" && value !== null) yield* walkFields([...schemas], value, path);
   }
 
-  function* walkItems(
-    schema: { readonly [key: string]: Json },
-    items: readonly unknown[],
-    path: readonly PropertyKey[],
-  ) {
-    // Draft 7 has a list in `items`, and the schema of further items in `additionalItems`.
-    const first = listOf(schema.prefixItems ?? (Array.isArray(schema.items) ? schema.items : undefined));
-    const rest = Array.isArray(schema.items) ? schema.additionalItems : schema.items;
+  function* walkItems(schemas: readonly JsonSchema[], items: readonly unknown[], path: readonly PropertyKey[]) {
     for (const [index, item] of items.entries()) {
-      const at = [...path, index];
-      yield* walk(index < first.length ? first[index] : rest, item, at);
-      for (const keyword of OF_ITEMS) yield* walk(schema[keyword], item, at);
+      yield* walk(schemas.flatMap((schema) => ofItem(schema, index)), item, [...path, index]);
     }
   }
 
-  function* walkFields(schema: { readonly [key: string]: Json }, fields: object, path: readonly PropertyKey[]) {
-    const { properties, patternProperties, propertyNames } = schema;
+  function* walkFields(schemas: readonly JsonSchema[], fields: object, path: readonly PropertyKey[]) {
     for (const [name, field] of Object.entries(fields)) {
       const at = [...path, name];
-      yield* walk(propertyNames, name, at);
-      if (isObject(properties) && Object.hasOwn(properties, name)) yield* walk(properties[name], field, at);
-      for (const keyword of OF_FIELDS) yield* walk(schema[keyword], field, at);
-      if (!isObject(patternProperties)) continue;
-      for (const [pattern, part] of Object.entries(patternProperties)) {
-        yield { text: name, pattern, path: at };
-        yield* walk(part, field, at);
-      }
+      yield* walk(schemas.map(({ propertyNames }) => propertyNames), name, at);
+      const patterns = schemas.flatMap(({ patternProperties }) =>
+        isObject(patternProperties) ? Object.entries(patternProperties) : []
+      );
+      for (const [pattern] of patterns) yield { text: name, pattern, path: at };
+      yield* walk(
+        [...schemas.flatMap((schema) => ofField(schema, name)), ...patterns.map(([, part]) => part)],
+        field,
+        at,
+      );
     }
   }
+}
+
+/** The schemas that may apply to an item. */
+function ofItem(schema: JsonSchema, index: number): readonly (Json | undefined)[] {
+  const { items, additionalItems, prefixItems } = schema;
+  // Draft 7 has a list in `items`, and the schema of further items in `additionalItems`.
+  const first = listOf(prefixItems ?? (Array.isArray(items) ? items : undefined));
+  const rest = Array.isArray(items) ? additionalItems : items;
+  return [index < first.length ? first[index] : rest, ...OF_ITEMS.map((keyword) => schema[keyword])];
+}
+
+/** The schemas that may apply to a field, except those by pattern. */
+function ofField(schema: JsonSchema, name: string): readonly (Json | undefined)[] {
+  const { properties } = schema;
+  const own = isObject(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined;
+  return [own, ...OF_FIELDS.map((keyword) => schema[keyword])];
 }
 
 function listOf(part: Json | undefined): readonly Json[] {

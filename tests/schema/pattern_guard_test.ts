@@ -51,6 +51,11 @@ Deno.test("a text for a slow pattern may have at most 2,000 characters, wherever
       $defs: { n: { $anchor: "n", pattern: SLOW } },
       properties: { name: { $ref: "#n" } },
     }],
+    [{ name: LONG }, "name", {
+      type: "object",
+      $defs: { n: { $dynamicAnchor: "n", pattern: SLOW } },
+      properties: { name: { $dynamicRef: "#n" } },
+    }],
   ];
   for (const [value, path, schema] of schemas) {
     assertStringIncludes(await mistakeOf(schema, value), `${path}: must NOT have more than 2000 characters`);
@@ -87,6 +92,19 @@ Deno.test("a schema that refers to itself is followed as deep as the value goes"
     "children[0].children[0].name: must NOT",
   );
   assertEquals([...textsUnder(loop, { self: { self: 1 } })], []);
+});
+
+Deno.test("each text counts once for each pattern, however many choices of a recursive schema lead to it", () => {
+  const choice = (kind: string): JsonSchema => ({
+    properties: { kind: { const: kind }, of: { type: "array", items: { $ref: "#" } } },
+    additionalProperties: { $ref: "#" },
+  });
+  const schema: JsonSchema = { type: "object", anyOf: [choice("and"), choice("or"), { pattern: SLOW }] };
+  let value: unknown = "text";
+  for (let level = 0; level < 100; level++) value = { kind: "or", of: [value], not: "text" };
+  let texts = 0;
+  for (const _ of textsUnder(schema, value)) if (++texts > 1_000) throw new Error("Every way counts.");
+  assertEquals(texts, 201);
 });
 
 Deno.test("uniqueItems checks a list of 200,000 items of any type in one pass", async () => {

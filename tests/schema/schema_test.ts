@@ -166,7 +166,39 @@ Deno.test("for a large value that does not fit plain JSON Schema, validation sto
   }));
   const error = await refusal(plainUser, { name: "Ada", tags });
   assertEquals([error.issues, looked <= 10], [[{ path: "tags[0].id", message: "must be number" }], true]);
-  assertStringIncludes(error.message, "; of a value this large only the first mistake is named");
+  assertStringIncludes(error.message, "; only the first mistake is named");
+});
+
+Deno.test("for a plain JSON Schema that refers to itself, validation stops at the first mistake: each level could double the time", async () => {
+  const choice = (kind: string): JsonSchema => ({
+    type: "object",
+    properties: { kind: { const: kind }, of: { type: "array", items: { $ref: "#/$defs/filter" } } },
+  });
+  const schemas: readonly JsonSchema[] = [
+    { $defs: { filter: { oneOf: [choice("and"), choice("or")] } } },
+    { $defs: { filter: { $ref: "#/$defs/other" }, other: { oneOf: [choice("and"), choice("or")] } } },
+    { $defs: { filter: { $ref: "#f" }, other: { $anchor: "f", oneOf: [choice("and"), choice("or")] } } },
+  ];
+  for (const schema of schemas) {
+    let looked = 0;
+    let value: unknown = {
+      get kind() {
+        if (++looked > 1_000) throw new Error("Every choice was followed.");
+        return "nor";
+      },
+    };
+    for (let level = 0; level < 60; level++) value = { kind: "or", of: [value] };
+    const properties = { filter: { $ref: "#/$defs/filter" } };
+    const { issues, message } = await refusal({ type: "object", properties, ...schema }, { filter: value });
+    assertEquals([issues.length > 0, message.endsWith("only the first mistake is named")], [true, true]);
+  }
+  // A schema that refers to another one twice is not recursive.
+  const pair: JsonSchema = {
+    type: "object",
+    $defs: { n: { type: "number" } },
+    properties: { a: { $ref: "#/$defs/n" }, b: { $ref: "#/$defs/n" } },
+  };
+  assertEquals(await pathsOf(pair, { a: "", b: "" }), ["a", "b"]);
 });
 
 Deno.test("long names of fields make no long error", async () => {
