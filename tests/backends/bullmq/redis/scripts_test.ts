@@ -135,7 +135,7 @@ test("an answer to a finished or cancelled task is not stored", async (place) =>
 });
 
 test("if Redis does not list connections, a worker counts as connected", async ({ admin, url }) => {
-  await admin.call("ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-client|list");
+  await admin.call("ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-client", "+client|setname");
   await using backend = await BullMqBackend.connect({ redis: url.replace("redis://", "redis://shy:secret@") });
   assertEquals(await backend.hasWorker("job"), true);
 });
