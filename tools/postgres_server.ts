@@ -178,10 +178,10 @@ export class PostgresServer implements AsyncDisposable {
     }
   }
 
-  /** Ends it without a wait, for the end of a process. */
+  /** Ends it without a wait, for the end of a process: one that runs removes its folder itself once it has ended. */
   end(): void {
     if (this.#pid !== undefined) send(this.#pid, "SIGQUIT");
-    if (this.#own) Deno.removeSync(this.#own.folder, { recursive: true });
+    else if (this.#own) Deno.removeSync(this.#own.folder, { recursive: true });
   }
 
   /** Stops all its processes, and returns their ids. Its first process starts no other meanwhile. */
