@@ -69,29 +69,15 @@ export class StoreBackend implements Backend {
     this.#onError = reporterOf(options.onError);
     hub.reportTo(this.#onError);
     this.streams = store.streams;
+    const open = () => this.#open();
     this.keys = {
-      readKey: async (owner, key) => {
-        this.#checkOpen();
-        return await store.readKey(owner, key);
-      },
-      writeKey: async (owner, key, from, to) => {
-        this.#checkOpen();
-        return await store.writeKey(owner, key, from, to);
-      },
+      readKey: async (owner, key) => await open().readKey(owner, key),
+      writeKey: async (owner, key, from, to) => await open().writeKey(owner, key, from, to),
     };
     this.documents = {
-      read: async (name) => {
-        this.#checkOpen();
-        return await store.documents.read(name);
-      },
-      list: async (prefix) => {
-        this.#checkOpen();
-        return await store.documents.list(prefix);
-      },
-      write: async (name, from, to) => {
-        this.#checkOpen();
-        return await store.documents.write(name, from, to);
-      },
+      read: async (name) => await open().documents.read(name),
+      list: async (prefix) => await open().documents.list(prefix),
+      write: async (name, from, to) => await open().documents.write(name, from, to),
       watch: (listener) => {
         const event = ({ kind }: TaskEvent) => kind === "gap" && listener(undefined);
         return hub.add({ event, ready() {}, document: listener });
@@ -102,7 +88,7 @@ export class StoreBackend implements Backend {
     this.#opened = opened;
     this.#pauses = new Pauses(this.documents, () => hub.ready());
     const here = () => [...this.#workers].map(({ info }) => info);
-    this.operator = operatorOf(this, operated(store, () => this.#checkOpen(), here), {
+    this.operator = operatorOf(this, operated(open, here), {
       jobs: () => this.#pauses.jobs(),
       resume: (job) => this.#pauses.resume(job),
       pause: async (job) => {
@@ -116,17 +102,17 @@ export class StoreBackend implements Backend {
 
   /** Stores a task and queues it, unless another one holds its key. */
   async create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo> {
-    this.#checkOpen();
+    const store = this.#open();
     change.refuseRoute(task);
-    const record = change.created(task, this.#store.now());
+    const record = change.created(task, store.now());
     const input = toText(task.input, "The input");
     const create = async (key?: string) => {
       if (!await this.#put(record, input, key)) return undefined;
       countCreated(task.job);
       return record.info;
     };
-    const read = async (id: string) => (await this.#store.read(id, task.owner))?.record.info;
-    return await createKeyed(this.#store, { read, create, admit }, task, () => this.#store.now());
+    const read = async (id: string) => (await store.read(id, task.owner))?.record.info;
+    return await createKeyed(store, { read, create, admit }, task, () => store.now());
   }
 
   /** Reads a task. */
@@ -185,13 +171,13 @@ export class StoreBackend implements Backend {
     owner: string,
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
-    this.#checkOpen();
+    const store = this.#open();
     change.refuseCursor(cursor);
     const tasks: TaskInfo[] = [];
     let before = cursor;
     while (true) {
-      const found = await this.#store.list(owner, before, limit + 1);
-      for (const task of found.filter((task) => !hasExpired(task, this.#store.now()))) {
+      const found = await store.list(owner, before, limit + 1);
+      for (const task of found.filter((task) => !hasExpired(task, store.now()))) {
         if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
         tasks.push(task);
       }
@@ -202,15 +188,14 @@ export class StoreBackend implements Backend {
 
   /** Tries whether a task could be stored now. */
   async check(): Promise<void> {
-    this.#checkOpen();
-    await this.#store.check();
+    await this.#open().check();
   }
 
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
-    this.#checkOpen();
+    const store = this.#open();
     const isHere = this.#workers.values().some(({ info }) => info.jobs.includes(job));
-    return isHere || await this.#store.hasWorker(job);
+    return isHere || await store.hasWorker(job);
   }
 
   /** Listens to every change. */
@@ -220,10 +205,10 @@ export class StoreBackend implements Backend {
 
   /** Starts to claim and run tasks. */
   work(options: WorkOptions): WorkHandle {
-    this.#checkOpen();
+    const store = this.#open();
     const onError = options.onError ? reporterOf(options.onError) : this.#onError;
     const group = this.#groups.of(options);
-    const worker = new StoreWorker(this.#store, this.#hub, this.#pauses, group, { ...options, onError });
+    const worker = new StoreWorker(store, this.#hub, this.#pauses, group, { ...options, onError });
     this.#workers.add(worker);
     const stop = (grace: number) => worker.stop(grace).finally(() => void this.#workers.delete(worker));
     return { ready: worker.ready, stop };
@@ -256,16 +241,18 @@ export class StoreBackend implements Backend {
 
   /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */
   async #find(id: string, owner: string): Promise<Entry> {
-    this.#checkOpen();
+    const store = this.#open();
     // What is no task id costs the same read, so that nobody learns from the time.
-    const entry = await this.#store.read(isTaskId(id) ? id : NO_TASK, owner);
+    const entry = await store.read(isTaskId(id) ? id : NO_TASK, owner);
     if (entry === undefined) throw new TaskNotFound(id);
-    if (hasExpired(entry.record.info, this.#store.now())) throw new TaskExpired(id);
+    if (hasExpired(entry.record.info, store.now())) throw new TaskExpired(id);
     return entry;
   }
 
-  #checkOpen(): void {
+  /** The store. Throws `BackendError` if this backend is closed, or the store is lost. */
+  #open(): Store {
     if (this.#closing) throw new BackendError("Cannot use the backend: it is closed.");
     this.#store.checkUsable?.();
+    return this.#store;
   }
 }

@@ -121,7 +121,7 @@ Deno.test("KV: a page of tasks until a time reads none that are newer, and inclu
   withFile(async ({ store, create, clock }) => {
     const { tasks } = operatorOf(
       { cancel: never, create: never, documents: { read: never, list: never, write: never, watch: () => never } },
-      operated(store, () => {}, () => []),
+      operated(() => store, () => []),
       { jobs: never, pause: never, resume: never },
     );
     const idAt = (time: number) => firstIdOf(time).slice(0, 19) + crypto.randomUUID().slice(19);
