@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isFinished } from "../../task.ts";
+import { live, next } from "./changes/task_record.ts";
 import { beforeClaim, cancelledNow, type Ended, type TaskRecord } from "./record.ts";
 
 /**
@@ -11,21 +11,10 @@ import { beforeClaim, cancelledNow, type Ended, type TaskRecord } from "./record
  * hand-back. If it was asked to stop meanwhile, it is cancelled.
  */
 export function unclaimed(record: TaskRecord, now: number, pause: number = 0): Ended {
-  const { info } = record;
-  if (isFinished(info)) throw new Error(`Task ${info.id} is ${info.status} and never changes.`);
-  const waiting: TaskRecord = {
-    ...record,
-    holder: undefined,
-    // With this the wait can be corrected if the clock is set back.
-    ...(pause > 0 && { delay: pause }),
-    info: {
-      ...info,
-      status: "PENDING",
-      attempt: beforeClaim(record),
-      revision: info.revision + 1,
-      updatedAt: Math.max(now, info.updatedAt),
-      ...(pause > 0 && { dueAt: now + pause }),
-    },
-  };
+  const info = live(record);
+  const change = { status: "PENDING", attempt: beforeClaim(record), ...(pause > 0 && { dueAt: now + pause }) } as const;
+  // With its delay the wait can be corrected if the clock is set back.
+  const delay = pause > 0 && { delay: pause };
+  const waiting: TaskRecord = { ...record, holder: undefined, ...delay, info: next(info, now, change) };
   return { record: info.stopRequested ? cancelledNow(waiting, now) : waiting };
 }
