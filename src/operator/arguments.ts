@@ -25,36 +25,29 @@ const KEY: Rule = {
 };
 
 const ID = { id: required(text) };
+const JOB = { job: required(NAME) };
+const SCHEDULE = { name: required(NAME) };
 
-/** Throws `DefinitionError` unless it is a text. A text that is no task id is simply not found later. */
-export function checkId(of: string, id: unknown): void {
-  checkOptions(of, { id }, ID);
+/** The arguments of each method. A text that is no task id is simply not found later. */
+const ARGUMENTS = {
+  get: ID,
+  input: ID,
+  steps: ID,
+  cancel: { ...ID, wait: numberFrom(0) },
+  retry: { ...ID, key: KEY },
+  pause: JOB,
+  resume: JOB,
+  pauseSchedule: { ...SCHEDULE, paused: required(flag) },
+  removeSchedule: SCHEDULE,
+};
+
+/** Throws `DefinitionError` unless a method can take these arguments. */
+export function checkArguments(method: keyof typeof ARGUMENTS, given: { readonly [name: string]: unknown }): void {
+  checkOptions(method, given, ARGUMENTS[method]);
 }
 
-/** Throws `DefinitionError` unless both can be passed to `cancel`. */
-export function checkCancel(id: unknown, wait: unknown): void {
-  checkOptions("cancel", { id, wait }, { ...ID, wait: numberFrom(0) });
-}
-
-/** Throws `DefinitionError` unless both can be passed to `retry`, and `InvalidInput` if the key is too long. */
-export function checkRetry(id: unknown, key: unknown): void {
-  checkOptions("retry", { id, key }, { ...ID, key: KEY });
-  if (typeof key === "string" && key.length > LONGEST_KEY) {
-    throw new InvalidInput("key", [{ path: "", message: `it has more than ${LONGEST_KEY} characters` }]);
-  }
-}
-
-/** Throws `DefinitionError` unless it can name a job. */
-export function checkJob(of: string, job: unknown): void {
-  checkOptions(of, { job }, { job: required(NAME) });
-}
-
-/** Throws `DefinitionError` unless it can name a schedule. */
-export function checkSchedule(of: string, name: unknown): void {
-  checkOptions(of, { name }, { name: required(NAME) });
-}
-
-/** Throws `DefinitionError` unless it is a boolean. */
-export function checkPaused(of: string, paused: unknown): void {
-  checkOptions(of, { paused }, { paused: required(flag) });
+/** Throws `InvalidInput` if the key of a retry is too long. */
+export function refuseLongKey(key: string | undefined): void {
+  if (key === undefined || key.length <= LONGEST_KEY) return;
+  throw new InvalidInput("key", [{ path: "", message: `it has more than ${LONGEST_KEY} characters` }]);
 }

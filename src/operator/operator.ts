@@ -12,7 +12,7 @@ import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/opera
 import { stepInfoOf } from "../steps/log.ts";
 import { isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
-import { checkCancel, checkId, checkJob, checkPaused, checkRetry, checkSchedule } from "./arguments.ts";
+import { checkArguments, refuseLongKey } from "./arguments.ts";
 import { NO_TASKS } from "./counts.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
 import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
@@ -38,42 +38,41 @@ export function operatorOf(
   return {
     tasks: (filter = {}) => listTasks(store, filter),
     get: async (id) => {
-      checkId("get", id);
+      checkArguments("get", { id });
       return await store.get(id);
     },
     input: async (id) => {
-      checkId("input", id);
+      checkArguments("input", { id });
       return await store.input(id);
     },
     steps: async (id) => {
-      checkId("steps", id);
+      checkArguments("steps", { id });
       return (await store.steps(id)).map(stepInfoOf);
     },
     counts: () => countAll(store, pauses),
     workers: async () => [...await store.workers()].sort((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1)),
     cancel: async (id, wait = STOP_MS) => {
-      checkCancel(id, wait);
+      checkArguments("cancel", { id, wait });
       return await backend.cancel(id, (await store.get(id)).owner, wait);
     },
     retry: (id, key) => repeat(backend, store, id, key),
     pause: async (job) => {
-      checkJob("pause", job);
+      checkArguments("pause", { job });
       await pauses.pause(job);
     },
     resume: async (job) => {
-      checkJob("resume", job);
+      checkArguments("resume", { job });
       await pauses.resume(job);
     },
     purge: (which) => purgeAll(store, which),
     schedules: () => listSchedules(backend.documents),
     // Schedules go by the clocks of their servers, not by that of the store.
     pauseSchedule: async (name, paused) => {
-      checkSchedule("pauseSchedule", name);
-      checkPaused("pauseSchedule", paused);
+      checkArguments("pauseSchedule", { name, paused });
       return await pauseSchedule(backend.documents, name, paused, Date.now());
     },
     removeSchedule: async (name) => {
-      checkSchedule("removeSchedule", name);
+      checkArguments("removeSchedule", { name });
       return await removeSchedule(backend.documents, name);
     },
   };
@@ -111,7 +110,8 @@ async function repeat(
   id: string,
   key: string | undefined,
 ): Promise<TaskInfo> {
-  checkRetry(id, key);
+  checkArguments("retry", { id, key });
+  refuseLongKey(key);
   const { status, resultTtl } = await store.get(id);
   if (!isTerminal(status)) throw new TaskNotReady(id, status, "repeat");
   const name = key === undefined ? undefined : `retry:${id}:${key}`;
