@@ -13,7 +13,7 @@ import type { Hub } from "../shared/store/hub.ts";
 import { MemoryDocuments } from "./documents.ts";
 import type { Entry, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
-import { MemoryOperating } from "./operating.ts";
+import { operatingOf } from "./operating.ts";
 import { newestLines } from "../../task_log/newest_lines.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import { MemoryLimits } from "./job_limits.ts";
@@ -47,11 +47,7 @@ export class MemoryStore implements Store<MemoryEntry> {
   /** What keys name. */
   readonly #keys = new Map<string, string>();
   readonly #limits = new MemoryLimits((id) => this.#tasks.get(id)?.record.holder !== undefined);
-  readonly operating: OperatingStore<MemoryEntry> = new MemoryOperating(
-    this.#tasks,
-    (job) => this.#ready.heads(job),
-    (ids) => this.#tasks.deleteAll(ids),
-  );
+  readonly operating: OperatingStore<MemoryEntry> = operatingOf(this.#tasks, (job) => this.#ready.heads(job));
   #sweepAt = FIRST_SWEEP;
 
   constructor(hub: Hub) {

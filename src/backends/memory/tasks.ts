@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { JobCounts } from "../../backend.ts";
 import { aheadOf } from "../../ids.ts";
 import { isParked, NO_TASKS } from "../../operator/counts.ts";
+import type { TaskCounts } from "../../operator/primitives.ts";
 import type { TaskInfo, TaskStatus } from "../../task.ts";
 import type { Entry } from "../shared/store/store.ts";
 
@@ -68,7 +68,7 @@ export class TaskTable<E extends Entry> {
   }
 
   /** How many tasks of each job are in each state. */
-  counted(): readonly Omit<JobCounts, "oldestWaiting" | "paused">[] {
+  counted(): readonly TaskCounts[] {
     const all = [...this.#tallies].map(([job, { counts, parked }]) => ({ job, counts: { ...counts }, parked }));
     return all.filter(({ counts }) => Object.values(counts).some((count) => count > 0));
   }
@@ -87,10 +87,7 @@ export class TaskTable<E extends Entry> {
   }
 
   #count(info: TaskInfo, change: 1 | -1): void {
-    const tally = this.#tallies.get(info.job) ?? {
-      counts: { ...NO_TASKS },
-      parked: 0,
-    };
+    const tally = this.#tallies.get(info.job) ?? { counts: { ...NO_TASKS }, parked: 0 };
     this.#tallies.set(info.job, tally);
     tally.counts[info.status] += change;
     if (isParked(info)) tally.parked += change;

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { isParked } from "../../../operator/counts.ts";
+import { isParked, NO_TASKS } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { type Committer, type Count, reading } from "../committer.ts";
@@ -46,25 +46,15 @@ export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly Tas
     const counted = jobs.get(job) ?? new Map<string, number>();
     jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + Number(BigInt.asIntN(64, value))));
   }
-  // In a file from before there were counters, a count may be below zero.
-  const counts = [...jobs].map(([job, counted]) => countsOf(job, (name) => Math.max(0, counted.get(name) ?? 0)));
+  const counts = [...jobs].map(([job, counted]) => countsOf(job, counted));
   return counts.filter(({ counts }) => Object.values(counts).some((count) => count > 0));
 }
 
-function countsOf(job: string, count: (name: string) => number): TaskCounts {
-  return {
-    job,
-    counts: {
-      PENDING: count("PENDING"),
-      RUNNING: count("RUNNING"),
-      RETRYING: count("RETRYING"),
-      INPUT_REQUIRED: count("INPUT_REQUIRED"),
-      COMPLETED: count("COMPLETED"),
-      FAILED: count("FAILED"),
-      CANCELLED: count("CANCELLED"),
-    },
-    parked: count(PARKED),
-  };
+/** In a file from before there were counters, a count may be below zero. */
+function countsOf(job: string, counted: ReadonlyMap<string, number>): TaskCounts {
+  const known = Object.fromEntries([...counted].map(([name, count]) => [name, Math.max(0, count)]));
+  const { [PARKED]: parked, ...counts } = { ...NO_TASKS, [PARKED]: 0, ...known };
+  return { job, counts, parked };
 }
 
 /** The jobs that have, or have had, tasks. */
