@@ -8,7 +8,7 @@ import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
 import type { Outcome, TaskInfo } from "../../task.ts";
 import { turn } from "../../waiting.ts";
 import { eventKey } from "./keys.ts";
-import { READ_AT_ONCE } from "./limits.ts";
+import { untilUnlocked } from "./reading.ts";
 
 /** Changes that belong together: all are written if all checks hold, and none otherwise. */
 export interface Write {
@@ -46,13 +46,6 @@ const MAX_EVENT_TEXT = 30_000;
 
 /** How long an event is kept, in ms. A process that could not read for longer rereads its tasks. */
 const EVENT_TTL_MS = 60_000;
-
-/** How long an operation is repeated while other processes lock the database, in ms. */
-const LOCKED_FOR_MS = 10_000;
-
-/** The longest pause before the next try, in ms. It starts at the time of one commit and doubles, with jitter. */
-const FIRST_PAUSE_MS = 2;
-const LONGEST_PAUSE_MS = 20;
 
 /** Receives the tasks and documents that a commit has changed, and how tasks have ended. */
 type Committed = (
@@ -260,38 +253,4 @@ function eventTexts(events: readonly string[]): string[] {
   }
   if (current !== "") texts.push(`[${current}]`);
   return texts;
-}
-
-/** Reads, once no other process locks the file. Rejects with `BackendError` if the file fails. */
-export async function reading<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await untilUnlocked(read);
-  } catch (cause) {
-    throw cause instanceof JobsError ? cause : new BackendError(`Cannot read the KV file: ${cause}`, { cause });
-  }
-}
-
-/** Reads keys, however many, and returns their entries in the same order. */
-export async function readAll<T>(kv: Deno.Kv, keys: readonly Deno.KvKey[]): Promise<readonly Deno.KvEntryMaybe<T>[]> {
-  const parts = Array.from({ length: Math.ceil(keys.length / READ_AT_ONCE) }, (_, part) => {
-    return keys.slice(part * READ_AT_ONCE, (part + 1) * READ_AT_ONCE);
-  });
-  return (await Promise.all(parts.map((part) => reading(() => kv.getMany<T[]>(part))))).flat();
-}
-
-/** Repeats an operation while other processes lock the file. What fails because of a lock has written nothing. */
-export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
-  const start = performance.now();
-  let pause = FIRST_PAUSE_MS;
-  while (true) {
-    try {
-      return await operation();
-    } catch (error) {
-      // Commits and reads throw a TypeError, opening throws a plain Error.
-      const locked = error instanceof Error && error.message.includes("database is locked");
-      if (!locked || performance.now() - start > LOCKED_FOR_MS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
-    }
-  }
 }

@@ -8,9 +8,9 @@
 import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { HubListener } from "../shared/store/hub.ts";
-import { untilUnlocked } from "./committer.ts";
 import { makeFolder, openOwn } from "./file.ts";
 import { eventKey } from "./keys.ts";
+import { untilUnlocked } from "./reading.ts";
 
 /** How often all streams are read without a wake-up, in ms: not every file system reports changes. */
 const FALLBACK_POLL_MS = 250;

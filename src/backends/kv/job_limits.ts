@@ -6,8 +6,9 @@
  */
 import type { JobLimits } from "../../backend.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
-import { readAll, reading, type Write } from "./committer.ts";
+import type { Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
+import { readAll, reading } from "./reading.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
 
 /** What the key of a job holds. */

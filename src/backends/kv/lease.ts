@@ -8,9 +8,10 @@ import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
 import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
-import { type Committer, reading } from "./committer.ts";
+import type { Committer } from "./committer.ts";
 import { workerKey } from "./keys.ts";
 import { fitting } from "./limits.ts";
+import { list } from "./reading.ts";
 
 /** What a worker's key holds. */
 export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
@@ -70,7 +71,7 @@ export class KvLease implements WorkerLease {
   }
 
   async dead(): Promise<readonly DeadWorker[]> {
-    const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
+    const workers = await workersIn(this.#kv);
     const now = this.#options.now();
     const before = this.#ends;
     this.#ends = new Map();
@@ -107,6 +108,11 @@ export class KvLease implements WorkerLease {
     const bytes = 200 + value.held.length * 200;
     await this.#committer.commit({ sets: [{ key: workerKey(name), value }], bytes });
   }
+}
+
+/** Reads what all workers have stored about themselves. */
+export function workersIn(kv: Deno.Kv): Promise<readonly Deno.KvEntry<WorkerRecord>[]> {
+  return list(kv, { prefix: workerKey() });
 }
 
 /** When a lease ends. If that is later than a whole lease from now, the clock was set back, and the lease starts anew. */

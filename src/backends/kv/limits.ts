@@ -8,9 +8,6 @@ import { InvalidValue } from "../../errors.ts";
 import { isFinished } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
-/** How many keys KV reads at once. */
-export const READ_AT_ONCE = 10;
-
 /** The largest record of a live task, without its input, in bytes. */
 const MAX_LIVE_BYTES = 40_000;
 

@@ -12,10 +12,11 @@ import { Hub } from "../shared/store/hub.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { sweepBlobs } from "./values/blobs.ts";
-import { Committer, untilUnlocked } from "./committer.ts";
+import { Committer } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { checkPath, KvFile, makeFile } from "./file.ts";
 import { sweepCounters } from "./operating/counters.ts";
+import { untilUnlocked } from "./reading.ts";
 import { KvStore } from "./store.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */

@@ -14,11 +14,12 @@ import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
-import { type Committer, readAll, reading } from "./committer.ts";
-import { checkKey, documentKey, nameKey, taskKey, workerKey } from "./keys.ts";
-import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
+import type { Committer } from "./committer.ts";
+import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";
+import { isAlive, KvLease, workersIn } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
 import { queueOf } from "./queue.ts";
+import { list, readAll } from "./reading.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { documentsIn } from "./values/documents.ts";
 import { KvLogs } from "./values/log.ts";
@@ -26,7 +27,7 @@ import { expiryOf, retainedUntil } from "./operating/retention.ts";
 import { operatingOf } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
 import { type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
-import { streamsIn } from "./streams.ts";
+import { streamsIn } from "./values/streams.ts";
 
 /** How a store is used. */
 export interface KvStoreOptions {
@@ -211,8 +212,8 @@ export class KvStore implements Store<KvEntry> {
   async list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
     const prefix = taskKey(owner);
     const range = before === undefined ? { prefix } : { prefix, end: taskKey(owner, before) };
-    const list = () => Array.fromAsync(this.#kv.list<StoredTask>(range, { reverse: true, limit }));
-    return (await reading(list)).map(({ value }) => value.record.info);
+    const found = await list<StoredTask>(this.#kv, range, { reverse: true, limit });
+    return found.map(({ value }) => value.record.info);
   }
 
   async check(): Promise<void> {
@@ -221,7 +222,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   async hasWorker(job: string): Promise<boolean> {
-    const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
+    const workers = await workersIn(this.#kv);
     return workers.some(({ value }) => isAlive(value, this.now()) && value.jobs.includes(job));
   }
 

@@ -1,7 +1,7 @@
 import { sweepBlobs, writeBlob } from "../../../src/backends/kv/values/blobs.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
-import { streamsIn } from "../../../src/backends/kv/streams.ts";
+import { streamsIn } from "../../../src/backends/kv/values/streams.ts";
 import { claimed, created, settled } from "../../../src/backends/shared/record.ts";
 import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
 import { Sweeper } from "../../../src/backends/shared/sweeper.ts";

@@ -10,8 +10,9 @@
 import { isParked, NO_TASKS } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
-import { type Committer, type Count, reading } from "../committer.ts";
+import type { Committer, Count } from "../committer.ts";
 import { countKey } from "../keys.ts";
+import { list } from "../reading.ts";
 import { retainedUntil } from "./retention.ts";
 
 /** The end of counters without an end: those of tasks that are not finished. */
@@ -20,7 +21,7 @@ const NO_END = 0;
 /** The name under which parked tasks are counted, besides their status. */
 const PARKED = "parked";
 
-/** The most counters deleted at once. */
+/** The most counters read or deleted at once. */
 const PAGE = 500;
 
 /** How a change of a task changes the counters. */
@@ -37,8 +38,8 @@ export function uncounting(info: TaskInfo): readonly Count[] {
 /** Counts the tasks of each job that has any. */
 export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly TaskCounts[]> {
   const [lasting, ending] = await Promise.all([
-    reading(() => list(kv, { prefix: countKey(NO_END) })),
-    reading(() => list(kv, { start: countKey(now), end: countKey(Infinity) })),
+    counters(kv, { prefix: countKey(NO_END) }),
+    counters(kv, { start: countKey(now), end: countKey(Infinity) }),
   ]);
   const jobs = new Map<string, Map<string, number>>();
   for (const { key, value: { value } } of [...lasting, ...ending]) {
@@ -59,25 +60,21 @@ function countsOf(job: string, counted: ReadonlyMap<string, number>): TaskCounts
 
 /** The jobs that have, or have had, tasks. */
 export async function countedJobs(kv: Deno.Kv): Promise<readonly string[]> {
-  const lasting = await reading(() => list(kv, { prefix: countKey(NO_END) }));
+  const lasting = await counters(kv, { prefix: countKey(NO_END) });
   return [...new Set(lasting.map(({ key }) => String(key[3])))];
 }
 
 /** Deletes a page of counters whose tasks have expired. Resolves with whether there may be more. */
 export async function sweepCounters(kv: Deno.Kv, committer: Committer, now: number): Promise<boolean> {
   const range = { start: countKey(NO_END + 1), end: countKey(now) };
-  const ended = await reading(() => list(kv, range, { limit: PAGE }));
+  const ended = await counters(kv, range, PAGE);
   if (ended.length === 0) return false;
   await committer.commit({ deletes: ended.map(({ key }) => key), bytes: 0 });
   return ended.length === PAGE;
 }
 
-function list(
-  kv: Deno.Kv,
-  range: Deno.KvListSelector,
-  options?: Deno.KvListOptions,
-): Promise<Deno.KvEntry<Deno.KvU64>[]> {
-  return Array.fromAsync(kv.list<Deno.KvU64>(range, { batchSize: 500, ...options }));
+function counters(kv: Deno.Kv, range: Deno.KvListSelector, limit?: number): Promise<Deno.KvEntry<Deno.KvU64>[]> {
+  return list(kv, range, { batchSize: PAGE, limit });
 }
 
 function keysOf(info: TaskInfo): Deno.KvKey[] {

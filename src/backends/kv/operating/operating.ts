@@ -6,9 +6,9 @@
 import { oldestOf } from "../../../operator/counts.ts";
 import type { OperatingStore } from "../../shared/store/operating.ts";
 import type { Store } from "../../shared/store/store.ts";
-import { type Committer, reading } from "../committer.ts";
-import { aheadKey, indexKey, workerKey } from "../keys.ts";
-import { isAlive, type WorkerRecord } from "../lease.ts";
+import type { Committer } from "../committer.ts";
+import { aheadKey, indexKey } from "../keys.ts";
+import { isAlive, workersIn } from "../lease.ts";
 import type { KvEntry } from "../stored.ts";
 import { countedJobs, countTasks } from "./counters.ts";
 import type { Indexed } from "./indexes.ts";
@@ -46,8 +46,7 @@ export function operatingOf(kv: Deno.Kv, committer: Committer, { now, read, get 
       }));
     },
     async workers() {
-      const list = () => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() }));
-      const alive = (await reading(list)).filter(({ value }) => isAlive(value, now()));
+      const alive = (await workersIn(kv)).filter(({ value }) => isAlive(value, now()));
       return await Promise.all(alive.map(async ({ key, value: { jobs, held, host, pid, since } }) => {
         const name = String(key.at(-1));
         // The list also has tasks that the worker held at its last renewal, or was about to claim.

@@ -5,9 +5,9 @@
  */
 import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import { isTerminal, type TaskInfo, type TaskStatus } from "../../../task.ts";
-import { readAll, reading } from "../committer.ts";
-import { taskKey, workerKey } from "../keys.ts";
-import type { WorkerRecord } from "../lease.ts";
+import { taskKey } from "../keys.ts";
+import { workersIn } from "../lease.ts";
+import { readAll, reading } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
 import { countedJobs } from "./counters.ts";
 import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready } from "./ranges.ts";
@@ -87,6 +87,6 @@ async function waiting(kv: Deno.Kv, jobs: readonly string[], query: TaskQuery): 
 
 /** The tasks that workers hold, or are about to. */
 async function heldTasks(kv: Deno.Kv): Promise<Found[]> {
-  const workers = await reading(() => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() })));
+  const workers = await workersIn(kv);
   return workers.flatMap(({ value }) => value.held.map(([owner, id]) => ({ id, owner })));
 }

@@ -6,8 +6,9 @@
 import { CLOCKS_DIFFER_MS, timeOfTaskId } from "../../../ids.ts";
 import type { Purged, PurgedPage } from "../../../operator/primitives.ts";
 import { type FinishedTask, isFinished } from "../../../task.ts";
-import { type Committer, reading, type Write } from "../committer.ts";
+import type { Committer, Write } from "../committer.ts";
 import { garbageKey, indexKey, logKey, notableKey } from "../keys.ts";
+import { list } from "../reading.ts";
 import type { KvEntry } from "../stored.ts";
 import { dropBlob } from "../values/blobs.ts";
 import { countedJobs, uncounting } from "./counters.ts";
@@ -37,16 +38,14 @@ export async function purgePage(
   const prefix = status === "COMPLETED" ? indexKey(job) : notableKey(job, status);
   const start = job === from && after !== "" ? `${after}~` : "";
   const range = { start: [...prefix, start], end: [...prefix, "~"] };
-  const page = await reading(() => Array.fromAsync(kv.list<Indexed>(range, { limit: PAGE })));
+  const page = await list<Indexed>(kv, range, { limit: PAGE });
   const ids = page.map(({ key }) => String(key.at(-1)));
   const deleted = await Promise.all(page.map(async ({ value }, index) => {
     if (value.status !== undefined && value.status !== status) return false;
     const entry = await read(ids[index] ?? "", value.owner);
     const info = entry?.record.info;
     if (!entry || !info || !isFinished(info) || info.status !== status || info.finishedAt >= before) return false;
-    const log = info.logged === undefined
-      ? []
-      : await reading(() => Array.fromAsync(kv.list({ prefix: logKey(info.id) })));
+    const log = info.logged === undefined ? [] : await list(kv, { prefix: logKey(info.id) });
     return await committer.commit(deletion(entry, info, log.map(({ key }) => key), now)) !== null;
   }));
   const last = ids.at(-1);

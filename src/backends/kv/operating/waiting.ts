@@ -4,8 +4,8 @@
  * @module
  */
 import type { TaskInfo } from "../../../task.ts";
-import { reading } from "../committer.ts";
 import { readyKey } from "../keys.ts";
+import { reading } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
 
 /** The most urgencies that are read. */

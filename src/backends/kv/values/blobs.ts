@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { type Committer, reading, untilUnlocked, type Write } from "../committer.ts";
+import type { Committer, Write } from "../committer.ts";
 import { blobKey, garbageKey } from "../keys.ts";
-import { READ_AT_ONCE } from "../limits.ts";
+import { READ_AT_ONCE, reading, untilUnlocked } from "../reading.ts";
 
 /** A text kept in pieces. */
 export interface BlobRef {

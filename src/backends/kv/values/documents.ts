@@ -4,8 +4,9 @@
  * @module
  */
 import type { Store } from "../../shared/store/store.ts";
-import { type Committer, reading } from "../committer.ts";
+import type { Committer } from "../committer.ts";
 import { documentKey } from "../keys.ts";
+import { list, reading } from "../reading.ts";
 
 /** Keeps documents for every process that has the KV file open. */
 export function documentsIn(kv: Deno.Kv, committer: Committer): Store["documents"] {
@@ -14,7 +15,7 @@ export function documentsIn(kv: Deno.Kv, committer: Committer): Store["documents
     read: async (name) => textOf((await get(name)).value),
     async list(prefix) {
       const range = { prefix: documentKey(), start: documentKey(prefix) };
-      const found = await reading(() => Array.fromAsync(kv.list<Uint8Array>(range)));
+      const found = await list<Uint8Array>(kv, range);
       return found.map(({ key, value }) => ({ name: String(key.at(-1)), text: textOf(value) }))
         .filter(({ name }) => name.startsWith(prefix))
         .sort((a, b) => a.name < b.name ? -1 : 1);

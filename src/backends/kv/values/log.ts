@@ -7,8 +7,9 @@
 import type { LogLine } from "../../../backend.ts";
 import { newestLines } from "../../../task_log/newest_lines.ts";
 import { packed } from "../../../text.ts";
-import { reading, type Write } from "../committer.ts";
+import type { Write } from "../committer.ts";
 import { logKey } from "../keys.ts";
+import { list } from "../reading.ts";
 
 /** The size at which a segment is full, in bytes; the longest line may exceed it. KV takes 65,536 in a value. */
 const SEGMENT_BYTES = 16_000;
@@ -51,7 +52,7 @@ export class KvLogs {
   }
 
   async #list(id: string): Promise<readonly (readonly LogLine[])[]> {
-    const found = await reading(() => Array.fromAsync(this.#kv.list<readonly LogLine[]>({ prefix: logKey(id) })));
+    const found = await list<readonly LogLine[]>(this.#kv, { prefix: logKey(id) });
     return found.map(({ value }) => value);
   }
 }

@@ -5,8 +5,9 @@
  */
 import type { RecordedStep } from "../../../backend.ts";
 import { type BlobRef, claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
-import { type Committer, reading, type Write } from "../committer.ts";
+import type { Committer, Write } from "../committer.ts";
 import { stepKey } from "../keys.ts";
+import { list } from "../reading.ts";
 import type { Text } from "../stored.ts";
 
 /** The longest text kept in the key's value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
@@ -73,7 +74,7 @@ export class KvSteps {
   }
 
   #list(id: string): Promise<Deno.KvEntry<Text>[]> {
-    return reading(() => Array.fromAsync(this.#kv.list<Text>({ prefix: stepKey(id) })));
+    return list<Text>(this.#kv, { prefix: stepKey(id) });
   }
 }
 

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { StreamEvent, StreamStore } from "../../backend.ts";
-import { type BlobRef, claimBlob, readBlob, writeBlob } from "./values/blobs.ts";
-import { type Committer, reading } from "./committer.ts";
-import { streamKey } from "./keys.ts";
+import type { StreamEvent, StreamStore } from "../../../backend.ts";
+import { type BlobRef, claimBlob, readBlob, writeBlob } from "./blobs.ts";
+import type { Committer } from "../committer.ts";
+import { streamKey } from "../keys.ts";
+import { list, reading } from "../reading.ts";
 
 /** The longest text kept in the entry itself, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
 const INLINE_LIMIT = 30_000;
@@ -39,7 +40,7 @@ export function streamsIn(kv: Deno.Kv, committer: Committer): StreamStore {
     },
     readAfter: (stream, id) => reading(() => readAfter(stream, id)),
     async clear(stream) {
-      const entries = await reading(() => Array.fromAsync(kv.list({ prefix: streamKey(stream) })));
+      const entries = await list(kv, { prefix: streamKey(stream) });
       await Promise.all(entries.map(({ key }) => committer.commit({ deletes: [key], bytes: 0 })));
     },
   };
