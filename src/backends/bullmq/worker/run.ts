@@ -5,14 +5,13 @@
  * @module
  */
 import type { Job } from "bullmq";
-import type { Claim, ProgressReport, RecordedStep, WorkOptions } from "../../../backend.ts";
-import { HoldLost, JobFault, JobsError, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
+import type { Claim, ProgressReport, WorkOptions } from "../../../backend.ts";
+import { HoldLost, JobFault, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
-import type { Answer, Json, NewQuestion } from "../../../task.ts";
+import type { Answer, Json } from "../../../task.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
-import { OpenQuestions } from "../../shared/running/open_questions.ts";
-import { mergeReports, type Reports } from "../../shared/running/progress_reports.ts";
+import { RunCalls, type RunStore } from "../../shared/running/run_calls.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { ownOptionsOf } from "../new_task.ts";
 import { carriedBy, NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
@@ -43,8 +42,7 @@ export class JobRun {
   readonly id: string;
   readonly #options: RunOptions;
   readonly #controller = new AbortController();
-  readonly #questions: OpenQuestions;
-  readonly #reports: Reports;
+  readonly #calls: RunCalls;
   /** Resolves once nothing waits for the code any longer. One per run: a shared promise would keep every task in memory. */
   readonly #released = Promise.withResolvers<undefined>();
   /** Rejects once nobody waits for Redis any longer. */
@@ -58,8 +56,6 @@ export class JobRun {
   #ended = false;
   /** Resolves with whether parking the task has ended the run; `undefined` unless parking has begun. */
   #parking: Promise<boolean> | undefined;
-  /** The steps that are being stored. */
-  readonly #recording = new Set<Promise<void>>();
   /** The first steps of earlier runs; `undefined` once this run has changed some. */
   #recorded: StepsPage | undefined = NO_STEPS;
   /** The answers that earlier runs have received. */
@@ -68,21 +64,14 @@ export class JobRun {
   readonly #ahead: number;
 
   constructor(options: RunOptions) {
-    const { store: { records }, job, token } = options;
+    const { job } = options;
     this.#options = options;
     this.id = job.id ?? "";
     const now = Date.now();
     this.#ahead = (job.processedOn ?? now) - now;
     this.#abandoned.promise.catch(() => {}); // Whatever is raced against it gets the reason.
-    this.#reports = this.#mergeReports();
-    this.#questions = new OpenQuestions({
-      ask: async (questions) => {
-        const states = await this.#retry(() => records.storeQuestions(holdOf({ job, token }), questions));
-        if (states) return states;
-        throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
-      },
-      answer: (key) => this.#retry(() => records.readAnswer(this.id, key)),
-    }, this.#controller.signal);
+    const failed = (error: unknown) => this.#report(error, "store what a task reports");
+    this.#calls = new RunCalls(this.#storeOfRun(), this.#controller.signal, () => this.#isOver, failed);
   }
 
   /**
@@ -103,20 +92,11 @@ export class JobRun {
         timeout,
         trace,
         signal,
-        report: this.#reports.report,
-        log: async (line) => this.#isOver ? undefined : await this.#reports.log(line),
-        ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
         answered: (key) => this.#answers.get(key),
-        stored: () => this.#questions.stored(),
         now: () => Date.now() + this.#ahead,
         mayHaveSteps: this.#recorded !== NO_STEPS,
-        steps: () => this.#during(() => this.#retry(() => store.parking.steps(name, this.id, this.#recorded))),
-        record: (step) => this.#record(step),
-        forget: (from) => {
-          this.#recorded = undefined;
-          return this.#during(() => this.#retry(() => store.parking.forget(name, holdOf({ job, token }), from)));
-        },
         park: (until) => this.#park(until),
+        ...this.#calls.ofClaim,
       };
       // A worker that stops may receive a last job when it no longer waits for code.
       const started = !this.#cancelled && !this.#lost && !this.#stopping;
@@ -125,10 +105,10 @@ export class JobRun {
       }
       const attempt = started ? await Promise.race([run(claim), this.#released.promise]) : undefined;
       this.#over = true;
-      await Promise.allSettled(this.#recording); // The code that records a step gets its error.
+      await this.#calls.recorded();
       if (await this.#parking) throw new store.bullmq.WaitingError(); // The job waits already.
       // Its last report is stored before its end, or not at all.
-      const storing = this.#reports.end();
+      const storing = this.#calls.reports.end();
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
       await this.#retry(() => this.#flush());
       if (this.#lost) throw new store.bullmq.WaitingError(); // BullMQ leaves the job as it is.
@@ -186,7 +166,7 @@ export class JobRun {
 
   /** There may be answers to its questions. */
   checkAnswers(): void {
-    this.#questions.recheck();
+    this.#calls.questions.recheck();
   }
 
   /** Whether the run is over or lost, so that nothing that its code does counts any longer. */
@@ -196,32 +176,15 @@ export class JobRun {
 
   /** Stores the lines that its code has logged. */
   async #flush(): Promise<void> {
-    await this.#reports.flush();
-  }
-
-  /** Calls Redis for code that has not ended. */
-  async #during<T>(act: () => Promise<T>): Promise<T> {
-    if (this.#isOver) throw new JobsError("The attempt is over.");
-    return await act();
-  }
-
-  #record(step: RecordedStep): Promise<void> {
-    const { store, name, job, token } = this.#options;
-    return this.#during(() => {
-      const stored: Promise<void> = this.#retry(() => store.parking.record(name, holdOf({ job, token }), step))
-        .then((held) => void (held || this.lose()))
-        .finally(() => this.#recording.delete(stored));
-      this.#recording.add(stored);
-      this.#recorded = undefined;
-      return stored;
-    });
+    await this.#calls.reports.flush();
   }
 
   /** Once this is called, the end of the code does not end the attempt. */
   async #park(until?: number): Promise<void> {
     if (this.#isOver) return;
     const { store, name, job, token } = this.#options;
-    const [keys, asked] = [this.#questions.awaited, this.#questions.stored()];
+    const { questions } = this.#calls;
+    const [keys, asked] = [questions.awaited, questions.stored()];
     const stored = asked.then(async () => {
       await this.#retry(() => this.#flush());
       return await this.#retry(() => store.parking.park(name, holdOf({ job, token }), { keys, until }));
@@ -272,15 +235,35 @@ export class JobRun {
   }
 
   /**
-   * A report is stored at once or dropped: the code does not wait while Redis is away. The end of the run waits for the log.
+   * What Redis does for this run. A report is stored at once or dropped: the code does not wait while Redis is away. The end
+   * of the run waits for the log.
    */
-  #mergeReports(): Reports {
-    const { store, name, job, token } = this.#options;
+  #storeOfRun(): RunStore {
+    const { store: { records, parking }, name, job, token } = this.#options;
+    const hold = () => holdOf({ job, token });
     let latest: ProgressReport = {};
-    return mergeReports(async (report, added) => {
-      if (this.#parking && added.lines.length === 0) return;
-      latest = { progress: report.progress ?? latest.progress, message: report.message ?? latest.message };
-      await store.records.storeProgress(name, holdOf({ job, token }), latest, added);
-    }, (error) => this.#report(error, "store what a task reports"));
+    return {
+      ask: async (questions) => {
+        const states = await this.#retry(() => records.storeQuestions(hold(), questions));
+        if (states) return states;
+        throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
+      },
+      answer: (key) => this.#retry(() => records.readAnswer(this.id, key)),
+      report: async ({ progress, message }, added) => {
+        if (this.#parking && added.lines.length === 0) return;
+        latest = { progress: progress ?? latest.progress, message: message ?? latest.message };
+        await records.storeProgress(name, hold(), latest, added);
+      },
+      steps: () => this.#retry(() => parking.steps(name, this.id, this.#recorded)),
+      record: async (step) => {
+        this.#recorded = undefined;
+        const held = await this.#retry(() => parking.record(name, hold(), step));
+        if (!held) this.lose();
+      },
+      forget: async (from) => {
+        this.#recorded = undefined;
+        await this.#retry(() => parking.forget(name, hold(), from));
+      },
+    };
   }
 }

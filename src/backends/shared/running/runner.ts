@@ -4,16 +4,16 @@
  *
  * @module
  */
-import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
-import { HoldLost, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
+import type { Claim, WorkHandle, WorkOptions } from "../../../backend.ts";
+import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { isNewer } from "../../../recent.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
-import { OpenQuestions } from "./open_questions.ts";
+import type { OpenQuestions } from "./open_questions.ts";
 import { Retries, STORE_RETRY_MS } from "./retries.ts";
-import { mergeReports } from "./progress_reports.ts";
+import { RunCalls } from "./run_calls.ts";
 import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
@@ -188,21 +188,23 @@ export class Runner implements WorkHandle {
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
     const retry = this.#retries.of(task, isOver);
-    const questions = new OpenQuestions({
-      ask: (questions) => retry(() => store.ask(task, questions)),
-      answer: (key) => retry(() => store.answer(task, key)),
-    }, signal);
-    const recording = new Set<Promise<void>>();
-    const during = async <T>(act: () => Promise<T>): Promise<T> => {
-      if (isOver()) throw new JobsError("The attempt is over.");
-      return await act();
-    };
-    const record = (step: RecordedStep) =>
-      during(() => {
-        const recorded: Promise<void> = retry(() => store.record(task, step)).finally(() => recording.delete(recorded));
-        recording.add(recorded);
-        return recorded;
-      });
+    const calls = new RunCalls(
+      {
+        ask: (questions) => retry(() => store.ask(task, questions)),
+        answer: (key) => retry(() => store.answer(task, key)),
+        report: async (report, added) => {
+          if (isPast() || parked && added.lines.length === 0) return;
+          await store.report(task, report, added);
+        },
+        steps: () => retry(() => store.steps(task)),
+        record: (step) => retry(() => store.record(task, step)),
+        forget: (from) => retry(() => store.forget(task, from)),
+      },
+      signal,
+      isOver,
+      (error) => this.#onError(error, { where: "store what a task reports", job: task.job, task: id }),
+    );
+    const { questions, reports: { flush } } = calls;
     const park = async (until?: number) => {
       if (isOver()) return;
       parked = true;
@@ -217,10 +219,6 @@ export class Runner implements WorkHandle {
       this.#claimMore();
       await stored;
     };
-    const { report, log, flush } = mergeReports(async (newest, added) => {
-      if (isPast() || parked && added.lines.length === 0) return;
-      await store.report(task, newest, added);
-    }, (error) => this.#onError(error, { where: "store what a task reports", job: task.job, task: task.id }));
     const claim: Claim = {
       task,
       input,
@@ -228,20 +226,14 @@ export class Runner implements WorkHandle {
       trace,
       signal,
       mayHaveSteps,
-      record,
       park,
-      report: async (newest) => isOver() ? undefined : await report(newest),
-      log: async (line) => isOver() ? undefined : await log(line),
       now: () => store.now(),
-      ask: (question) => during(() => questions.ask(question)),
       answered: (key) => answers[key],
-      stored: () => questions.stored(),
-      steps: () => during(() => retry(() => store.steps(task))),
-      forget: (from) => during(() => retry(() => store.forget(task, from))),
+      ...calls.ofClaim,
     };
     const done = this.#options.run(claim).then(async (attempt) => {
       over = true;
-      await Promise.allSettled(recording); // The code that records a step gets its error.
+      await calls.recorded();
       if (parked || isPast()) return;
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
