@@ -34,7 +34,7 @@ import { Origins } from "./origins.ts";
 import { ANONYMOUS, type Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { RequestRate } from "./request_rate.ts";
-import { type SessionEvent, Sessions } from "./sessions/mod.ts";
+import { Sessions } from "./sessions/mod.ts";
 import { untilExpired } from "./streams/until_expired.ts";
 
 /** How long a closing endpoint waits for the responses that are still being sent, in ms. */
@@ -98,10 +98,14 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
     this.#subscriptions = new Subscriptions(served, limits.ofOne);
-    const record = (event: SessionEvent) => this.#record({ operation: "session", ...event });
-    const begin = (peer: Peer) => bind(served, peer, "legacy");
-    const { onError } = served.tasks;
-    this.#sessions = new Sessions(begin, options.streams, this.#answers, record, limits, Date.now, onError);
+    this.#sessions = new Sessions({
+      bind: (peer) => bind(served, peer, "legacy"),
+      streams: options.streams,
+      answers: this.#answers,
+      record: (event) => this.#record({ operation: "session", ...event }),
+      limits,
+      onError: served.tasks.onError,
+    });
     const factory: McpServerFactory = ({ requestInfo }) => {
       const exchange: Exchange = requestInfo && this.#exchanges.get(requestInfo) || { peer: ANONYMOUS };
       return exchange.server = bindRequest(served, exchange.peer, exchange.message);

@@ -53,15 +53,29 @@ export interface Call {
   readonly authInfo?: AuthInfo;
 }
 
+/** What the sessions of an endpoint work with. */
+export interface SessionsOptions {
+  /** Makes the server of one session. */
+  readonly bind: (peer: Peer) => McpHost;
+  readonly streams: StreamStore;
+  /** Counts the responses that are still open. */
+  readonly answers: OpenStreams;
+  /** Receives sessions that begin or are deleted, and callers that are refused one. */
+  readonly record: (event: SessionEvent) => void;
+  /** Default: 10,000 in this process. */
+  readonly limits?: Partial<SessionLimits>;
+  /** The time, in ms since the epoch. */
+  readonly now?: () => number;
+  /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
+  readonly onError?: OnError;
+}
+
 /** The sessions of one endpoint. */
 export class Sessions implements AsyncDisposable {
-  readonly #bind: (peer: Peer) => McpHost;
-  readonly #streams: StreamStore;
+  readonly #options: SessionsOptions;
   readonly #store: SessionStore;
   readonly #recent: RecentEvents;
-  readonly #answers: OpenStreams;
   readonly #slots: SessionSlots;
-  readonly #record: (event: SessionEvent) => void;
   readonly #now: () => number;
   readonly #onError: OnError;
   /** By id, the least recently used first. */
@@ -70,27 +84,13 @@ export class Sessions implements AsyncDisposable {
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #ended = false;
 
-  /**
-   * `bind` makes the server of one session; `answers` counts the responses that are still open; `record` receives sessions
-   * that begin or are deleted, and callers that are refused one.
-   */
-  constructor(
-    bind: (peer: Peer) => McpHost,
-    streams: StreamStore,
-    answers: OpenStreams,
-    record: (event: SessionEvent) => void,
-    limits: Partial<SessionLimits> = {},
-    now: () => number = Date.now,
-    onError?: OnError,
-  ) {
+  constructor(options: SessionsOptions) {
+    const { streams, limits = {}, now = Date.now, onError } = options;
+    this.#options = options;
     this.#onError = reporterOf(onError);
-    this.#bind = bind;
-    this.#streams = streams;
     this.#store = new SessionStore(streams, this.#onError);
     this.#slots = new SessionSlots(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
-    this.#answers = answers;
-    this.#record = record;
     this.#now = now;
   }
 
@@ -108,7 +108,7 @@ export class Sessions implements AsyncDisposable {
         const session = await this.#open(id, peer, call.message);
         const response = await answer(session, call, this.#now);
         if (session.transport.sessionId === undefined) await session.host.close();
-        else this.#record({ event: "session_begun", principal: peer.owner, session: sessionMark(id) });
+        else this.#options.record({ event: "session_begun", principal: peer.owner, session: sessionMark(id) });
         return response;
       } finally {
         this.#slots.release(id);
@@ -127,7 +127,7 @@ export class Sessions implements AsyncDisposable {
       const session = restored ?? (here?.owner === peer.owner ? here : await this.#find(id, peer));
       if (session === undefined) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
-        this.#record({ event: "refused", principal: peer.owner, reason: "Session not found." });
+        this.#options.record({ event: "refused", principal: peer.owner, reason: "Session not found." });
         const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
         return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
       }
@@ -159,7 +159,7 @@ export class Sessions implements AsyncDisposable {
       return await answer();
     } catch (error) {
       if (!(error instanceof SessionLimitReached)) throw error;
-      this.#record({ event: "refused", principal: owner, reason: error.message });
+      this.#options.record({ event: "refused", principal: owner, reason: error.message });
       return error.response(message);
     }
   }
@@ -167,19 +167,19 @@ export class Sessions implements AsyncDisposable {
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
     // A session that is still being read from the store would outlive the endpoint.
     if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another server.");
-    const host = this.#bind(peer);
+    const host = this.#options.bind(peer);
     const shouldReplay = (message: JSONRPCMessage, stream: string) => host.taskServer.shouldReplay(message, stream);
     const transport = new SessionTransport({
       sessionIdGenerator: () => id,
-      eventStore: new SessionEvents(this.#streams, this.#recent, id, this.#onError, shouldReplay),
+      eventStore: new SessionEvents(this.#options.streams, this.#recent, id, this.#onError, shouldReplay),
       // Before the client knows the session: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: async () => {
         await this.#store.delete(id);
-        this.#record({ event: "session_deleted", principal: peer.owner });
+        this.#options.record({ event: "session_deleted", principal: peer.owner });
       },
     });
-    const answering = new OpenStreams(this.#answers);
+    const answering = new OpenStreams(this.#options.answers);
     const listening = new OpenStreams();
     const session: Session = {
       owner: peer.owner,

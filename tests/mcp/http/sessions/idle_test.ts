@@ -2,8 +2,7 @@ import type { StreamStore } from "../../../../backend.ts";
 import { MemoryBackend } from "../../../../mod.ts";
 import { McpHost } from "../../../../src/mcp/host.ts";
 import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
-import type { SessionLimits } from "../../../../src/mcp/http/sessions/limits.ts";
-import { Sessions } from "../../../../src/mcp/http/sessions/mod.ts";
+import { Sessions, type SessionsOptions } from "../../../../src/mcp/http/sessions/mod.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { type Fetch, type Message, Raw } from "../support/raw.ts";
 
@@ -17,13 +16,9 @@ function isConnected({ server }: McpHost): boolean {
   return server.transport !== undefined;
 }
 
-/** The sessions of one process, with `now` as its clock. */
-function newSessions(
-  streams: StreamStore,
-  now: () => number = Date.now,
-  limits: Partial<SessionLimits> = {},
-): Sessions {
-  return new Sessions(newHost, streams, new OpenStreams(), () => {}, limits, now);
+/** The sessions of one process. */
+function newSessions(streams: StreamStore, options: Partial<SessionsOptions> = {}): Sessions {
+  return new Sessions({ bind: newHost, streams, answers: new OpenStreams(), record: () => {}, ...options });
 }
 
 function fetchOf(sessions: Sessions, peer = ANN): Fetch {
@@ -38,7 +33,7 @@ function fetchOf(sessions: Sessions, peer = ANN): Fetch {
 Deno.test("a session that is not used for an hour is closed, unless its client has a stream open", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
-  await using sessions = newSessions(backend.streams, () => now);
+  await using sessions = newSessions(backend.streams, { now: () => now });
   const fetch = fetchOf(sessions);
   const [, listener] = [await Raw.open(fetch), await Raw.open(fetch)];
   const stream = await listener.listen();
@@ -58,20 +53,20 @@ Deno.test("a session that is not used for an hour is closed, unless its client h
 Deno.test("a session that is idle in one process goes on in the others", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
-  await using first = newSessions(backend.streams, () => now);
+  await using first = newSessions(backend.streams, { now: () => now });
   const raw = await Raw.open(fetchOf(first));
   const goOn = (sessions: Sessions) => {
     const same = new Raw(fetchOf(sessions));
     same.session = raw.session;
     return same.ask("ping");
   };
-  await using second = newSessions(backend.streams, () => now);
+  await using second = newSessions(backend.streams, { now: () => now });
   now += 3_599_999;
   assertEquals((await goOn(second)).result, {});
   now += 1;
   await first.closeIdle();
   assertEquals([first.size, second.size], [0, 1]);
-  await using third = newSessions(backend.streams, () => now);
+  await using third = newSessions(backend.streams, { now: () => now });
   assertEquals((await goOn(third)).result, {});
 });
 
@@ -84,7 +79,7 @@ Deno.test("a session that is used again outlives sessions that stay idle, whiche
     hosts.push(host);
     return host;
   };
-  await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => {}, {}, () => now);
+  await using sessions = newSessions(backend.streams, { bind, now: () => now });
   const fetch = fetchOf(sessions);
   const [used] = [await Raw.open(fetch), await Raw.open(fetch)];
   now += 1_800_000;
@@ -105,7 +100,7 @@ Deno.test("the least recently used session makes room, even if another began fir
     restored.push(stream);
     return readAfter.call(backend.streams, stream, id);
   };
-  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  await using sessions = newSessions(backend.streams, { limits: { inProcess: 2 } });
   const fetch = fetchOf(sessions);
   const [used, unused] = [await Raw.open(fetch), await Raw.open(fetch)];
   await used.ask("ping");
@@ -125,7 +120,7 @@ Deno.test("a session in use is stored for at least another hour, however long it
     if (stream.startsWith("session ")) retainedUntil = now + ttl;
     return append.call(backend.streams, stream, event, ttl);
   };
-  await using sessions = newSessions(backend.streams, () => now);
+  await using sessions = newSessions(backend.streams, { now: () => now });
   const raw = await Raw.open(fetchOf(sessions));
   for (let i = 0; i < 12; i++) {
     now += 1_000_000;
@@ -151,7 +146,7 @@ Deno.test("requests that reach another process at the same time share one restor
     begun++;
     return newHost();
   };
-  await using second = new Sessions(bind, backend.streams, new OpenStreams(), () => {});
+  await using second = newSessions(backend.streams, { bind });
   const same = new Raw(fetchOf(second));
   same.session = raw.session;
   const answers = await Promise.all([1, 2, 3].map(() => same.ask("ping")));
@@ -163,7 +158,7 @@ Deno.test("a client that has stopped reading its stream does not keep its sessio
   await using backend = new MemoryBackend();
   let now = Date.now();
   const host = newHost();
-  await using sessions = new Sessions(() => host, backend.streams, new OpenStreams(), () => {}, {}, () => now);
+  await using sessions = newSessions(backend.streams, { bind: () => host, now: () => now });
   const raw = await Raw.open(fetchOf(sessions));
   const unread = await raw.send({ method: "GET" });
   const push = async (count: number) => {
@@ -194,7 +189,7 @@ async function refusal(
 
 Deno.test("the least recently used idle session makes room for a new one; if all are in use, the new one is refused", async () => {
   await using backend = new MemoryBackend();
-  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  await using sessions = newSessions(backend.streams, { limits: { inProcess: 2 } });
   const fetch = fetchOf(sessions);
   const [first, listener] = [await Raw.open(fetch), await Raw.open(fetch)];
   await using _stream = await listener.listen();
@@ -214,7 +209,7 @@ Deno.test("the least recently used idle session makes room for a new one; if all
 
 Deno.test("a principal has a limited number of sessions, and takes none from another principal", async () => {
   await using backend = new MemoryBackend();
-  await using sessions = newSessions(backend.streams, Date.now, { ofOne: 2 });
+  await using sessions = newSessions(backend.streams, { limits: { ofOne: 2 } });
   const [ann, bob] = [fetchOf(sessions), fetchOf(sessions, { owner: "bob", known: true })];
   await Raw.open(bob);
   const clients = [await Raw.open(ann), await Raw.open(ann), await Raw.open(ann)];
@@ -233,7 +228,7 @@ Deno.test("a principal has a limited number of sessions, and takes none from ano
 
 Deno.test("if many sessions begin at once, no more begin than the limit allows", async () => {
   await using backend = new MemoryBackend();
-  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  await using sessions = newSessions(backend.streams, { limits: { inProcess: 2 } });
   const begun = await Promise.allSettled(Array.from({ length: 5 }, () => Raw.open(fetchOf(sessions))));
   assertEquals([begun.filter(({ status }) => status === "fulfilled").length, sessions.size], [2, 2]);
 });
@@ -250,7 +245,7 @@ Deno.test("a request that does not become a session takes no slot, and leaves no
   };
   await using elsewhere = newSessions(backend.streams);
   const moved = await Raw.open(fetchOf(elsewhere));
-  await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => {}, { inProcess: 1 });
+  await using sessions = newSessions(backend.streams, { bind, limits: { inProcess: 1 } });
   const fetch = fetchOf(sessions);
   const raw = new Raw(fetch);
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: {} });
