@@ -9,7 +9,7 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
+import { formatResponse } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import { askingOf, lacksTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
@@ -101,7 +101,6 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
           tasks,
           (task, ctx, { givenUpAfter }) => answerFor(task, tasks, ctx, patient(settings, givenUpAfter)),
         ),
-        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         description: withHandle,
         describedTo: (client) => lacksTasks(client) ? withHandle : description,
         taskSupport,

@@ -9,7 +9,7 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { awaitsModel, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resourceUri, resultForm } from "./answers/call_result.ts";
-import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
+import { formatResponse } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import { toToolResult } from "./answers/token_answer.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
@@ -63,7 +63,6 @@ export class OperationResourceStrategy implements ExposureStrategy {
     return {
       tools: [{
         ...waitingTool(registered, tasks, answer),
-        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         taskSupport,
       }],
       templates: taskTemplates(registered, tasks),

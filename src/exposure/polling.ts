@@ -18,15 +18,7 @@ import { awaitsModel, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, questionsSchema, responseSchema } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
-import type {
-  CallAnswer,
-  CallContext,
-  ExposureStrategy,
-  ResultForm,
-  Surface,
-  SurfaceTool,
-  ToolResult,
-} from "./surface.ts";
+import type { CallContext, ExposureStrategy, ResultForm, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "./answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
@@ -191,20 +183,13 @@ function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     inputSchema: TOKEN,
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-    call: (input, { owner }) =>
-      withToken(input, `${name}_cancel`, async (token) => {
+    call: async (input, { owner }) => {
+      const { token } = await validate(TOKEN, input, `input for ${name}_cancel`) as { readonly token: string };
+      const result = await explainErrors(token, async () => {
         await taskOfJob(tasks, job.name, token, owner);
         return toToolResult(formatResponse(await tasks.cancel(token, owner)));
-      }),
+      });
+      return { kind: "result", result };
+    },
   };
-}
-
-/** Validates the input of a tool that takes a token, and calls `use` with the token. */
-async function withToken(
-  input: unknown,
-  tool: string,
-  use: (token: string) => Promise<ToolResult>,
-): Promise<CallAnswer> {
-  const { token } = await validate(TOKEN, input, `input for ${tool}`) as { token: string };
-  return { kind: "result", result: await explainErrors(token, () => use(token)) };
 }

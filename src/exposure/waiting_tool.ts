@@ -11,7 +11,7 @@ import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "./answers/asking.ts";
 import { callResult } from "./answers/call_result.ts";
-import { resultOrHandle } from "./answers/response.ts";
+import { questionsSchema, resultOrHandle } from "./answers/response.ts";
 import type { CallAnswer, CallContext, ResultForm, SurfaceTool } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { startOptions, waitForCall } from "./waiting_calls.ts";
@@ -38,7 +38,7 @@ export function waitingTool(
     title,
     description,
     inputSchema: withPerCall(withoutAsked(job.inputSchema, askFor), perCall, startWithin),
-    outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
+    outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
     annotations: job.annotations,
     askFor,
     call: (input, ctx) =>
