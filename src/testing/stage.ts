@@ -79,8 +79,14 @@ export const CONFIRM = {
   schema: { type: "object", properties: { sure: { type: "boolean" } }, required: ["sure"] },
 };
 
-/** An answer to it. */
+/** Answers to it. */
 export const YES = { action: "accept", content: { sure: true } } as const;
+export const NO = { action: "decline" } as const;
+
+/** Asks it, and returns the answer. */
+export function ask(_: unknown, ctx: JobContext): Promise<Answer> {
+  return ctx.elicit(CONFIRM);
+}
 
 /** Parks a task as soon as it waits, and has one slot. */
 export const AT_ONCE = { parkAfter: 0, concurrency: 1 };

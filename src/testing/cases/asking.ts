@@ -8,13 +8,21 @@ import { TaskNotFound, TaskParked } from "../../errors.ts";
 import type { JobContext } from "../../steps/context.ts";
 import { MAX_ANSWER, MAX_ASKED } from "../../questions/budget.ts";
 import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within, YES } from "../stage.ts";
+import {
+  aborted,
+  ask,
+  type Cases,
+  type Code,
+  CONFIRM,
+  NO,
+  OWNER,
+  type Stage,
+  whereWorkersDie,
+  within,
+  YES,
+} from "../stage.ts";
 
-const NO = { action: "decline" } as const;
 const NOBODY = { action: "cancel", answeredBy: "nobody" } as const;
-
-/** Asks, and returns the answer. */
-const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
 
 export const asking: Cases = {
   "a job's question can be read through another connection, and the answer reaches the running code": async (stage) => {
@@ -245,7 +253,7 @@ export const asking: Cases = {
     const nap = (ctx: JobContext) => ctx.sleep("nap", 300);
     let runs = 0;
     // A slow machine may run it again before this worker is closed.
-    const askOnce: Code = (_, ctx) => runs++ === 0 ? Promise.all([ctx.elicit(CONFIRM), nap(ctx)]) : stopped(ctx);
+    const askOnce: Code = (_, ctx) => runs++ === 0 ? Promise.all([ctx.elicit(CONFIRM), nap(ctx)]) : aborted(ctx.signal);
     const worker = await stage.work({ ask: askOnce }, { parkAfter: 0 });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
@@ -286,9 +294,4 @@ function longestAnswer(item: Json): Answer {
 function keyOf(question: Question | undefined): string {
   if (question === undefined) throw new Error("There is no such question.");
   return question.key;
-}
-
-/** Rejects once the code is to stop. */
-function stopped({ signal }: JobContext): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }

@@ -7,12 +7,7 @@ import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound, TaskParked } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import { openQuestions, type TaskInfo } from "../../task.ts";
-import { AT_ONCE, type Cases, type Code, CONFIRM, OWNER, whereWorkersDie, YES } from "../stage.ts";
-
-const NO = { action: "decline" } as const;
-
-/** Asks, and returns the answer. */
-const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
+import { ask, AT_ONCE, type Cases, type Code, CONFIRM, NO, OWNER, whereWorkersDie, YES } from "../stage.ts";
 
 export const parking: Cases = {
   "a question that is not answered in time parks the task: its slot is free, and the answer makes it run again": async (
@@ -47,7 +42,6 @@ export const parking: Cases = {
     const over = Promise.withResolvers<unknown[]>();
     await stage.work({
       ask: async (_, ctx) => {
-        if (over.promise === undefined || ctx.signal.aborted) return;
         const noted: unknown[] = [];
         try {
           return await ctx.elicit(CONFIRM);

@@ -11,6 +11,8 @@ import { aborted, type Cases, type Code, eventually, OWNER, within } from "../st
 
 const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
 
+const TRACE = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
+
 export const running: Cases = {
   "a task starts as PENDING, and its progress can be seen through another connection": async (stage) => {
     const second = await stage.connect();
@@ -61,27 +63,25 @@ export const running: Cases = {
   },
 
   "the code of a job knows its task, its job, the owner and the trace in which the task was created": async (stage) => {
-    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
     await stage.work({
       knows: (_, { id, job, owner, attempt, trace }) => ({ id, job, owner, attempt, trace: trace ?? null }),
     });
-    const task = await stage.create({ job: "knows", owner: "user:ann", trace });
+    const task = await stage.create({ job: "knows", owner: "user:ann", trace: TRACE });
     await stage.finished(task);
     const { id } = task;
-    const value = { id, job: "knows", owner: "user:ann", attempt: 1, trace };
+    const value = { id, job: "knows", owner: "user:ann", attempt: 1, trace: TRACE };
     deepStrictEqual(await stage.backend.outcome(id, "user:ann"), { kind: "value", value });
   },
 
   "each attempt receives the trace in which its task was created": async (stage) => {
-    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
     const seen: Claim["trace"][] = [];
     await stage.take("traced", ({ trace, task: { attempt } }) => {
       seen.push(trace);
       return Promise.resolve({ kind: "error", message: "no", retry: attempt === 1 });
     });
-    await stage.finished(await stage.create({ job: "traced", retry: RETRY, trace }));
+    await stage.finished(await stage.create({ job: "traced", retry: RETRY, trace: TRACE }));
     await stage.finished(await stage.create({ job: "traced", retry: RETRY }));
-    deepStrictEqual(seen, [trace, trace, undefined, undefined]);
+    deepStrictEqual(seen, [TRACE, TRACE, undefined, undefined]);
   },
 
   "an error that a job throws is a tool error, and a JobFault is a fault with its code": async (stage) => {

@@ -4,15 +4,11 @@
  * @module
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
-import type { Json } from "../../task.ts";
+import { type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import { MAX_STEP_BYTES } from "../../steps/steps.ts";
-import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
-import { openQuestions, type TaskInfo } from "../../task.ts";
+import { AT_ONCE, type Cases, type Code, CONFIRM, NO, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
 
 const RETRY = { attempts: 2, delay: 10, maxDelay: 10 };
-
-/** Parks at once. */
-const AT_ONCE = { parkAfter: 0 };
 
 export const steps: Cases = {
   "a step that is recorded does not run in a later attempt, which gets its result": async (stage) => {
@@ -49,7 +45,7 @@ export const steps: Cases = {
       },
     }, AT_ONCE);
     const task = await stage.create({ job: "work" });
-    await stage.answer(await stage.parked(task), { action: "decline" });
+    await stage.answer(await stage.parked(task), NO);
     strictEqual(await valueOf(stage, task), "decline");
     deepStrictEqual(ran, ["before", "after", "at last"]);
   },
@@ -136,7 +132,7 @@ export const steps: Cases = {
     const parked = await stage.parked(task);
     await worker.close(0);
     await stage.work({ work: working("refund") }, AT_ONCE);
-    await stage.answer(parked, { action: "decline" });
+    await stage.answer(parked, NO);
     const end = await stage.finished(task);
     deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "fault"]);
     match(end.message ?? "", /step 2 was recorded as "charge", and the code now calls "refund"/);
@@ -156,12 +152,12 @@ export const steps: Cases = {
     const task = await stage.create({ job: "work", retry: RETRY });
     const parked = await stage.parked(task);
     await worker.close(0);
-    await stage.answer(parked, { action: "decline" });
+    await stage.answer(parked, NO);
     await stage.work({ work: working(["a", "x"], ["c", "b"]) }, rerun);
     const again = await stage.until(task, "asking again", (now) => {
       return "parked" in now && openQuestions(now).some(({ message }) => message.includes("a,x?"));
     });
-    await stage.answer(again, { action: "decline" });
+    await stage.answer(again, NO);
     await valueOf(stage, task);
     deepStrictEqual(ran, ["a", "b", "c", "x", "c", "b"]);
   },

@@ -8,7 +8,7 @@ import { content, file, image, text } from "../../content/content.ts";
 import { InvalidValue, TaskNotFound } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import { type Json, openQuestions, type TaskInfo } from "../../task.ts";
-import { aborted, type Cases, OWNER } from "../stage.ts";
+import { aborted, type Cases, NO, OWNER } from "../stage.ts";
 
 const MIB = 1024 * 1024;
 
@@ -88,7 +88,7 @@ export const values: Cases = {
       "question \ufffd",
       { sure: { type: "boolean", title: "title \ufffd" } },
     ]);
-    await stage.answer(asked, { action: "decline" }, second);
+    await stage.answer(asked, NO, second);
     await stage.finished(asking, second);
   },
 

@@ -8,7 +8,7 @@ import type { Claim, LogLine } from "../../../backend.ts";
 import { TaskExpired, TaskNotFound } from "../../../errors.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { MAX_BYTES, sizeOf } from "../../../task_log/newest_lines.ts";
-import { aborted, type Cases, CONFIRM, eventually, OWNER, type Stage } from "../../stage.ts";
+import { aborted, type Cases, CONFIRM, eventually, NO, OWNER, type Stage } from "../../stage.ts";
 
 const RETRY = { attempts: 2, delay: 10, maxDelay: 10 };
 
@@ -88,7 +88,7 @@ export const logging: Cases = {
     const task = await stage.create({ job: "tell", retry: RETRY });
     const parked = await stage.parked(task);
     deepStrictEqual(await textsOf(stage, task), ["attempt 1", "attempt 2", "asks"]);
-    await stage.answer(parked, { action: "decline" });
+    await stage.answer(parked, NO);
     await stage.finished(task);
     const lines = await logOf(stage, task);
     const texts = ["attempt 1", "attempt 2", "asks", "attempt 2", "asks", "decline"];

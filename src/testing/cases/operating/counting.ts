@@ -6,7 +6,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { WorkerInfo } from "../../../backend.ts";
 import { TaskNotFound } from "../../../errors.ts";
-import { type Cases, CONFIRM, eventually, OWNER, whereWorkersDie } from "../../stage.ts";
+import { ask, type Cases, CONFIRM, eventually, NO, OWNER, whereWorkersDie } from "../../stage.ts";
 import { countsOf, endless, fail } from "./operator.ts";
 import { NO_TASKS } from "../../../operator/counts.ts";
 
@@ -50,18 +50,18 @@ export const counting: Cases = {
   },
 
   "a task that was handed back or answered is counted under its new status": async (stage) => {
-    const worker = await stage.work({ asks: (_, ctx) => ctx.elicit(CONFIRM), runs: endless }, { parkAfter: 0 });
+    const worker = await stage.work({ asks: ask, runs: endless }, { parkAfter: 0 });
     const [asks, runs] = [await stage.create({ job: "asks" }), await stage.create({ job: "runs" })];
     const parked = await stage.parked(asks);
     await stage.running(runs);
     await worker.close(0);
-    await stage.answer(parked, { action: "decline" });
+    await stage.answer(parked, NO);
     for (const job of ["asks", "runs"]) {
       const counted = await countsOf(stage.backend, job);
       deepStrictEqual([counted?.counts, counted?.parked], [{ ...NO_TASKS, PENDING: 1 }, 0]);
       ok(counted?.oldestWaiting);
     }
-    await stage.work({ asks: (_, ctx) => ctx.elicit(CONFIRM), runs: fail });
+    await stage.work({ asks: ask, runs: fail });
     for (const task of [asks, runs]) await stage.finished(task);
     deepStrictEqual((await countsOf(stage.backend, "asks"))?.counts, { ...NO_TASKS, COMPLETED: 1 });
     deepStrictEqual((await countsOf(stage.backend, "runs"))?.counts, { ...NO_TASKS, FAILED: 1 });

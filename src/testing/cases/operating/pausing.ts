@@ -6,7 +6,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert";
 import type { Backend } from "../../../backend.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
-import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
+import { type Cases, CONFIRM, eventually, NO, OWNER } from "../../stage.ts";
 import { countsOf, endless } from "./operator.ts";
 
 /** Waits until a connection knows whether a job is paused. Its workers know it then, too. */
@@ -136,7 +136,7 @@ export const pausing: Cases = {
       await stage.finished(sleeping);
     }
     const others = [await sleep(3_600_000), await stage.create({ job: "asks" })];
-    await stage.answer(parked, { action: "decline" });
+    await stage.answer(parked, NO);
     await eventually("its time is over", () => Date.now() > ("dueAt" in asleep && asleep.dueAt || 0) + 50);
     for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "free" }));
     deepStrictEqual([sleeps, asked], [1, 1]);

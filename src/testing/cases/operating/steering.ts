@@ -5,17 +5,15 @@
  */
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import { InvalidInput, TaskCancelled, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
-import { type Cases, eventually, OWNER } from "../../stage.ts";
+import { aborted, type Cases, type Code, eventually, OWNER } from "../../stage.ts";
 import { countsOf, endless, fail } from "./operator.ts";
 
 export const steering: Cases = {
   "an operator cancels a task of any owner, and its code in another process learns of it": async (stage) => {
     const second = await stage.connect();
     let reason: unknown;
-    await stage.work({
-      endless: (_, { signal }) =>
-        new Promise((_, reject) => signal.addEventListener("abort", () => reject(reason = signal.reason))),
-    }, { backend: second });
+    const code: Code = (_, { signal }) => aborted(signal).finally(() => reason = signal.reason);
+    await stage.work({ endless: code }, { backend: second });
     const operator = stage.backend.operator;
     const task = await stage.create({ job: "endless", owner: "ann" });
     await stage.running(task);
