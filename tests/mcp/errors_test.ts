@@ -1,8 +1,9 @@
-import { fileURLToPath } from "node:url";
 import { BackendError, InvalidInput, InvalidValue, TaskNotFound } from "../../src/errors.ts";
 import { toProtocolError } from "../../src/mcp/errors.ts";
 import { ignored } from "../support/errors.ts";
-import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { Pipe } from "./support/pipe.ts";
+import { startProcess } from "./support/program.ts";
+import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
 Deno.test("an error that the caller can correct is invalid params, and one that only the operator can is an internal error", () => {
   const errors: [error: Error, code: number, part: string][] = [
@@ -18,32 +19,10 @@ Deno.test("an error that the caller can correct is invalid params, and one that 
 });
 
 Deno.test("a defect goes to onError, by default a line on stderr, and not to the caller", async () => {
-  const server = fileURLToPath(new URL("./support/broken_server.ts", import.meta.url));
-  const args = ["run", "--quiet", "--allow-env", "--allow-read", "--allow-sys", "--unstable-kv", server];
-  const stdio = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-  const child = new Deno.Command(Deno.execPath(), { args, ...stdio }).spawn();
-  const clientInfo = { name: "test", version: "1.0.0" };
-  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo };
-  const messages = [
-    { id: 1, method: "initialize", params },
-    { method: "notifications/initialized" },
-    { id: 2, method: "tasks/list", params: {} },
-  ];
-  const stderr = new Response(child.stderr).text();
-  const stdin = child.stdin.getWriter();
-  for (const message of messages) {
-    await stdin.write(new TextEncoder().encode(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`));
-  }
-  let text = "";
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    if (text.split("\n").length > 2) await stdin.close().catch(() => {}); // It ends when its client is gone.
-  }
-  const answer = JSON.parse(text.split("\n")[1] ?? "");
-  assertEquals([answer.id, answer.error.code], [2, -32603]);
-  assert(!text.includes("the secret of the store"), text);
-  const part = JSON.parse(await stderr);
-  assertEquals(part.where, "answer a request");
-  assertStringIncludes(part.error, "the secret of the store (at ");
-  await child.status;
+  await using pipe = await Pipe.open(startProcess(new URL("./support/broken_server.ts", import.meta.url)));
+  const { code, message } = await pipe.error("tasks/list", {});
+  assertEquals([code, message], [-32603, "Internal error."]);
+  const line = JSON.parse((await pipe.end()).stderr);
+  assertEquals(line.where, "answer a request");
+  assertStringIncludes(line.error, "the secret of the store (at ");
 });

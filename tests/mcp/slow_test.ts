@@ -3,18 +3,11 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
+import { type Program, startProcess } from "./support/program.ts";
 
-const PROGRAM = fileURLToPath(new URL("./support/slow_server.ts", import.meta.url));
-
-function start(how: "never" | "fails" | "closes" | "full"): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", PROGRAM, how],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+function start(how: "never" | "fails" | "closes" | "full"): Program {
+  return startProcess(new URL("./support/slow_server.ts", import.meta.url), how);
 }
 
 Deno.test("while its worker cannot start, as without Redis, a server answers, and ends with its client", async () => {

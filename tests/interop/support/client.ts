@@ -20,6 +20,7 @@ import {
 import { fileURLToPath } from "node:url";
 import { type Backend, MemoryBackend } from "../../../mod.ts";
 import { serve, type Served } from "../../support/served.ts";
+import { close } from "./client_2026.ts";
 import { fixtureServer, type StrategyName } from "./fixture.ts";
 
 export type TransportName = "stdio" | "http";
@@ -113,17 +114,6 @@ export async function connect(transport: StdioClientTransport | StreamableHTTPCl
     },
     [Symbol.asyncDispose]: () => close(client, transport),
   };
-}
-
-/** Closing the stdio client leaves a timer of 2 s behind, unless the server is gone by then. */
-async function close(client: Client, { pid }: Connection["transport"] & { pid?: number | null }): Promise<void> {
-  if (pid) {
-    const { promise: gone, resolve } = Promise.withResolvers<void>();
-    client.onclose = resolve;
-    Deno.kill(pid, "SIGTERM");
-    await gone;
-  }
-  await client.close();
 }
 
 /** Calls a tool, as a plain call. */

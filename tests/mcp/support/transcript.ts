@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { envelope, TASKS } from "./modern.ts";
 import type { Pipe } from "./pipe.ts";
 import type { Fields, Message } from "./wire_message.ts";
 
@@ -72,26 +73,16 @@ class Names {
   }
 
   restore(text: string): string {
-    return text.replaceAll(/"\$(with_tasks|without_tasks|with_pages)"/g, (_, what) => JSON.stringify(envelope(what)))
+    return text.replaceAll(
+      /"\$(with_tasks|without_tasks|with_pages)"/g,
+      (_, what) => JSON.stringify(envelope(DECLARED[what])),
+    )
       .replaceAll(/\$(\d+)/g, (name, number) => this.#ids[Number(number) - 1] ?? name);
   }
 }
 
-/** What a 2026-07-28 client declares. */
-const DECLARED = {
-  with_tasks: { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } },
-  with_pages: { elicitation: { form: {}, url: {} } },
-  without_tasks: {},
-};
-
-/** The `_meta` of each request of a 2026-07-28 client. */
-function envelope(what: keyof typeof DECLARED): Fields {
-  return {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": { name: "transcript", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": DECLARED[what],
-  };
-}
+/** What a 2026-07-28 client declares, by the name of its `_meta` in a script. */
+const DECLARED: Fields = { with_tasks: TASKS, with_pages: { elicitation: { form: {}, url: {} } }, without_tasks: {} };
 
 /** A message as text, without what differs from run to run. */
 function show(message: Message): string {
