@@ -100,7 +100,7 @@ export class Stage implements AsyncDisposable {
   constructor(harness: BackendHarness) {
     this.#harness = harness;
     this.#opened.defer(() => harness.close());
-    this.#follow(harness.backend);
+    this.#log(harness.backend);
   }
 
   /** The first connection. */
@@ -112,7 +112,7 @@ export class Stage implements AsyncDisposable {
   async connect(): Promise<Backend> {
     const backend = await this.#harness.connect();
     this.#opened.defer(() => backend.close());
-    this.#follow(backend);
+    this.#log(backend);
     return backend;
   }
 
@@ -207,16 +207,10 @@ export class Stage implements AsyncDisposable {
     return this.#opened.disposeAsync();
   }
 
-  #follow(backend: Backend): void {
-    if (this.#logs.has(backend)) return;
-    const log = new EventLog(backend);
-    this.#logs.set(backend, log);
-    this.#opened.use(log);
-  }
-
+  /** The events of a connection from the first call on. */
   #log(backend: Backend): EventLog {
-    const log = this.#logs.get(backend);
-    if (log === undefined) throw new Error("The stage has not opened this connection.");
+    const log = this.#logs.get(backend) ?? this.#opened.use(new EventLog(backend));
+    this.#logs.set(backend, log);
     return log;
   }
 }
