@@ -8,6 +8,7 @@ import { noRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
+import { queueAgain } from "../support/queue_again.ts";
 import { leastPermissions, refusals } from "../support/redis_user.ts";
 
 /** Short, so that a dead worker is noticed soon. */
@@ -65,9 +66,9 @@ if (noRedis === undefined) {
       if (question) void backend.answer(id, owner, { [question.key]: { action: "decline" } });
     });
     await first.promise;
-    // As if the worker had been silent for so long that its lock expired.
+    // As if the worker had been silent for so long that another one took it for dead.
     const client = new Redis(server?.url ?? redis);
-    await client.del(`${prefix}:asks:${id}:lock`);
+    await queueAgain(client, `${prefix}:asks`, id);
     await client.quit();
     await lost.promise;
     assertEquals((await end).status, "COMPLETED");

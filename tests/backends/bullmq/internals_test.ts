@@ -94,6 +94,9 @@ const changes: readonly [script: string, from: string, to: string, missing: stri
     "addBaseMarkerIfNeeded(markerKey)",
     "that sets a marker when it has taken a job",
   ],
+  ["moveToActive", '"ats", 1', '"ats", 2', "that counts how often a job has started"],
+  ["extendLocks", '"GET", lockKey', '"GET", lock', "that reads the lock of its job"],
+  ["moveStalledJobsToWait", "'LRANGE', activeKey", "'LRANGE', active", "that marks the active jobs"],
   ["moveStalledJobsToWait", '"stc", 1', '"stc", 2', "that counts how often a job has stalled"],
 ];
 

@@ -16,8 +16,8 @@ const noServer = hasPostgresServer ? undefined : "install PostgreSQL 13 or later
 
 /** A database server that keeps what it was told. */
 export interface Outage extends AsyncDisposable {
-  /** Another connection to it. */
-  connect(): Promise<Backend>;
+  /** Another connection to it, whose workers have a lease of so many ms. */
+  connect(lease?: number): Promise<Backend>;
   /** Ends it with SIGKILL. */
   kill(): Promise<void>;
   /** Starts it again. */
@@ -28,14 +28,14 @@ export interface Outage extends AsyncDisposable {
 
 async function startRedis(): Promise<Outage> {
   const server = await RedisServer.start({ persistent: true });
-  return toOutage(server, () => BullMqBackend.connect({ redis: server.url, lease: LEASE }));
+  return toOutage(server, (lease = LEASE) => BullMqBackend.connect({ redis: server.url, lease }));
 }
 
 async function startPostgres(): Promise<Outage> {
   const server = await PostgresServer.startOwn();
   const url = await server.makeDatabase();
   await PostgresBackend.migrate({ url });
-  return toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE }));
+  return toOutage(server, (lease = LEASE) => PostgresBackend.connect({ url, lease }));
 }
 
 /** The one of this process. */
@@ -44,7 +44,7 @@ async function takePostgres(): Promise<Outage> {
   const server = ownPostgres;
   const url = await emptyTables(server);
   return {
-    ...toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE })),
+    ...toOutage(server, (lease = LEASE) => PostgresBackend.connect({ url, lease })),
     [Symbol.asyncDispose]: () => Promise.resolve(), // It ends with the process.
   };
 }

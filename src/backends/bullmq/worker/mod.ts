@@ -110,7 +110,7 @@ export class QueueWork implements WorkHandle {
       concurrency,
       autorun: false,
       lockDuration: lease,
-      stalledInterval: Math.ceil(lease * 0.4),
+      stalledInterval: Math.ceil(lease / 4),
       maxStalledCount: MAX_CRASHES - 1,
       skipLockRenewal: true,
       runRetryDelay: RUN_RETRY_MS,

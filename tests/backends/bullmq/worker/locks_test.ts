@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob, type JobContext } from "../../../../mod.ts";
 import { Locks } from "../../../../src/backends/bullmq/worker/locks.ts";
+import { HoldLost } from "../../../../src/errors.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
@@ -8,10 +9,11 @@ import { ignored } from "../../../support/errors.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { queueAgain } from "../../support/queue_again.ts";
 
 const OWNER = "owner";
 
-/** Short, so that a worker that stands still loses its task soon. */
+/** Short, so that a worker soon learns that it has lost its task. */
 const LEASE = 900;
 
 /** A worker that records which locks are renewed, and reports those in `lose` as lost. */
@@ -46,7 +48,7 @@ Deno.test("when a job comes back to its worker, the earlier run loses it, and it
 
 testUnless(
   noRedis,
-  "bullmq: a task of a worker that stood still runs once more, and its first run does not affect the second",
+  "bullmq: a task that was taken from its worker runs once more, and its first run does not affect the second",
   async () => {
     await using redis = await openRedis();
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
@@ -69,7 +71,7 @@ testUnless(
     const run = async (_: unknown, ctx: JobContext) => {
       if (++runs === 1) {
         await ctx.progress(0.1);
-        for (const end = performance.now() + 2 * LEASE; performance.now() < end;); // The whole process stands still.
+        await queueAgain(client, `${prefix}:still`, id);
         await again.promise; // It ignores its signal.
         await ctx.progress(0.2, "the first run");
         reported.resolve();
@@ -94,6 +96,31 @@ testUnless(
       value: { runs: 2, progress: 0.5, message: "the second run" },
     });
     assertEquals(runs, 2);
+    await client.quit();
+  },
+);
+
+testUnless(
+  noRedis,
+  "bullmq: a run that has slept does not get back a task that another run has taken, even if that one's lock has run out, too",
+  async () => {
+    await using redis = await openRedis();
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: LEASE });
+    const client = new Redis(redis.url);
+    const id = newTaskId();
+    const lost = Promise.withResolvers<string>();
+    const run = async (_: unknown, { signal }: JobContext) => {
+      signal.addEventListener("abort", () => lost.resolve(String(signal.reason)));
+      const job = `${prefix}:sleeps:${id}`;
+      await client.multi().hincrby(job, "ats", 1).del(`${job}:lock`).exec();
+      await lost.promise;
+    };
+    await using worker = createWorker(backend, [defineJob({ name: "sleeps", input: { type: "object" }, run })]);
+    await worker.ready;
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "sleeps", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    assertEquals(await lost.promise, String(new HoldLost()));
     await client.quit();
   },
 );

@@ -1,7 +1,8 @@
 /**
  * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, keep the lists of
  * tasks, pass on to a run what earlier ones have recorded, start no more jobs than their limits allow, tell of the last one,
- * and count deaths at one place. What is needed of a script is looked up in its text, and checked when the library is loaded.
+ * leave a job with a run that has slept, and count deaths at one place. What is needed of a script is looked up in its text,
+ * and checked when the library is loaded.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../../backend.ts";
 import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
+import { CLAIM, HOLDER } from "./parts.ts";
 import { COUNT_LOSS } from "./resuming/losses.ts";
 import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
 import { CARRIER, READ_RESUMED } from "./resuming/resumed.ts";
@@ -28,6 +30,9 @@ const CLAIMING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed"];
 /** Those that may move a task to another list. */
 const MOVING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "retryJob"];
 
+/** Those that a run calls while it holds its job. */
+const HOLDING_SCRIPTS = ["extendLocks", "moveToFinished", "moveToDelayed", "retryJob", "moveJobFromActiveToWait"];
+
 /** Throws `MissingInternal` if a script lacks what is used here. */
 export function checkScripts(scripts: ReadonlyMap<string, string>): void {
   const check = (names: readonly string[], what: string, has: (name: string, lua: string) => boolean) => {
@@ -39,6 +44,9 @@ export function checkScripts(scripts: ReadonlyMap<string, string>): void {
   check(MOVING_SCRIPTS, "with the arguments that name its job", (name, lua) => movesOf(name, lua) !== undefined);
   check(CLAIMING_SCRIPTS, "that tells whether its queue is full", (_, lua) => lua.includes(FREE));
   check(CLAIMING_SCRIPTS, "that sets a marker when it has taken a job", (_, lua) => TAKEN.test(lua));
+  check(CLAIMING_SCRIPTS, "that counts how often a job has started", (_, lua) => lua.includes(STARTS));
+  check(HOLDING_SCRIPTS, "that reads the lock of its job", (_, lua) => LOCK.test(lua));
+  check(["moveStalledJobsToWait"], "that marks the active jobs", (_, lua) => lua.includes(MARKS));
   check(["moveStalledJobsToWait"], "that counts how often a job has stalled", (_, lua) => lua.includes(STALLS));
 }
 
@@ -47,9 +55,10 @@ export function patchScripts(connection: Redis, limits: Limits = {}): Redis {
   const define = connection.defineCommand.bind(connection);
   connection.defineCommand = (name, { lua, ...script }) => {
     const [plain = ""] = name.split(":");
+    const changed = tellingOfLast(countingLosses(sparingSleepers(lua)));
     return define(name, {
       ...script,
-      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(tellingOfLast(countingLosses(lua)), limits)))),
+      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(changed, limits)))),
     });
   };
   return connection;
@@ -149,6 +158,35 @@ local function isFull(activeKey)
   return limits.most and redis.call("LLEN", activeKey) >= limits.most
 end
 ${lua.replaceAll(FREE, "return isFull(activeKey), queueAttributes[3]")}`;
+}
+
+/** How BullMQ's scripts count that a run of a job starts. */
+const STARTS = 'rcall("HINCRBY", jobKey, "ats", 1)';
+
+/** How BullMQ's scripts read the lock of a job that a run holds. */
+const LOCK = /(local \w+ = )rcall\("GET", lockKey\)(?=\s+if (?:lockToken == token|currentToken) then)/;
+
+/** How BullMQ's script begins to mark jobs that the next search moves back to the queue, unless their locks are renewed. */
+const MARKS = "local active = rcall('LRANGE', activeKey, 0, -1)";
+
+/**
+ * Changes a script of BullMQ so that a worker that has slept goes on with its jobs, unless another one has taken them. By
+ * itself, a run loses its job with its lock, which runs out by the clock, also while the machine sleeps or Redis answers
+ * nobody. And only jobs without a lock are marked: whoever wakes up then has until the next search to renew its locks.
+ */
+function sparingSleepers(lua: string): string {
+  const changed = lua
+    .replace(STARTS, `rcall("HSET", jobKey, "${CLAIM}", ${STARTS} .. " " .. opts["token"])`)
+    .replace(
+      MARKS,
+      `local active = {}
+for _, id in ipairs(rcall("LRANGE", activeKey, 0, -1)) do
+    if rcall("EXISTS", queueKeyPrefix .. id .. ":lock") == 0 then table.insert(active, id) end
+end`,
+    );
+  return LOCK.test(changed)
+    ? `${HOLDER}${changed.replace(LOCK, "$1holderOf(string.sub(lockKey, 1, -6 - #jobId), jobId)")}`
+    : changed;
 }
 
 /** How BullMQ's script counts that a job has stalled. */

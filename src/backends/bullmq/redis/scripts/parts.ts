@@ -38,8 +38,23 @@ local function errorOf(what) return tostring(type(what) == "table" and what.err 
 local function signal(text) try("PUBLISH", ours .. "signals", text) end
 `;
 
+/** The field of BullMQ's job that holds the number of its latest run, and the token with which that run locked it. */
+export const CLAIM = "mcp-jobs:claim";
+
+/** Lua that finds out who holds a job. */
+export const HOLDER = `
+-- The token of the run that holds a job. A lock that has run out is still that of its run until another worker takes the job.
+local function holderOf(q, id)
+  local token = redis.call("GET", q .. id .. ":lock")
+  if token or not redis.call("LPOS", q .. "active", id) then return token end
+  local job = redis.call("HMGET", q .. id, "ats", "${CLAIM}")
+  local run, claimed = string.match(job[2] or "", "^(%d+) (.*)$")
+  return run == job[1] and claimed
+end
+`;
+
 /** For most scripts: where the keys are, and which state a job has. */
-export const COMMON = `${PLACES}
+export const COMMON = `${PLACES}${HOLDER}
 
 -- The wait list may be long, so it is never searched: a job that is nowhere else is waiting.
 local function jobState(queue, id, storedAt, finishedOn)
@@ -64,7 +79,7 @@ end
 local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
 
 -- Whether a run holds a job: after its lease another one may.
-local function isHeld(queue, id, token) return call("GET", bull .. queue .. ":" .. id .. ":lock") == token end
+local function isHeld(queue, id, token) return holderOf(bull .. queue .. ":", id) == token end
 
 -- Adds a change to the queue's events, and keeps as many events as BullMQ does.
 local function publish(queue, id, event, ...)
