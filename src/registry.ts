@@ -150,7 +150,7 @@ export class ToolRegistry {
       cancel = true,
       cancelOnDisconnect,
       answerWithin,
-      inlineBytes = 100_000,
+      inlineBytes = 80_000,
       resultTtl = 3_600_000,
       taskSupport = "optional",
       ...others

@@ -48,8 +48,8 @@ export interface ServerOptions {
   /** Whether clients may cancel tasks of jobs whose registration does not say. Default: `true`. */
   readonly defaultCancel?: boolean;
   /**
-   * The largest answer with a result, in bytes, from 8,000 to 780,000. A larger result is answered with its beginning, and
-   * read page by page. Many clients of models cut at 25,000 tokens. Default: 100,000.
+   * The largest answer with a result, in bytes, from 8,000 to 780,000; its text has at most half of it. A larger result is
+   * answered with its beginning, and read page by page. Coding agents cut texts of 40,000 to 50,000. Default: 80,000.
    */
   readonly inlineBytes?: number;
   /**

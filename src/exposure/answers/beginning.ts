@@ -22,8 +22,6 @@ export interface Beginning {
   readonly pages: number;
   /** Says how to read them. */
   readonly next: string;
-  /** Instead of `blocks`, where the data of the answer are complete. */
-  readonly textOnly: string;
   /** A link to what is missing. Old clients do not know this block, and LangChain agents fail on it. */
   readonly link: ContentBlock;
 }
@@ -38,18 +36,15 @@ export function beginningOf(
   const whole = leading(blocks, inlineBytes / 2 - SPARE_BYTES);
   const next = blocks[whole.length];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
-  const head = headOf(text, inlineBytes);
   const { length: pages } = pagesOf(result, inlineBytes);
   const many = pages === 1 ? "1 page" : `${pages} pages`;
   const how = `Read the resource ${uri}?page=1 and so on` +
     (pageCall === undefined ? "." : `, or call ${pageCall} with the token ${id} and page 1.`);
   return {
     blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes))] : whole,
-    head,
+    head: headOf(text, inlineBytes),
     pages,
     next: `This is only the beginning of the result, which has ${many}. ${how}`,
-    textOnly:
-      `${head}\n\nThis is only the beginning: \`structuredContent\` has the whole. As text it has ${many}. ${how}`,
     link: linkTo(result, uri, whole.length),
   };
 }

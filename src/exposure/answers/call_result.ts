@@ -38,17 +38,16 @@ export function resultForm(
   return { inlineBytes, typed: job.outputSchema !== undefined, pageCall };
 }
 
-/** The largest answer with a result, in bytes, where the form does not say. */
-export const INLINE_BYTES = 100_000;
-
-/** What an answer takes besides a text that is cut to fit. */
-const AROUND_BYTES = 1_000;
+/**
+ * The largest answer with a result, in bytes, where the form does not say. Gemini CLI cuts what its model reads at 40,000
+ * characters, Codex at 10,000 tokens, Claude Code and opencode at 50,000 characters: half of it fits into each.
+ */
+export const INLINE_BYTES = 80_000;
 
 /**
  * The result of a tool whose task has ended: the only place where an outcome becomes a `CallToolResult`. Throws `JobFault`
- * for a fault. A result that is too large for the form loses its second copy: the text stays, or the data if the tool
- * promises them. If that does not fit either, only the beginning stays, with a link to the resource; data that were promised
- * are then a handle, with a token, the status and how to read the pages.
+ * for a fault. Of a result that is too large for the form only the beginning stays, with a link to the resource; data that
+ * were promised are then a handle, with a token, the status and how to read the pages, unless only the content is too large.
  */
 export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
   const { inlineBytes = INLINE_BYTES, typed = false } = form;
@@ -56,23 +55,26 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
-    return { content: [textBlock(cutToFit(outcome.message, inlineBytes - AROUND_BYTES))], isError: true, _meta };
+    return { content: [textBlock(cutToFit(outcome.message, inlineBytes / 2))], isError: true, _meta };
   }
   const { value, content } = outcome;
   const data = isObject(value) && { structuredContent: value };
   const whole = { content: blocksOf(outcome, uri), ...data, _meta };
-  if (fits(whole, inlineBytes)) return whole;
-  const beginning = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
-  const { blocks, head, pages, next, link } = beginning;
+  if (fitsInline(whole, inlineBytes)) return whole;
+  const { blocks, head, pages, next, link } = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
   const cut = [...blocks, textBlock(next), link];
-  if (data) {
-    const once = content !== undefined
-      ? { content: cut, ...data, _meta }
-      : typed
-      ? { content: [textBlock(beginning.textOnly)], ...data, _meta }
-      : { content: whole.content, _meta };
-    if (fits(once, inlineBytes)) return once;
-  }
+  const withData = { content: cut, ...data, _meta };
+  if (data && content !== undefined && fits(value, inlineBytes / 2) && fits(withData, inlineBytes)) return withData;
   const handle = { token: task.id, status: task.status, message: head, resource: uri, pages, next };
   return { content: cut, ...(typed && { structuredContent: handle }), _meta };
+}
+
+/**
+ * Whether an answer has at most `inlineBytes`, and its texts and its data, of which a model reads one, at most half of that
+ * each: hosts cut longer ones, and some of them keep nothing. They do not cut pictures.
+ */
+export function fitsInline(answer: ToolResult, inlineBytes: number): boolean {
+  const { content, structuredContent = null } = answer;
+  const texts = content.filter(({ type }) => type === "text");
+  return fits(answer, inlineBytes) && [texts, structuredContent].every((read) => fits(read, inlineBytes / 2));
 }

@@ -6,11 +6,11 @@
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { wellFormed } from "../../json.ts";
-import { cutToFit, fits } from "../../text.ts";
+import { cutToFit } from "../../text.ts";
 import type { FinishedTask, Json, ResultValue } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
-import { INLINE_BYTES, resourceUri } from "./call_result.ts";
+import { fitsInline, INLINE_BYTES, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
@@ -53,14 +53,9 @@ export async function endedAnswer(
   const uri = resourceUri(task);
   const content = outcome.content === undefined ? [] : blocksOf(outcome, uri);
   const whole = toToolResult(response, content);
-  if (fits(whole, inlineBytes)) return whole;
-  const beginning = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
-  if (outcome.content === undefined) {
-    const once = { ...whole, content: [textBlock(beginning.textOnly)] };
-    if (fits(once, inlineBytes)) return once;
-  }
+  if (fitsInline(whole, inlineBytes)) return whole;
   const { token, status } = response;
-  const { blocks, head, pages, next, link } = beginning;
+  const { blocks, head, pages, next, link } = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
   const cut = { token, status, message: head, resource: uri, pages, next };
   return toToolResult(cut, outcome.content === undefined ? [link] : [...blocks, link]);
 }

@@ -49,17 +49,21 @@ Deno.test("content becomes content blocks, a file with the URI of its own resour
   assertEquals([typed.content, typed.structuredContent], [blocks, { total: 3 }]);
 });
 
-Deno.test("if text and data are too large together, only the text is sent, or only the data if a schema promises them", () => {
-  const outcome = value({ text: "x".repeat(60_000) });
-  const plain = callResult(task, outcome);
-  assertEquals(shapeOf(plain), { blocks: ["text"], data: [], isError: undefined });
-  assertEquals(textOf(plain.content[0]), `{"text":"${"x".repeat(60_000)}"}`);
-  const typed = callResult(task, outcome, { typed: true, pageCall: "task_status" });
-  assertEquals(shapeOf(typed), { blocks: ["text"], data: ["text"], isError: undefined });
-  const text = textOf(typed.content[0]);
-  assert(text.startsWith('{"text":"xxx') && text.length < 3_000);
-  assertStringIncludes(text, "`structuredContent` has the whole. As text it has 2 pages");
-  assertStringIncludes(text, "call task_status with the token id-1 and page 1");
+Deno.test("the text of an answer, and its data, have at most half the room, as hosts cut longer ones; a picture may have all", () => {
+  const [short, long] = ["x".repeat(36_000), "x".repeat(40_000)];
+  assertEquals(shapeOf(callResult(task, value({ text: short }))).data, ["text"]);
+  assertEquals(shapeOf(callResult(task, value(short))).blocks, ["text"]);
+  for (const given of [long, { text: long }]) {
+    const { blocks, data } = shapeOf(callResult(task, value(given)));
+    assertEquals([blocks, data], [["text", "text", "resource_link"], []]);
+  }
+  const data = ["token", "status", "message", "resource", "pages", "next"];
+  assertEquals(shapeOf(callResult(task, value({ text: long }), { typed: true })).data, data);
+  const picture: ContentPart = { type: "image", data: "A".repeat(70_000), mimeType: "image/png" };
+  const drawn = callResult(task, { kind: "value", value: null, content: [picture] });
+  assertEquals(shapeOf(drawn).blocks, ["image"]);
+  const both = callResult(task, { kind: "value", value: { text: long }, content: [picture] }, { typed: true });
+  assertEquals(shapeOf(both).data, data);
 });
 
 Deno.test("a larger result is answered with its beginning and a link; if a schema promises data, these are a handle", () => {
@@ -70,7 +74,7 @@ Deno.test("a larger result is answered with its beginning and a link; if a schem
     assertEquals(shapeOf(result), { blocks: ["text", "text", "resource_link"], data, isError: undefined });
     const [head, note, link] = result.content;
     assert(textOf(head).startsWith('{"text":"xxx') && textOf(head).length <= 2_001);
-    assertStringIncludes(textOf(note), `has 13 pages. Read the resource ${URI}?page=1`);
+    assertStringIncludes(textOf(note), `has 16 pages. Read the resource ${URI}?page=1`);
     assertEquals(link?.type === "resource_link" && [link.uri, link.mimeType], [URI, "application/json"]);
     assertEquals(result._meta, { resourceUri: URI });
   }
@@ -99,7 +103,7 @@ Deno.test("content that is too large is answered with what has room, and a link 
 
 Deno.test("an answer has at most as many bytes as its form allows, whatever the text, the error or the data", () => {
   const samples = ["x", '"\\', "\u0000", "世", "👍"];
-  for (const inlineBytes of [8_000, 100_000]) {
+  for (const inlineBytes of [8_000, 80_000]) {
     for (const sample of samples) {
       for (const length of [3_000, 40_000, 95_000]) {
         const text = sample.repeat(length / sample.length);
