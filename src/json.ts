@@ -72,6 +72,19 @@ function wellFormedText(json: string): string {
   return json.replaceAll(/\\(ud[89a-f][0-9a-f]{2}|.)/g, (escape) => escape.length > 2 ? "\ufffd" : escape);
 }
 
+/** Whether a JSON value has more than `most` fields and items. Stops counting there. */
+export function hasMoreParts(value: unknown, most: number): boolean {
+  const found: unknown[] = [value];
+  // Iterating over an array includes what is added on the way.
+  for (const part of found) {
+    if (typeof part !== "object" || part === null) continue;
+    const inside = Object.values(part);
+    if (found.length + inside.length > most) return true;
+    found.push(...inside);
+  }
+  return false;
+}
+
 function checkSize(text: string, what: string): string {
   // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
   const bytes = text.length * 3 <= MAX_VALUE_BYTES ? 0 : new TextEncoder().encode(text).length;

@@ -5,7 +5,7 @@
  */
 import type { Ajv } from "ajv";
 import { DefinitionError } from "../errors.ts";
-import { isObject } from "../json.ts";
+import { hasMoreParts, isObject } from "../json.ts";
 import type { Json } from "../task.ts";
 import { isRecursive, unescape } from "./pointer.ts";
 import { addUniqueItems } from "./unique_items.ts";
@@ -113,17 +113,4 @@ function textOf(keyword: string, params: Record<string, unknown>, schema: unknow
 function fieldsOf(schema: unknown): string[] {
   if (!isObject(schema) || schema.patternProperties !== undefined || !isObject(schema.properties)) return [];
   return Object.keys(schema.properties);
-}
-
-/** Whether a JSON value has more than `most` fields and items. Stops counting there. */
-function hasMoreParts(value: unknown, most: number): boolean {
-  const found: unknown[] = [value];
-  // Iterating over an array includes what is added on the way.
-  for (const part of found) {
-    if (typeof part !== "object" || part === null) continue;
-    const inside = Object.values(part);
-    if (found.length + inside.length > most) return true;
-    found.push(...inside);
-  }
-  return false;
 }

@@ -14,7 +14,7 @@ import { sessionMark } from "../../../tasks/audit_source.ts";
 import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
 import type { McpHost } from "../../host.ts";
-import { SessionStore, type StoredSession } from "./store.ts";
+import { refuseLarge, SessionStore, type StoredSession } from "./store.ts";
 import { newestProgress } from "../streams/newest_progress.ts";
 import { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
@@ -103,6 +103,8 @@ export class Sessions implements AsyncDisposable {
   begin(peer: Peer, call: Call): Promise<Response> {
     return this.#withinLimits(peer, call, async () => {
       const id = crypto.randomUUID();
+      const tooLarge = begins(call) && refuseLarge(call.message);
+      if (tooLarge) return tooLarge;
       if (begins(call)) this.#reserve(id, peer);
       try {
         const session = await this.#open(id, peer, call.message);

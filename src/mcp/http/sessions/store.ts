@@ -3,12 +3,14 @@
  *
  * @module
  */
-import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { INVALID_REQUEST, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamStore } from "../../../backend.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { BackendError } from "../../../errors.ts";
 import { newTaskId } from "../../../ids.ts";
+import { hasMoreParts } from "../../../json.ts";
 import type { OnError } from "../../../log/on_error.ts";
+import { refuse } from "../../messages/message.ts";
 
 /** What a session can be restored from. */
 export interface StoredSession {
@@ -19,8 +21,18 @@ export interface StoredSession {
 /** How long a client waits for its session to be stored, in ms. */
 const MAX_WAIT_MS = 1_000;
 
-/** A longer first message is not stored. In UTF-16 units of JSON. */
-const MAX_TEXT = 16_384;
+/** The most UTF-16 units of JSON, and the most fields and items, of a first message: its session holds it all the time. */
+const MAX_TEXT = 65_536;
+const MAX_PARTS = 1_000;
+
+/** Refuses a first message that is too large; returns `undefined` for any other. */
+export function refuseLarge(message: JSONRPCMessage | undefined): Response | undefined {
+  if (message === undefined) return undefined;
+  if (JSON.stringify(message).length <= MAX_TEXT && !hasMoreParts(message, MAX_PARTS)) return undefined;
+  const why =
+    `Invalid request: initialize has more than ${MAX_TEXT} characters, or more than ${MAX_PARTS} fields and items.`;
+  return Response.json(refuse(INVALID_REQUEST, why, "id" in message ? message.id : null), { status: 400 });
+}
 
 /** The sessions on one backend. */
 export class SessionStore {
@@ -34,9 +46,8 @@ export class SessionStore {
 
   /** Stores a session for `ttl` ms. A session that cannot be stored, or not soon, works all the same. */
   async save(id: string, session: StoredSession, ttl: number): Promise<void> {
-    const text = JSON.stringify(session);
-    if (text.length > MAX_TEXT) return;
-    const saving = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch((error) =>
+    const event = { id: newTaskId(), text: JSON.stringify(session) };
+    const saving = this.#streams.append(keyOf(id), event, ttl).catch((error) =>
       this.#onError(error, { where: "store a session" })
     );
     await doneWithin(saving, MAX_WAIT_MS);

@@ -3,10 +3,15 @@ import { MemoryBackend } from "../../../../mod.ts";
 import { McpHost } from "../../../../src/mcp/host.ts";
 import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import { Sessions, type SessionsOptions } from "../../../../src/mcp/http/sessions/mod.ts";
-import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { type Fetch, type Message, Raw } from "../support/raw.ts";
 
 const ANN = { owner: "ann", known: true };
+
+/** The parameters of a first message that declares this experimental capability. */
+function initializeWith(experimental: Message): Message {
+  return { protocolVersion: "2025-11-25", capabilities: { experimental }, clientInfo: { name: "raw", version: "1" } };
+}
 
 function newHost(): McpHost {
   return new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
@@ -129,12 +134,23 @@ Deno.test("a session in use is stored for at least another hour, however long it
   }
 });
 
-Deno.test("a session whose first message is too long to be stored works in its own process", async () => {
+Deno.test("a first message that would fill the memory for as long as its session lasts is refused; a smaller one is stored", async () => {
   await using backend = new MemoryBackend();
   await using sessions = newSessions(backend.streams);
-  const raw = await Raw.open(fetchOf(sessions), undefined, { experimental: { much: { text: "x".repeat(20_000) } } });
-  assertEquals((await raw.ask("ping")).result, {});
-  assertEquals(await backend.streams.readAfter(`session ${raw.session}`, ""), []);
+  const begin = (much: unknown) => new Raw(fetchOf(sessions)).post("initialize", initializeWith({ all: { much } }));
+  for (const much of ["x".repeat(65_536), Array(1_000).fill([])]) {
+    const response = await begin(much);
+    const { id, error } = await response.json();
+    assertEquals([response.status, id, error.code, sessions.size], [400, 1, -32600, 0]);
+    assertStringIncludes(
+      error.message,
+      "initialize has more than 65536 characters, or more than 1000 fields and items",
+    );
+  }
+  const response = await begin("x".repeat(60_000));
+  await response.body?.cancel();
+  const stored = await backend.streams.readAfter(`session ${response.headers.get("mcp-session-id")}`, "");
+  assertEquals([sessions.size, stored.length], [1, 1]);
 });
 
 Deno.test("requests that reach another process at the same time share one restored session", async () => {
