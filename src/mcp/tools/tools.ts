@@ -9,6 +9,7 @@ import { fitted } from "../../exposure/answers/fitted.ts";
 import type { ListClient, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { withoutNulls } from "../../schema/nulls.ts";
 import { cutToFit, messageOf, quote } from "../../text.ts";
+import { withoutAddedFields } from "./added_fields.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
 import { asRequest, type RequestContext, type TaskServer } from "../host.ts";
@@ -126,7 +127,8 @@ function call(
     try {
       if (lost !== undefined) return await continueLost(tool, lost, ctx, site);
       // A call that goes on has its whole input already: its answers are for the questions of its task.
-      const input = withoutNulls(tool.inputSchema, params.arguments ?? {});
+      const { inputSchema } = tool;
+      const input = withoutNulls(inputSchema, withoutAddedFields(inputSchema, params.arguments ?? {}));
       if (resumed !== undefined) return await resumeTool(tool, resumed, input, ctx, site);
       const complete = await completeInput(tool.askFor ?? [], input, connection, ctx, tasks.over);
       if ("result" in complete) return complete.result;

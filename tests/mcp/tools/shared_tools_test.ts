@@ -65,3 +65,27 @@ Deno.test("a client that sends null for each optional field, as CrewAI does, sta
   assertEquals(await received.promise, { user: "Ada", filter: null });
   assertEquals((await call("task_status", { token, wait_seconds: null, page: null })).token, token);
 });
+
+Deno.test("the field that Gemini CLI adds to each call reaches only a tool whose input has a field of that name", async () => {
+  const [strict, own] = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()];
+  const input = z.strictObject({ user: z.string() });
+  const jobs = [
+    defineJob({ name: "strict", input, run: strict.resolve }),
+    defineJob({ name: "own", input: input.extend({ wait_for_previous: z.boolean() }), run: own.resolve }),
+  ];
+  const [backend, strategy] = [new MemoryBackend(), new AdaptiveExposureStrategy({ answerWithin: 0 })];
+  await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy });
+  for (const job of jobs) server.registerAsyncTool(job);
+  await using _worker = createWorker(backend, jobs);
+  const client = await Raw.open(server.fetch);
+  const call = async (name: string, args: Record<string, unknown>) => {
+    const { result } = await client.ask("tools/call", { name, arguments: { ...args, wait_for_previous: true } });
+    assertEquals(result.isError, undefined, JSON.stringify(result));
+    return result.structuredContent;
+  };
+  const { token } = await call("strict", { user: "Ada" });
+  assertEquals((await call("task_status", { token })).token, token);
+  await call("own", { user: "Ada" });
+  assertEquals(await strict.promise, { user: "Ada" });
+  assertEquals(await own.promise, { user: "Ada", wait_for_previous: true });
+});
