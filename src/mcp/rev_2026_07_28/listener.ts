@@ -19,6 +19,7 @@ import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { prefixOf, resourceUri } from "../../exposure/answers/call_result.ts";
 import { logUri } from "../../exposure/answers/log.ts";
+import { hasMoreParts } from "../../json.ts";
 import { fits } from "../../text.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
@@ -37,6 +38,10 @@ const PLACEHOLDER = "mcp://results/";
 
 /** The most tasks and resources of one subscription. */
 const MAX_TASKS = 1_000;
+
+/** The most bytes, and the most fields and items, of a request to subscribe: it is held for as long as it is open. */
+const MAX_BYTES = 262_144;
+const MAX_PARTS = 4_000;
 
 const Filter = z.looseObject({
   taskIds: z.array(z.string()).max(MAX_TASKS).optional(),
@@ -77,10 +82,17 @@ export class TaskListener implements Disposable {
       const id = message.params?.requestId;
       if (typeof id === "string" || typeof id === "number") this.#end(id);
     }
-    const listens = isJSONRPCRequest(message) && message.method === "subscriptions/listen";
-    const { tasks, templates } = this.#served.surface;
-    if (!listens || (tasks === undefined && templates.length === 0)) return { forward: message };
+    if (!isJSONRPCRequest(message) || message.method !== "subscriptions/listen") return { forward: message };
     const { id, params = {} } = message;
+    if (!fits(message, MAX_BYTES) || hasMoreParts(message, MAX_PARTS)) {
+      return refuse(
+        id,
+        INVALID_PARAMS,
+        `Invalid params: more than ${MAX_BYTES} bytes, or ${MAX_PARTS} fields and items.`,
+      );
+    }
+    const { tasks, templates } = this.#served.surface;
+    if (tasks === undefined && templates.length === 0) return { forward: message };
     const filter = params.notifications;
     // The SDK refuses what is not a filter at all.
     if (typeof filter !== "object" || filter === null) return { forward: message };
@@ -88,8 +100,6 @@ export class TaskListener implements Disposable {
     if (!parsed.success) {
       return refuse(id, INVALID_PARAMS, `Invalid params: notifications: ${parsed.error.issues[0]?.message}`);
     }
-    // The acknowledgement repeats the filter.
-    if (!fits(filter)) return refuse(id, INVALID_PARAMS, "Invalid params: notifications: the filter is too large.");
     const { resourceSubscriptions: uris = [] } = parsed.data;
     const taskIds = tasks && parsed.data.taskIds;
     const capabilities = Reflect.get(params._meta ?? {}, CLIENT_CAPABILITIES_META_KEY);

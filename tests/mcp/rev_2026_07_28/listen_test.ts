@@ -139,6 +139,25 @@ Deno.test("a client without the extension, or with an invalid filter, gets no no
   await callTool(http.url, "open_gate", { gate: "refused" });
 });
 
+Deno.test("a request to subscribe that would fill the memory for as long as it is open is refused; the largest useful one is not", async () => {
+  await using http = await serveHttp("operation");
+  const uri = (n: number) => `mcp://results/${"x".repeat(64)}/${newTaskId()}/log?n=${n}`;
+  const names = Array.from({ length: 1_000 }, (_, n) => n);
+  const useful = { taskIds: names.map(() => newTaskId()), resourceSubscriptions: names.map(uri) };
+  await using events = await listen(http.url, useful);
+  assertEquals((await events.next()).method, "notifications/subscriptions/acknowledged");
+  for (const much of ["x".repeat(262_144), Array(4_000).fill([])]) {
+    for (const params of [{ notifications: { much } }, { notifications: {}, much }]) {
+      const { error } = await ask(http.url, "subscriptions/listen", params);
+      assertEquals(error?.code, -32602);
+      assertStringIncludes(error?.message ?? "", "more than 262144 bytes, or 4000 fields and items");
+    }
+    const client = { ...TASKS, experimental: { all: { much } } };
+    const response = await send(http.url, "subscriptions/listen", { notifications: {} }, client);
+    assertEquals([response.status, (await response.json()).error.code], [400, -32602]);
+  }
+});
+
 Deno.test("a subscription to tasks that cannot be read now is an error, and they do not count as unknown", async () => {
   const backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend, { limits: { readsPerMinute: 1 } });
