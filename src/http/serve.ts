@@ -5,6 +5,7 @@
  * @module
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { JobsError } from "../errors.ts";
 import type { OnError } from "../log/on_error.ts";
 import { doneWithin } from "../waiting.ts";
@@ -47,6 +48,12 @@ const HEAD_BYTES = 65_536;
  */
 const KEEP_ALIVE_MS = 620_000;
 
+/**
+ * The most requests of one connection that are not answered completely: each takes memory, and time when the connection ends.
+ * A connection that has more is closed. Hardly any client sends a request before the answer to the last one.
+ */
+const MAX_PIPELINE = 100;
+
 /** What is served on a port. */
 export class HttpServer {
   readonly #server: Server;
@@ -55,6 +62,8 @@ export class HttpServer {
   readonly #timeout: number;
   /** One for each response that is not sent completely. */
   readonly #sending = new Set<Promise<void>>();
+  /** How many requests of each connection are not answered completely. */
+  readonly #pipelines = new WeakMap<Socket, number>();
   readonly #accepting: ReturnType<typeof setInterval>;
   readonly #finished = Promise.withResolvers<void>();
   #closing = false;
@@ -73,8 +82,7 @@ export class HttpServer {
     server.on("error", (error) => onError(error, { where: "accept HTTP connections" }));
     // Each request of a pipeline waits for the end of its connection.
     server.on("connection", (socket) => socket.setMaxListeners(0));
-    // Often the body comes with the head, and has been parsed by then. It needs no stream, which would cost more time.
-    server.on("request", (incoming, outgoing) => queueMicrotask(() => void this.#answer(incoming, outgoing)));
+    server.on("request", (incoming, outgoing) => this.#receive(incoming, outgoing));
     this.#accepting = setInterval(() => acceptAgain(server), checkInterval);
   }
 
@@ -119,6 +127,17 @@ export class HttpServer {
     if (this.#sending.size > 0) await doneWithin(Promise.all(this.#sending), grace);
     this.#server.closeAllConnections();
     await this.finished;
+  }
+
+  #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { socket } = incoming;
+    const open = (this.#pipelines.get(socket) ?? 0) + 1;
+    // The rest of a pipeline may have been parsed already when its connection is closed.
+    if (open > MAX_PIPELINE) return void socket.destroy();
+    this.#pipelines.set(socket, open);
+    outgoing.once("close", () => this.#pipelines.set(socket, (this.#pipelines.get(socket) ?? 1) - 1));
+    // Often the body comes with the head, and has been parsed by then. It needs no stream, which would cost more time.
+    queueMicrotask(() => void this.#answer(incoming, outgoing));
   }
 
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -139,6 +139,28 @@ Deno.test("a request that waits behind another one of its connection learns that
   await Promise.all(gone);
 });
 
+Deno.test("a pipeline of 100 requests is answered in order; a connection with more that are not answered is closed", async () => {
+  const held = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  await using served = await serve(async ({ url }) => {
+    seen.push(url);
+    if (url.endsWith("/held")) await held.promise;
+    return new Response(`${url};`);
+  });
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  const paths = Array.from({ length: 99 }, (_, number) => `/${number}`);
+  using patient = await Connection.open(served.port);
+  await patient.send(paths.map(get).join("") + get("/last"));
+  const all = await patient.read((text) => text.endsWith("/last;"));
+  assertEquals([...all.matchAll(/http:\/\/a(\/\w+);/g)].map(([, path]) => path), [...paths, "/last"]);
+  seen.length = 0;
+  assertEquals(await exchange(served.port, get("/held") + get("/more").repeat(1_000)), "");
+  assertEquals(seen.length <= 100, true);
+  await patient.send(get("/after"));
+  await patient.read((text) => text.endsWith("/after;"));
+  held.resolve();
+});
+
 Deno.test("a handler sees URL, method, headers and address as they were sent, even if no URL can be made of them", async () => {
   const seen: unknown[] = [];
   await using served = await serve(({ url, method, headers }, { remoteAddr }) => {
