@@ -192,7 +192,15 @@ export class TaskFeed implements Disposable {
   /** Reads a watched task. There are no events of a task that is gone, so its watchers learn it here. */
   async #read(watched: Watched): Promise<void> {
     this.#rereads.saw(watched);
-    await this.#backend.get(watched.id, watched.owner).then((task) => this.#deliver(task), (error) => {
+    const before = [...watched.watchers].map((watcher) => [watcher, watcher.seen] as const);
+    await this.#backend.get(watched.id, watched.owner).then((task) => {
+      const order = orderOf(task);
+      for (const [watcher, seen] of before) {
+        // Nothing later has come since: a failover has lost what it has seen after this state.
+        if (order < seen && watcher.seen === seen) watcher.seen = order - 1;
+      }
+      this.#deliver(task);
+    }, (error) => {
       const gone = error instanceof TaskNotFound || error instanceof StoreLost;
       if (!gone) return this.#readLater(watched, error);
       for (const watcher of [...watched.watchers]) {

@@ -292,6 +292,28 @@ Deno.test("watch shows the end of a task, although a failover has lost changes t
   assertEquals([code, shown], [1, ["PENDING", "RUNNING", "CANCELLED"]]);
 });
 
+Deno.test("watch shows what a failover has left of a task, although it has shown a later state", async () => {
+  await using shop = new Shop({ works: false });
+  const listeners: ((event: TaskEvent) => void)[] = [];
+  const watch = shop.watch.bind(shop);
+  shop.watch = (listener) => {
+    listeners.push(listener);
+    return watch(listener);
+  };
+  const task = await shop.client.start(add, { a: 1, b: 2 });
+  const lost: TaskInfo = { ...task, status: "RUNNING", revision: 9, attempt: 1 };
+  const texts: string[] = [];
+  const wrote = async (line: string) => {
+    texts.push(line);
+    if (texts.length === 1) listeners.at(-1)?.({ kind: "change", task: lost });
+    if (texts.length === 2) listeners.at(-1)?.({ kind: "gap" });
+    if (texts.length === 3) await shop.client.cancel(task.id);
+  };
+  const { stdout } = await shop.run(`watch ${task.id}`, { signal: AbortSignal.timeout(60_000), wrote });
+  const shown = stdout.trimEnd().split("\n").map((line) => line.split(" ")[2]);
+  assertEquals(shown, ["PENDING", "RUNNING", "PENDING", "CANCELLED"]);
+});
+
 Deno.test("watch shows a finished task for five seconds, and a task that was named for as long as it runs", () => {
   const now = Date.now();
   const times = { createdAt: now - 10_000, resultTtl: 60_000 };

@@ -5,6 +5,7 @@ import { TaskFeed } from "../../src/tasks/feed.ts";
 import { Rereads } from "../../src/tasks/rereads.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { retryPolicy } from "../../src/job.ts";
+import { turn } from "../../src/waiting.ts";
 import { until } from "../support/processes.ts";
 
 const never = new AbortController().signal;
@@ -154,6 +155,42 @@ Deno.test("a wait ends with its task, although a failover has lost changes befor
   backend.emit({ kind: "change", task: { ...task, revision: 7 } });
   const end = await backend.cancel(task.id, "me", 0);
   assertEquals([await wait, await feed.finish(end, never)], [end, end]);
+});
+
+Deno.test("a follower sees what a failover has left of a task, although it has seen a later state", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const seen: number[] = [];
+  let changed = Promise.withResolvers<void>();
+  feed.follow(task, ({ revision }) => {
+    seen.push(revision);
+    changed.resolve();
+  });
+  await changed.promise;
+  backend.emit({ kind: "change", task: { ...task, revision: 7 } });
+  changed = Promise.withResolvers();
+  backend.gap();
+  await changed.promise;
+  backend.emit({ kind: "change", task: { ...task, revision: 2 } });
+  assertEquals(seen, [1, 7, 1, 2]);
+});
+
+Deno.test("a state that was read after a gap does not replace a later one that has come since", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const seen: number[] = [];
+  const { promise: first, resolve } = Promise.withResolvers<void>();
+  feed.follow(task, ({ revision }) => {
+    seen.push(revision);
+    resolve();
+  });
+  await first;
+  backend.gap();
+  backend.emit({ kind: "change", task: { ...task, revision: 2 } }); // Before the read that the gap has begun is answered.
+  await turn();
+  assertEquals(seen, [1, 2]);
 });
 
 Deno.test("a wait for a task that is gone after a gap rejects, and leaves no watcher behind", async () => {

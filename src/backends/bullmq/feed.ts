@@ -184,6 +184,7 @@ export class QueueFeed {
     while (this.#changed.size > 0 && !this.#closed) {
       const ids = [...this.#changed];
       this.#changed = new Set();
+      const before = ids.map((id) => this.#emitted.get(id));
       const read = (id: string) => this.#store.records.read(id, "", this.#stored.has(id));
       const snapshots = await Promise.all(ids.map(read)).catch((error) => {
         if (!this.#closed) this.#onError(error, { where: "read tasks that have changed" });
@@ -194,8 +195,8 @@ export class QueueFeed {
         this.#retry = setTimeout(() => void this.#read(), READ_RETRY_MS);
         return; // Still reading: what changes until then is read then, too.
       }
-      for (const snapshot of snapshots) {
-        if (snapshot !== undefined && !snapshot.expired) this.#emitRead(snapshot);
+      for (const [index, snapshot] of snapshots.entries()) {
+        if (snapshot !== undefined && !snapshot.expired) this.#emitRead(snapshot, before[index]);
       }
       // The end of a task that has expired by now was missed, so its watchers have to read it.
       const gone = ids.filter((_, index) => snapshots[index]?.expired ?? true);
@@ -207,9 +208,14 @@ export class QueueFeed {
     this.#reading = false;
   }
 
-  /** Emits a task that was read; the end of one that was stored here with its outcome, unless that is large. */
-  #emitRead(snapshot: Snapshot): void {
+  /**
+   * Emits a task that was read; the end of one that was stored here with its outcome, unless that is large. `before` is what
+   * was emitted last when the read began: if that has not changed and is later, a failover has lost it.
+   */
+  #emitRead(snapshot: Snapshot, before: number | undefined): void {
     const task = toTask(snapshot);
+    const isLost = before !== undefined && before < LAST_REVISION && before > task.revision;
+    if (isLost && this.#emitted.get(task.id) === before) this.#emitted.delete(task.id);
     const { result, failedReason = "" } = snapshot;
     const tells = isFinished(task) && this.#stored.delete(task.id) && (result ?? failedReason).length <= SMALL;
     this.#emitOnce(task, tells ? outcomeOf(snapshot, task) : undefined);
@@ -222,6 +228,7 @@ export class QueueFeed {
   }
 
   #gap(): void {
+    this.#answered.clear(); // A failover may have lost these changes, and given their numbers to others.
     if (!this.#closed) this.#emit({ kind: "gap" });
   }
 }

@@ -265,6 +265,7 @@ export class EventLog implements AsyncDisposable {
       // A replica that became the primary may have lost the last numbers, and has given them to other events.
       this.#numbers = new EventNumbers(await lastNumbers(this.#database));
       this.#gap = this.#again = true;
+      this.#listener.restarted?.();
       this.#listener.ready();
       rows = [];
     }

@@ -31,13 +31,19 @@ export const watch: Command = command({
     const tasks = new Map<string, TaskInfo>();
     const isShown = ({ id, job: of }: TaskInfo) => operands.length > 0 ? operands.includes(id) : !job || job === of;
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
-    const seen = (task: TaskInfo) => {
-      if (!isShown(task) || !isNewer(task, tasks.get(task.id))) return;
+    const seen = (task: TaskInfo, before?: TaskInfo) => {
+      const known = tasks.get(task.id);
+      // Where nothing has come since the read began, a failover has lost what was later.
+      const isLeft = before !== undefined && before === known && task.revision < before.revision;
+      if (!isShown(task) || !(isNewer(task, known) || isLeft)) return;
       tasks.set(task.id, task);
       draw.changed(task);
       if (operands.length > 0 && operands.every((id) => isDone(tasks.get(id)))) end();
     };
-    const reread = async () => (await current(operator, operands, job)).forEach(seen);
+    const reread = async () => {
+      const before = new Map(tasks);
+      for (const task of await current(operator, operands, job)) seen(task, before.get(task.id));
+    };
     const failed = Promise.withResolvers<never>();
     const leave = backend.watch((event) => {
       if (event.kind === "change") seen(event.task);

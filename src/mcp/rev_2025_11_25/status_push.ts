@@ -5,7 +5,7 @@
  * @module
  */
 import { type Asking, describeQuestions } from "../../exposure/answers/asking.ts";
-import { isNewer } from "../../recent.ts";
+import { orderOf } from "../../recent.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { progressTo } from "../words.ts";
@@ -67,7 +67,7 @@ export class StatusPush implements Disposable {
       notify("notifications/progress", { ...params, _meta: relatedTask(task.id) });
     });
     const stop = this.#tasks.follow(task, (now) => {
-      if (!isNewer(now, task)) return;
+      if (orderOf(now) === orderOf(task)) return; // The client has it.
       if (isFinished(now)) this.#ended(now.id);
       else if (report) report(describeQuestions(now, this.#options.asking(now.job)));
       if (notifications) notify("notifications/tasks/status", { ...this.describe(now) });

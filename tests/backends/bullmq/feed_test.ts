@@ -176,6 +176,32 @@ Deno.test("a failed subscription to a queue is repeated after a reconnect, and f
   await feed.close();
 });
 
+Deno.test("what a failover has left of a task is emitted, although a later state was; what was read too early is not", async () => {
+  const id = newTaskId();
+  const at = (changes: number): Snapshot => ({ ...snapshotOf(id), started: 1, changes });
+  const reads = [at(5), at(2)];
+  const store = storeOf(() => {
+    if (reads.length === 2) {
+      // Another answer comes before that of this read.
+      feed.answered(at(6), true);
+      store.changed(id, "changed");
+    }
+    return Promise.resolve(reads.shift());
+  });
+  const emitted: number[] = [];
+  const left = Promise.withResolvers<void>();
+  const feed = new QueueFeed(store, (event) => {
+    if (event.kind === "change" && emitted.push(event.task.revision) === 3) left.resolve();
+  }, ignored);
+  feed.start();
+  await feed.follow("job");
+  feed.answered(at(5), true);
+  store.changed(id, "changed");
+  await left.promise;
+  await feed.close();
+  assertEquals(emitted, [5, 6, 2].map((changes) => toTask(at(changes)).revision));
+});
+
 Deno.test("a task that has expired, or is gone, is not emitted", async () => {
   const ids = [newTaskId(), newTaskId(), newTaskId()];
   const [old, gone, last] = ids;

@@ -15,6 +15,8 @@ export interface HubListener {
   ready(jobs?: ReadonlySet<string>): void;
   /** A document has changed. */
   document?(name: string): void;
+  /** The store was started anew, perhaps without changes that it had told of. A gap follows. */
+  restarted?(): void;
 }
 
 /** The jobs of those tasks that a worker may begin now, or once they are due. */
@@ -51,6 +53,11 @@ export class Hub implements HubListener {
   /** Tells all listeners that a document has changed. */
   document(name: string): void {
     this.#tell((listener) => listener.document?.(name));
+  }
+
+  /** Tells all listeners that the store was started anew. */
+  restarted(): void {
+    this.#tell((listener) => listener.restarted?.());
   }
 
   #tell(call: (listener: HubListener) => void): void {

@@ -27,4 +27,10 @@ export class OrderedHub extends Hub {
     }
     super.event(event);
   }
+
+  /** As that of `Hub`. What a failover has left of tasks is told, although later states were. */
+  override restarted(): void {
+    this.#told.clear();
+    super.restarted();
+  }
 }

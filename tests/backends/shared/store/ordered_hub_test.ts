@@ -27,6 +27,17 @@ Deno.test("a change that comes after a later one of its task, or again, is not t
   assertEquals(told, ["RUNNING", "gap", "PENDING"]);
 });
 
+Deno.test("what a store that was started anew has left of a task is told, although a later state was", () => {
+  const hub = new OrderedHub();
+  const told: number[] = [];
+  hub.add({ event: (event) => event.kind === "change" && told.push(event.task.revision), ready() {} });
+  const left = change({ status: "RUNNING", revision: 3 });
+  hub.event(change({ status: "RUNNING", revision: 7 }));
+  hub.restarted();
+  for (const event of [left, left]) hub.event(event);
+  assertEquals(told, [7, 3]);
+});
+
 Deno.test("the end of a task is told once, although a failover has lost changes before it that were told", () => {
   const hub = new OrderedHub();
   const told: string[] = [];
