@@ -111,8 +111,12 @@ export interface Operator {
    * Rejects as `get`, and with `TaskNotReady` if the task has not finished.
    */
   retry(id: string, key?: string): Promise<TaskInfo>;
-  /** From now on no worker begins or resumes a task of this job. Running tasks go on, and new tasks are still accepted. */
-  pause(job: string): Promise<void>;
+  /**
+   * From now on no worker begins or resumes a task of this job. Running tasks go on, and new tasks are still accepted.
+   * Resolves with the queues of another name that are paused for it, so that whatever else is in them waits, too: only
+   * BullMQ has such queues.
+   */
+  pause(job: string): Promise<readonly string[]>;
   /** Ends a pause. */
   resume(job: string): Promise<void>;
   /**

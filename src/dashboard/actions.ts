@@ -20,8 +20,9 @@ const ACTIONS: { readonly [path: string]: Action } = {
     return { message: "A new task repeats it.", task };
   },
   "jobs/pause": async (operator, job) => {
-    await operator.pause(job);
-    return { message: `${job} is paused: no worker begins its tasks.` };
+    const queues = await operator.pause(job);
+    const more = queues.map((queue) => ` The whole queue ${queue} is paused: its other jobs wait, too.`);
+    return { message: `${job} is paused: no worker begins its tasks.${more.join("")}` };
   },
   "jobs/resume": async (operator, job) => {
     await operator.resume(job);

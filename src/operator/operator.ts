@@ -58,7 +58,7 @@ export function operatorOf(
     retry: (id, key) => repeat(backend, store, id, key),
     pause: async (job) => {
       checkArguments("pause", { job });
-      await pauses.pause(job);
+      return await pauses.pause(job);
     },
     resume: async (job) => {
       checkArguments("resume", { job });

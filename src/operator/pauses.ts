@@ -60,9 +60,10 @@ export class Pauses implements JobPauses, Disposable {
     return paused.size === 0 ? jobs : jobs.filter((job) => !paused.has(job));
   }
 
-  /** Pauses a job. */
-  async pause(job: string): Promise<void> {
+  /** Pauses a job, and nothing else. */
+  async pause(job: string): Promise<readonly string[]> {
     await this.#write(job, JSON.stringify({ job }));
+    return [];
   }
 
   /** Ends a pause. */

@@ -82,8 +82,8 @@ export interface OperatedStore {
 export interface JobPauses {
   /** The paused jobs. */
   jobs(): Promise<ReadonlySet<string>>;
-  /** Pauses a job. */
-  pause(job: string): Promise<void>;
+  /** Pauses a job. Resolves with the queues of another name that are paused with all that is in them. */
+  pause(job: string): Promise<readonly string[]>;
   /** Ends a pause. */
   resume(job: string): Promise<void>;
 }

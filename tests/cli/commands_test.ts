@@ -240,6 +240,15 @@ Deno.test("an unknown job can be paused, and the output asks whether the name is
   assertEquals((await shop.run("pause add")).stderr, "");
 });
 
+Deno.test("pause says which queues it has paused with all that is in them", async () => {
+  await using shop = new Shop();
+  const { operator } = shop;
+  Object.defineProperty(shop, "operator", { value: { ...operator, pause: () => Promise.resolve(["images"]) } });
+  const { stdout, stderr } = await shop.run("pause add");
+  assertEquals(stderr, "The whole queue images is paused: its other jobs wait, too.\n");
+  assertEquals(stdout, "add is paused\n");
+});
+
 Deno.test("workers says that none of mcp-jobs is alive, since a BullMQ queue may have others", async () => {
   await using shop = new Shop({ works: false });
   assertEquals((await shop.run("workers")).stderr, "No worker of mcp-jobs is alive.\n");

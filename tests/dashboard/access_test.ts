@@ -14,7 +14,10 @@ function served(paused: string[] = []): Served {
     ...listing(() => Promise.resolve({ tasks: [] })),
     workers: () => Promise.resolve([]),
     counts: () => Promise.resolve([countsOf({})]),
-    pause: (job: string) => Promise.resolve(void paused.push(job)),
+    pause: (job: string) => {
+      paused.push(job);
+      return Promise.resolve([]);
+    },
   };
   const backend: Pick<Backend, "watch"> = { watch: () => () => {} };
   return {

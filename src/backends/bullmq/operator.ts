@@ -64,11 +64,11 @@ const QUEUED: Rule = {
 function pausesOn({ operating }: RedisStore, { call }: Calls): JobPauses {
   const set = async (of: "pause" | "resume", job: string) => {
     checkOptions(of, { job }, { job: QUEUED });
-    await call(`${of} a job`, () => operating.setPaused(job, of === "pause"));
+    return await call(`${of} a job`, () => operating.setPaused(job, of === "pause"));
   };
   return {
-    pause: (job) => set("pause", job),
-    resume: (job) => set("resume", job),
+    pause: async (job) => (await set("pause", job)).filter((queue) => queue !== job),
+    resume: async (job) => void await set("resume", job),
     jobs: () => call("read what is paused", () => operating.paused()),
   };
 }

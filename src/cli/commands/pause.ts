@@ -14,13 +14,14 @@ export const pause: Command = command({
   options: {},
   run: async ({ operator, operands, out }) => {
     const job = first({ operands });
-    await operator.pause(job);
+    const queues = await operator.pause(job);
+    for (const queue of queues) out.say(`The whole queue ${queue} is paused: its other jobs wait, too.`);
     const [jobs, workers] = await Promise.all([operator.counts(), operator.workers()]);
     const hasTasks = jobs.some((each) => each.job === job && Object.values(each.counts).some((count) => count > 0));
     if (!hasTasks && !workers.some(({ jobs }) => jobs.includes(job))) {
       out.say(`No task and no worker of ${job} is there now. Is this its name?`);
     }
-    show(out, { job, paused: true }, () => `${job} is paused`);
+    show(out, { job, paused: true, ...(queues.length > 0 && { queues }) }, () => `${job} is paused`);
   },
 });
 

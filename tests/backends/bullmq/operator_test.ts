@@ -125,7 +125,7 @@ test("a pause holds back the workers of others, too, and a pause that others hav
   await using _other = startOther(place, "images", () => Promise.resolve(++runs));
   const first = await create(place, { route: ROUTE });
   await becomes(place, first.id, "COMPLETED");
-  await backend.operator.pause("resize");
+  assertEquals(await backend.operator.pause("resize"), ["images"]);
   const second = await create(place, { route: ROUTE });
   const queue = new Queue("images", { connection, prefix });
   assertEquals(await queue.isPaused(), true);

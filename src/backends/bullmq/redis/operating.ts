@@ -116,12 +116,14 @@ export class RedisOperating {
     return new Set(await this.#run<readonly string[]>("paused"));
   }
 
-  /** Pauses or resumes the queues of a job. */
-  async setPaused(job: string, paused: boolean): Promise<void> {
-    for (const name of await this.#run<readonly string[]>("pause", job, paused ? 1 : 0)) {
+  /** Pauses or resumes the queues of a job. Resolves with their names. */
+  async setPaused(job: string, paused: boolean): Promise<readonly string[]> {
+    const names = await this.#run<readonly string[]>("pause", job, paused ? 1 : 0);
+    for (const name of names) {
       const queue = await this.#queue(name);
       await this.#deadline.wait(paused ? queue.pause() : queue.resume());
     }
+    return names;
   }
 
   /** Stores that a worker is alive for the next `lease` ms. */

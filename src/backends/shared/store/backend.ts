@@ -92,10 +92,11 @@ export class StoreBackend implements Backend {
       jobs: () => this.#pauses.jobs(),
       resume: (job) => this.#pauses.resume(job),
       pause: async (job) => {
-        await this.#pauses.pause(job);
+        const queues = await this.#pauses.pause(job);
         // What was claimed meanwhile has begun before.
         const here = [...this.#workers].map((worker) => worker.settled());
         await Promise.all([store.operating.passClaims?.(), ...here]);
+        return queues;
       },
     });
   }
