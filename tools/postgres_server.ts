@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import pg from "pg";
 import { descendants, isRunning } from "./processes.ts";
 import { freePort } from "./redis_server.ts";
@@ -33,7 +34,9 @@ export async function findBin(path: string = ""): Promise<string | undefined> {
     }
   }
   for (const folder of [...path.split(":"), ...folders.sort().reverse()]) {
-    if (await Deno.stat(`${folder}/initdb`).then(() => true, () => false)) return folder;
+    // A link may stand there without the other programs.
+    const initdb = await Deno.realPath(`${folder}/initdb`).catch(() => undefined); // It is not there.
+    if (initdb !== undefined) return dirname(initdb);
   }
 }
 

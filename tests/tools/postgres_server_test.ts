@@ -26,6 +26,8 @@ testUnless(
 Deno.test("the PostgreSQL of the PATH comes before the newest that is installed, so a run can be of another version", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/initdb`, "");
-  assertEquals(await findBin(`/nowhere:${folder}`), folder);
-  await Deno.remove(folder, { recursive: true });
+  const links = await Deno.makeTempDir();
+  await Deno.symlink(`${folder}/initdb`, `${links}/initdb`);
+  for (const path of [folder, links]) assertEquals(await findBin(`/nowhere:${path}`), await Deno.realPath(folder));
+  for (const each of [folder, links]) await Deno.remove(each, { recursive: true });
 });
