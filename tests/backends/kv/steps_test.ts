@@ -1,7 +1,9 @@
 import { createWorker, defineJob, DenoKvBackend, isFinished, type JobContext, type TaskInfo } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { Committer, type Write } from "../../../src/backends/kv/committer.ts";
+import { KvSteps } from "../../../src/backends/kv/values/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 
 const OWNER = "ann";
 const retry = { attempts: 2, delay: 1, maxDelay: 1 };
@@ -122,4 +124,32 @@ Deno.test("KV: the end of an answered task deletes the steps of all its runs, an
   await worker.close(0);
   await backend.close();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("KV: a large step whose commit is repeated leaves no pieces behind that nothing will delete", async () => {
+  const kv = await Deno.openKv(":memory:");
+  /** Its first commit of a step is carried out, and fails even so. */
+  class Unsure extends Committer {
+    #failed = false;
+    override async commit(write: Write): Promise<string | null> {
+      const done = await super.commit(write);
+      if (this.#failed || !write.checks) return done;
+      this.#failed = true;
+      throw new Error("disk I/O error");
+    }
+  }
+  const committer = new Unsure(kv, "writer", () => {});
+  const steps = new KvSteps(kv, committer);
+  const [id, check, known] = [newTaskId(), { key: ["task"], versionstamp: null }, new Map()];
+  const record = () => steps.record(id, check, { index: 1, text: large() }, known);
+  await assertRejects(record, Error, "disk I/O error");
+  assertEquals(await record(), true);
+  const { sets, deletes } = await steps.deletion(id, known, Date.now());
+  await committer.commit({ sets, deletes, bytes: 0 });
+  const pieces = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "blob"] }));
+  const marks = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "garbage"] }));
+  const marked = new Set(marks.map(({ key }) => key.at(-1)));
+  const unmarked = pieces.filter(({ key }) => !marked.has(key[2] ?? ""));
+  assertEquals([pieces.length, unmarked.map(({ key }) => key)], [8, []]);
+  kv.close();
 });

@@ -41,10 +41,12 @@ export class KvSteps {
   ): Promise<boolean> {
     const small = text.length <= INLINE_LIMIT;
     const value: Text = small ? { inline: text } : { blob: await writeBlob(this.#committer, text) };
+    // A commit of it that has failed may have been carried out even so: its pieces go with this one.
+    const earlier = known?.get(index);
     known?.set(index, "blob" in value ? value.blob : undefined);
     const versionstamp = await this.#committer.commit({
       checks: [check],
-      sets: [{ key: stepKey(id, index), value }],
+      sets: [{ key: stepKey(id, index), value }, ...earlier ? dropBlob(earlier, Date.now()) : []],
       deletes: "blob" in value ? claimBlob(value.blob) : [],
       bytes: 200 + (small ? 2 * text.length : 0),
     });
