@@ -271,7 +271,11 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
     "Check that a PostgreSQL runs at the URL's host and port.",
   ],
   [
-    /Query read timeout|timeout exceeded|^57014 /,
+    /Query read timeout|timeout exceeded/,
+    "The server is overloaded or cannot be reached, or another session holds a lock: see pg_stat_activity.",
+  ],
+  [
+    /^57014 /,
     "The server is overloaded, or another session holds a lock: see pg_stat_activity.",
   ],
   [/does not support SSL/, "Let the server use TLS, or leave `sslmode` out of the URL."],

@@ -167,7 +167,7 @@ async function versionOf({ run, schema }: Database, latest: number): Promise<num
   if (version > latest) {
     throw unusable(
       `the tables in ${schema} have version ${version}, this code knows ${latest}. Update mcp-jobs here to the version ` +
-        "that made them.",
+        "that made them. If that was before its first release, they cannot be used: name another schema, or drop this one.",
     );
   }
   return version;

@@ -144,6 +144,7 @@ testUnless(
     await query(url, "INSERT INTO mcp_jobs.migrations VALUES (99, now())");
     for (const use of ["connect", "migrate"] as const) {
       assertStringIncludes(await refusal(url, use), `have version 99, this code knows ${LATEST}. Update mcp-jobs here`);
+      assertStringIncludes(await refusal(url, use), "If that was before its first release");
     }
   },
 );

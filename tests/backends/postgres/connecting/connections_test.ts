@@ -111,7 +111,7 @@ testUnless(
   async () => {
     const database = await Database.open(sharedPostgres().url, "mcp_jobs", 1);
     const blocking = assertRejects(() => database.run({ text: "SELECT pg_sleep(60)" }), BackendError);
-    const advice = "timeout exceeded when trying to connect. The server is overloaded";
+    const advice = "timeout exceeded when trying to connect. The server is overloaded or cannot be reached";
     await assertRejects(() => database.run({ text: "SELECT 1" }), BackendError, advice);
     await database[Symbol.asyncDispose](); // Ends it.
     await blocking;
