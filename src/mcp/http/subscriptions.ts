@@ -38,15 +38,10 @@ export class Subscriptions {
   ): Promise<Response> {
     const { owner, known } = peer;
     if (!known) return await listenOverHttp(this.#served, peer, message, respond, () => {});
-    const open = this.#open.get(owner) ?? new OpenStreams();
+    const open = this.#open.get(owner) ?? new OpenStreams(undefined, () => this.#open.delete(owner));
     if (open.size >= this.#ofOne) throw tooMany(this.#ofOne);
     this.#open.set(owner, open);
-    return await open.track((ended) =>
-      listenOverHttp(this.#served, peer, message, respond, () => {
-        ended();
-        if (open.size === 0) this.#open.delete(owner);
-      })
-    );
+    return await open.track((ended) => listenOverHttp(this.#served, peer, message, respond, ended));
   }
 }
 

@@ -5,14 +5,16 @@
  */
 import { doneWithin } from "../../../waiting.ts";
 
-/** The responses that have begun and are not yet sent completely. `parent` counts them, too. */
+/** The responses that have begun and are not yet sent completely. `parent` counts them, too; `onNone`: none is open any more. */
 export class OpenStreams {
   readonly #parent: OpenStreams | undefined;
+  readonly #onNone: () => void;
   #open = 0;
   #ended: (() => void) | undefined;
 
-  constructor(parent?: OpenStreams) {
+  constructor(parent?: OpenStreams, onNone: () => void = () => {}) {
     this.#parent = parent;
+    this.#onNone = onNone;
   }
 
   /** How many responses are open. */
@@ -48,6 +50,8 @@ export class OpenStreams {
   #add(count: number): void {
     if (this.#parent) this.#parent.#add(count);
     this.#open += count;
-    if (this.#open === 0) this.#ended?.();
+    if (this.#open > 0) return;
+    this.#onNone();
+    this.#ended?.();
   }
 }

@@ -29,18 +29,21 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
     const queue = new Queue("few", { connection, prefix });
     const admin = new Redis(redis.url);
     const others: Worker[] = [];
-    await run({
-      queue,
-      workers,
-      markers: () => admin.zcard(queue.toKey("marker")),
-      startOther: (run) => {
-        const other = new Worker("few", run, { connection, prefix, drainDelay: LONG_S });
-        others.push(other);
-        return other;
-      },
-    });
-    await Promise.all([workers.close(), ...others.map((other) => other.close())]);
-    await Promise.all([queue.close(), store.close(), admin.quit()]);
+    try {
+      await run({
+        queue,
+        workers,
+        markers: () => admin.zcard(queue.toKey("marker")),
+        startOther: (run) => {
+          const other = new Worker("few", run, { connection, prefix, drainDelay: LONG_S });
+          others.push(other);
+          return other;
+        },
+      });
+    } finally {
+      await Promise.all([workers.close(), ...others.map((other) => other.close())]);
+      await Promise.all([queue.close(), store.close(), admin.quit()]);
+    }
   });
 }
 
@@ -63,7 +66,7 @@ function startOurs({ workers }: Place, run: (job: Job) => Promise<unknown>, conc
   return { worker, asked: waits.promise };
 }
 
-/** Jobs that run until the test lets them end. */
+/** Jobs that run until the test has ended. */
 function gated() {
   const started: string[] = [];
   const gate = Promise.withResolvers<void>();
@@ -80,13 +83,13 @@ function gated() {
       if (started.length >= enough) awaited.resolve();
       return awaited.promise;
     },
-    open: () => gate.resolve(),
+    [Symbol.dispose]: () => gate.resolve(),
   };
 }
 
 test("a worker that has taken the last job waits for the next one, and no marker wakes another worker", async (place) => {
   const { queue, markers } = place;
-  const jobs = gated();
+  using jobs = gated();
   await queue.addBulk(["first", "second"].map((name) => ({ name, data: {} })));
   assertEquals(await markers(), 1);
   const { asked } = startOurs(place, jobs.run, 4);
@@ -94,33 +97,30 @@ test("a worker that has taken the last job waits for the next one, and no marker
   await queue.add("third", {});
   await jobs.until(3);
   assertEquals([jobs.started, await markers()], [["first", "second", "third"], 0]);
-  jobs.open();
 });
 
 test("while jobs wait, or are delayed, a marker wakes other workers as before", async (place) => {
   const { queue, markers } = place;
-  const jobs = gated();
+  using jobs = gated();
   await queue.addBulk(["first", "second"].map((name) => ({ name, data: {} })));
   startOurs(place, jobs.run, 1);
   await jobs.until(1);
   assertEquals(await markers(), 1);
-  const others = gated();
+  using others = gated();
   place.startOther(others.run);
   await others.until(1);
   assertEquals(others.started, ["second"]);
-  for (const { open } of [jobs, others]) open();
 });
 
 test("beside a delayed job a worker asks when it is due, and starts it then", async (place) => {
   const { queue } = place;
-  const jobs = gated();
+  using jobs = gated();
   await queue.add("delayed", {}, { delay: 2_000 }); // Not due before the worker has asked, also on a busy machine.
   await queue.add("first", {});
   const { asked } = startOurs(place, jobs.run, 4);
   assertEquals(await asked, ["take", "take", "wait"]);
   await jobs.until(2);
   assertEquals(jobs.started, ["first", "delayed"]);
-  jobs.open();
 });
 
 test("no job of many waits for a worker that nothing wakes, whoever takes the last one", async (place) => {
