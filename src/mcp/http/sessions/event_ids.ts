@@ -4,10 +4,12 @@
  *
  * @module
  */
+import { isJSONRPCRequest } from "@modelcontextprotocol/server";
 import { Buffer } from "node:buffer";
 import { isTaskId } from "../../../ids.ts";
 import { isObject } from "../../../json.ts";
 import type { Substitute } from "../../host.ts";
+import { MessageReader } from "../../messages/reader.ts";
 
 /** Separates id and stream in an event id. `LAST` marks the response that ends the stream. */
 const PART = ".";
@@ -18,6 +20,12 @@ const REQUEST = "~";
 
 /** The longest description of a request, in UTF-16 units of JSON: an event id is sent with every message. */
 const MAX_REQUEST_TEXT = 1_000;
+
+/** The methods of requests that can be replaced, and so of those that replace them. */
+const REPLACEABLE: readonly string[] = ["tools/call", "tasks/result"];
+
+/** More than fits into the headers of a request. */
+const MAX_MESSAGE_BYTES = 65_536;
 
 /** The request that a stream belongs to. */
 export interface StreamRequest {
@@ -57,12 +65,17 @@ function formatRequest({ id, substitute }: StreamRequest): string {
   return substitute ? formatRequest({ id }) : "";
 }
 
-/** The client may have sent anything. */
+/** The client may have sent anything: it has to be a message like any other. */
 function parseRequest(text: string): StreamRequest | undefined {
   try {
     const [id, method, params]: unknown[] = JSON.parse(Buffer.from(text, "base64url").toString());
-    if (typeof id !== "string" && typeof id !== "number") return undefined;
-    return { id, ...(typeof method === "string" && isObject(params) && { substitute: { method, params } }) };
+    const isReplaceable = typeof method === "string" && REPLACEABLE.includes(method) && isObject(params);
+    const substitute = isReplaceable ? { method, params } : undefined;
+    const reader = new MessageReader(MAX_MESSAGE_BYTES);
+    reader.push(Buffer.from(JSON.stringify({ jsonrpc: "2.0", id, method: "ping", ...substitute })));
+    const read = reader.end();
+    if (read === undefined || "refusal" in read || !isJSONRPCRequest(read.message)) return undefined;
+    return { id: read.message.id, ...(substitute && { substitute }) };
   } catch {
     return undefined; // As an event of no request: its stream is resumed all the same.
   }
