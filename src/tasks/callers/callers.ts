@@ -77,7 +77,7 @@ export class Callers implements Disposable {
     this.#heartbeat = new Heartbeat(keys, () => this.#marks.size > 0, onError);
     const write = (act: () => Promise<void>) => this.#write(act);
     this.#marks = new Marks({ lists: this.#lists, heartbeat: this.#heartbeat, now, write });
-    this.#others = new OtherServers(keys, now);
+    this.#others = new OtherServers(keys);
   }
 
   /** The number of the next call. */

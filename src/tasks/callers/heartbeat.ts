@@ -11,11 +11,11 @@ import { pause } from "../../waiting.ts";
 /** How often a server counts, in ms. */
 const BEAT_MS = 1_000;
 
-/** After how long without a count a server is dead, in ms. */
-const DEAD_MS = 3_000;
-
 /** The pause between two reads of another server's number, in ms. */
 const READ_PAUSE_MS = 100;
+
+/** After so many reads of the same number, a server is dead: it has not counted for 3 s. */
+const DEAD_READS = 30;
 
 /** The owner of the servers' own keys. */
 const SERVERS = "";
@@ -89,14 +89,10 @@ export class Heartbeat {
 /** What this server sees of others. */
 export class OtherServers {
   readonly #keys: KeyStore;
-  readonly #now: () => number;
-  readonly #seen = new Map<string, { readonly count: string; readonly since: number }>();
   readonly #checks = new Map<string, Promise<boolean>>();
 
-  /** `now` is the time, in ms since the epoch. */
-  constructor(keys: KeyStore, now: () => number) {
+  constructor(keys: KeyStore) {
     this.#keys = keys;
-    this.#now = now;
   }
 
   /** Whether a server is dead. That may take 3 s to see. */
@@ -106,22 +102,16 @@ export class OtherServers {
     return check;
   }
 
+  /** Counts its reads instead of comparing times: a clock may be set, and this process or its machine may sleep. */
   async #check(server: string): Promise<boolean> {
     let first: string | undefined;
-    while (true) {
+    for (let reads = 0;; reads++) {
       const count = await this.#keys.readKey(SERVERS, nameOf(server));
-      if (count === undefined) {
-        this.#seen.delete(server);
-        return true;
-      }
+      if (count === undefined) return true;
       // A number read earlier says nothing about now: it must change between two reads.
       first ??= count;
-      const seen = this.#seen.get(server);
-      if (seen?.count !== count) this.#seen.set(server, { count, since: this.#now() });
-      else if (Math.abs(this.#now() - seen.since) >= DEAD_MS) {
-        await this.#keys.writeKey(SERVERS, nameOf(server), count, undefined);
-      }
       if (count !== first) return false;
+      if (reads >= DEAD_READS) await this.#keys.writeKey(SERVERS, nameOf(server), count, undefined);
       await pause(READ_PAUSE_MS);
     }
   }

@@ -13,9 +13,9 @@ class Servers implements AsyncDisposable {
   readonly time = new FakeTime();
   readonly #servers: Callers[] = [];
 
-  /** A server. */
-  start(): Callers {
-    const server = new Callers(this.backend.keys, Date.now, ignored);
+  /** A server, with a clock of its own. */
+  start(now: () => number = Date.now): Callers {
+    const server = new Callers(this.backend.keys, now, ignored);
     this.#servers.push(server);
     return server;
   }
@@ -177,6 +177,22 @@ Deno.test("a task is shared while another call waits for it, in this server or i
   one[Symbol.dispose]();
   assertEquals(await isShared(two, two.wait(task, () => LIST)), false);
   assertEquals(await isShared(one, wait), false);
+});
+
+Deno.test("a server whose clock is set while it looks at another one does not take that one for dead", async () => {
+  await using servers = new Servers();
+  const one = servers.start();
+  for (const jump of [3_600_000, -3_600_000]) {
+    const { task } = await servers.waitingIn(one);
+    let ahead = 0;
+    const two = servers.start(() => Date.now() + ahead);
+    const call = two.wait(task, () => LIST);
+    two.leave(call, false);
+    const shared = two.isShared(call);
+    await servers.pass(rest(150));
+    ahead = jump;
+    assertEquals(await servers.pass(shared), true);
+  }
 });
 
 Deno.test("of calls that leave a task at the same moment, the last one does not share it", async () => {
