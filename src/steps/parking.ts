@@ -11,9 +11,12 @@ import { doneWithin, LONGEST_TIMER_MS, pause, unlessAborted } from "../waiting.t
 /** A shorter sleep never parks, in ms: the writes of parking and of the next claim take about as long. */
 const SHORTEST_MS = 100;
 
+/** What waits need of a claim. */
+type ParkingClaim = Pick<Claim, "answered" | "ask" | "now" | "park" | "signal" | "stored">;
+
 /** The waits of one run. */
 export class Parking {
-  readonly #claim: Claim;
+  readonly #claim: ParkingClaim;
   readonly #after: number;
   /** Parks the task if the worker stops while the code only waits. */
   readonly #onAbort: () => void;
@@ -30,7 +33,7 @@ export class Parking {
   #parking: Promise<void> | undefined;
 
   /** `after`: how long a wait keeps the slot, in ms. */
-  constructor(claim: Claim, after: number) {
+  constructor(claim: ParkingClaim, after: number) {
     this.#claim = claim;
     this.#after = after;
     this.#onAbort = () => {
@@ -82,9 +85,11 @@ export class Parking {
     return async () => {
       try {
         if (this.#claim.signal.reason instanceof WorkerStopping) return await this.park();
-        const parks = sleep.until - this.#claim.now() > Math.max(this.#after, SHORTEST_MS);
+        const longest = Math.max(this.#after, SHORTEST_MS);
+        const parks = sleep.until - this.#claim.now() > longest;
         if (parks) await this.#answersHandled();
-        await this.#await(this.#waitUntil(sleep.until), parks ? 0 : Infinity);
+        // A wait that takes far longer than it was to take does so because the clock was set back.
+        await this.#await(this.#waitUntil(sleep.until), parks ? 0 : 2 * longest);
       } finally {
         this.#sleeps.delete(sleep);
       }

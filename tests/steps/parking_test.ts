@@ -1,0 +1,28 @@
+import { TaskParked } from "../../src/errors.ts";
+import { Parking } from "../../src/steps/parking.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { PassingTime } from "../support/time.ts";
+
+Deno.test("a short sleep that the clock, which is set back, makes long does not keep its worker", async () => {
+  await using _time = new PassingTime();
+  let now = 0;
+  const controller = new AbortController();
+  const parked: (number | undefined)[] = [];
+  const claim = {
+    ask: () => Promise.reject(new Error("Nothing is asked.")),
+    now: () => now,
+    park: (until?: number) => {
+      parked.push(until);
+      controller.abort(new TaskParked());
+      return Promise.resolve();
+    },
+    signal: controller.signal,
+    stored: () => Promise.resolve(),
+  };
+  const parking = new Parking(claim, 10_000);
+  const wait = await parking.sleep(() => Promise.resolve(8_000));
+  const slept = wait?.() ?? Promise.resolve();
+  now = -3_600_000;
+  await assertRejects(() => slept, TaskParked);
+  assertEquals(parked, [8_000]);
+});
