@@ -126,9 +126,9 @@ export class RedisOperating {
     return names;
   }
 
-  /** Stores that a worker is alive for the next `lease` ms. */
-  async storeWorker(worker: PresentWorker, lease: number): Promise<void> {
-    await this.#run("present", worker.name, JSON.stringify(worker), lease);
+  /** Stores that a worker is alive for the next `lease` ms. Resolves with the time on Redis, in ms since the epoch. */
+  async storeWorker(worker: PresentWorker, lease: number): Promise<number> {
+    return await this.#run("present", worker.name, JSON.stringify(worker), lease);
   }
 
   /** Stores that a worker has ended. */

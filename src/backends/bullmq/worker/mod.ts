@@ -61,6 +61,8 @@ export class QueueWork implements WorkHandle {
     (error) => this.#options.onError(error, { where: "look for tasks that are to stop" }),
   );
   readonly #presence: Presence;
+  /** By how much Redis's clock is ahead of `performance.now()`, in ms: each report that the worker is alive reads it anew. */
+  #ahead = performance.timeOrigin;
   readonly #unsubscribe: () => void;
   /** Why the runs are to stop; set once the grace is over. */
   #reason: WorkerStopping | undefined;
@@ -79,7 +81,11 @@ export class QueueWork implements WorkHandle {
     const { operating } = store;
     this.#presence = new Presence(
       {
-        renew: () => operating.storeWorker({ ...me, ids: workers.map(({ id }) => id) }, options.lease),
+        renew: async () => {
+          const asked = performance.now();
+          const now = await operating.storeWorker({ ...me, ids: workers.map(({ id }) => id) }, options.lease);
+          this.#ahead = now - (asked + performance.now()) / 2;
+        },
         end: () => operating.deleteWorker(me.name),
       },
       options.lease / 2,
@@ -130,7 +136,8 @@ export class QueueWork implements WorkHandle {
   }
 
   async #run(name: string, locks: Locks, job: Job, token: string): Promise<Json> {
-    const run = new JobRun({ ...this.#options, store: this.#store, name, job, token });
+    const now = () => performance.now() + this.#ahead;
+    const run = new JobRun({ ...this.#options, store: this.#store, name, job, token, now });
     const releaseLock = locks.hold(run.id, token, () => run.lose());
     this.#runs.add(run);
     if (this.#earlyStops.has(run.id)) run.cancel();

@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly token: string;
   /** Runs the job's code. */
   readonly run: WorkOptions["run"];
+  /** The time on Redis, in ms since the epoch. */
+  readonly now: () => number;
   readonly onError: OnError;
 }
 
@@ -60,15 +62,11 @@ export class JobRun {
   #recorded: StepsPage | undefined = NO_STEPS;
   /** The answers that earlier runs have received. */
   #answers: ReadonlyMap<string, Answer> = new Map();
-  /** By how much Redis's clock is ahead of ours, in ms: this is read at the start of the run. */
-  readonly #ahead: number;
 
   constructor(options: RunOptions) {
     const { job } = options;
     this.#options = options;
     this.id = job.id ?? "";
-    const now = Date.now();
-    this.#ahead = (job.processedOn ?? now) - now;
     this.#abandoned.promise.catch(() => {}); // Whatever is raced against it gets the reason.
     const failed = (error: unknown) => this.#report(error, "store what a task reports");
     this.#calls = new RunCalls(this.#storeOfRun(), this.#controller.signal, () => this.#isOver, failed);
@@ -93,7 +91,7 @@ export class JobRun {
         trace,
         signal,
         answered: (key) => this.#answers.get(key),
-        now: () => Date.now() + this.#ahead,
+        now: this.#options.now,
         mayHaveSteps: this.#recorded !== NO_STEPS,
         park: (until) => this.#park(until),
         ...this.#calls.ofClaim,

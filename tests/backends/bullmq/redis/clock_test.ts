@@ -191,6 +191,25 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
 });
 
+test("a job goes by Redis's clock, also after the clock of its worker was set", async (place) => {
+  const task = newTask();
+  const { now } = Date;
+  const job = defineJob({
+    name: task.job,
+    input: { type: "object" },
+    run: async (_, ctx) => {
+      const before = await ctx.now();
+      Date.now = () => now() - 2 * HOURS;
+      return await ctx.now() - before;
+    },
+  });
+  await using _worker = createWorker(place.backend, [job]);
+  await place.backend.create(task);
+  await until(place, task, "COMPLETED").finally(() => Date.now = now);
+  const outcome = await place.backend.outcome(task.id, OWNER);
+  assert(outcome.kind === "value" && Math.abs(Number(outcome.value)) < MINUTES, JSON.stringify(outcome));
+});
+
 test("BullMQ's scripts return when the next delayed job is due by the clock of the calling worker", async (place) => {
   const task = newTask({ delay: 1 * HOURS });
   const { createdAt } = await place.backend.create(task);

@@ -175,10 +175,14 @@ return 1`,
 
   workers: WORKERS,
 
-  /** ARGV: the name of a worker, what it reports about itself, and for how many ms it then counts as alive. */
+  /**
+   * ARGV: the name of a worker, what it reports about itself, and for how many ms it then counts as alive. Returns the time.
+   */
   present: `${COMMON}
-local text = string.format('{"until":%d,', clock() + tonumber(ARGV[3])) .. string.sub(ARGV[2], 2)
-return call("HSET", ours .. "workers", ARGV[1], text)`,
+local now = clock()
+local text = string.format('{"until":%d,', now + tonumber(ARGV[3])) .. string.sub(ARGV[2], 2)
+call("HSET", ours .. "workers", ARGV[1], text)
+return now`,
 
   /** ARGV: name of a worker. */
   gone: `${COMMON}
