@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { LONGEST_TIMER_MS } from "../../../waiting.ts";
 import { eventsOf } from "./newest_progress.ts";
+
+/** How long a wait lasts at most, in ms: a timer does not notice that the clock is set, or that the machine sleeps. */
+const LONGEST_MS = 60_000;
 
 /**
  * Passes an event stream on until `expiresAt`, in ms since the epoch, or to its end if that is not given. The client sees
@@ -20,7 +22,7 @@ export function untilExpired(response: Response, expiresAt: number | undefined):
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = () => {
     const left = expiresAt - Date.now();
-    if (left > 0) timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS));
+    if (left > 0) timer = setTimeout(wait, Math.min(left, LONGEST_MS));
     else target.terminate(); // This cancels the source.
   };
   // Both the client and the source learn how it ends otherwise.

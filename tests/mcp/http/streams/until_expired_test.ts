@@ -34,6 +34,17 @@ Deno.test("a stream ends when its token expires, for the client and for the sour
   assertEquals((await reader.read()).done, true);
 });
 
+Deno.test("a stream ends within a minute if its token expires while the machine sleeps", async () => {
+  using time = new FakeTime(0);
+  const { gone } = stage(7_200_000);
+  const { Date } = globalThis;
+  const now = () => Date.now() + 7_200_000;
+  // Timers have not noticed that.
+  globalThis.Date = new Proxy(Date, { get: (target, name) => name === "now" ? now : Reflect.get(target, name) });
+  await time.tickAsync(60_000);
+  await gone;
+});
+
 Deno.test("a stream that ends, fails or loses its client before its token expires ends in that way", async () => {
   const ended = stage(Infinity);
   ended.source.enqueue(CHUNK);
