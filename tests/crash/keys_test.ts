@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { lines } from "../../chaos/lines.ts";
 import { createWorker, implement } from "../../mod.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { isObject } from "../../src/json.ts";
@@ -72,11 +73,9 @@ class Server implements AsyncDisposable {
   }
 
   async #readAll(): Promise<void> {
-    let rest = "";
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = `${rest}${text}`.split("\n");
-      rest = lines.pop() ?? "";
-      for (const { id, result } of lines.map((line) => JSON.parse(line))) this.#answers.get(id)?.(result);
+    for await (const line of lines(this.#child.stdout)) {
+      const { id, result } = JSON.parse(line);
+      this.#answers.get(id)?.(result);
     }
     for (const answer of this.#answers.values()) answer(undefined);
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import { lines } from "../../../chaos/lines.ts";
 import type { AsyncToolServer } from "../../../mod.ts";
 import { type InPlaceOptions, runInPlace } from "../../mcp/support/program.ts";
 import { fixtureServer, type StrategyName } from "./fixture.ts";
@@ -42,11 +43,6 @@ export class InPlaceTransport implements Transport {
   }
 
   async #read(): Promise<void> {
-    let rest = "";
-    for await (const text of this.#program.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.onmessage?.(JSON.parse(line));
-    }
+    for await (const line of lines(this.#program.stdout)) this.onmessage?.(JSON.parse(line));
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lines } from "../../../chaos/lines.ts";
 import { fixtureServer, type StrategyName } from "../../interop/support/fixture.ts";
 import { type Program, runInPlace, startProcess } from "./program.ts";
 import type { Fields, Message } from "./wire_message.ts";
@@ -134,17 +135,12 @@ export class Pipe implements AsyncDisposable {
   }
 
   async #read(): Promise<void> {
-    let rest = "";
-    for await (const chunk of this.#server.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + chunk).split("\n");
-      rest = lines.pop() ?? "";
+    for await (const line of lines(this.#server.stdout)) {
       // A line that is not JSON, or holds an ill-formed task, throws here, and fails the test that waits or ends the pipe.
-      for (const line of lines) {
-        const message: Message = JSON.parse(line);
-        checkTasks(message);
-        this.messages.push(message);
-        this.sizes.push(new TextEncoder().encode(line).length);
-      }
+      const message: Message = JSON.parse(line);
+      checkTasks(message);
+      this.messages.push(message);
+      this.sizes.push(new TextEncoder().encode(line).length);
       for (const check of this.#waiting) check();
     }
   }

@@ -1,45 +1,18 @@
-import {
-  AsyncToolServer,
-  type Authenticate,
-  defineJob,
-  MemoryBackend,
-  OperationResourceStrategy,
-} from "../../../../mod.ts";
+import { AsyncToolServer, defineJob, MemoryBackend, OperationResourceStrategy } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { createWorker } from "../../../../src/worker.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
-
-/** The token is the principal's name. */
-const byName: Authenticate = (request) => {
-  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-  return principal === undefined ? new Response(null, { status: 401 }) : { principal };
-};
+import { request } from "../../support/modern.ts";
+import { byName } from "../support/by_name.ts";
 
 type Fields = Record<string, unknown>;
 
-/** One request of revision 2026-07-28, without a network. */
+/** What a request of revision 2026-07-28, without a network, is answered with. */
 async function ask(server: AsyncToolServer, principal: string, method: string, params: Fields): Promise<Fields> {
-  const _meta = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
-  };
-  const response = await server.fetch(
-    new Request("http://localhost/mcp", {
-      method: "POST",
-      headers: {
-        host: "localhost",
-        authorization: `Bearer ${principal}`,
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": method,
-        "mcp-name": String(params.name ?? params.uri ?? params.taskId),
-      },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta } }),
-    }),
-  );
-  return await response.json();
+  const asked = request(new URL("http://localhost/mcp"), method, params);
+  asked.headers.set("authorization", `Bearer ${principal}`);
+  const { id: _, ...answer } = await (await server.fetch(asked)).json();
+  return answer;
 }
 
 Deno.test("2026-07-28: a stranger gets the same answer for a foreign, an unknown and a malformed id, and the owner gets the task", async () => {

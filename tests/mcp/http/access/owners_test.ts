@@ -15,13 +15,8 @@ import { peerOf } from "../../../../src/mcp/peer.ts";
 import { createWorker } from "../../../../src/worker.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { byName } from "../support/by_name.ts";
 import { type Message, Raw } from "../support/raw.ts";
-
-/** The token is the principal's name. */
-const byName: Authenticate = (request) => {
-  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-  return principal === undefined ? new Response(null, { status: 401 }) : { principal };
-};
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 const idle = defineJob({ name: "idle", input: { type: "object" } });

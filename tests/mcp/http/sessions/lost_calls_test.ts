@@ -1,12 +1,8 @@
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
 import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
-
-const tokens = (request: Request) => {
-  const [, principal = ""] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-  return { principal };
-};
 
 /** Two servers on one backend, with a worker, and a client in a session on the first. */
 async function twoServers() {
@@ -14,7 +10,7 @@ async function twoServers() {
   const backend = stack.use(new MemoryBackend());
   const [first, second] = [1, 2].map(() => {
     // The server that is closed first closes the backend.
-    return stack.use(fixtureServer("operation", backend, { authenticate: tokens, onError: () => {} }));
+    return stack.use(fixtureServer("operation", backend, { authenticate: byName, onError: () => {} }));
   });
   if (first === undefined || second === undefined) throw new Error("There are no servers.");
   stack.use(createWorker(backend, first.registry.list().map(({ job }) => job)));

@@ -1,12 +1,8 @@
 import { type AuditEvent, createWorker, DenoKvBackend, MemoryBackend } from "../../../../mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
-
-const tokens = (request: Request) => {
-  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-  return principal === undefined ? new Response(null, { status: 401 }) : { principal };
-};
 
 Deno.test("server.fetch works inside any server that speaks Request and Response", async () => {
   await using backend = new MemoryBackend();
@@ -103,7 +99,7 @@ Deno.test("a call whose question is open when the server ends is answered at onc
 Deno.test("another principal's session is answered like one that never existed, and is in the audit log", async () => {
   const audited: unknown[] = [];
   const audit = ({ operation, principal, reason }: AuditEvent) => void audited.push([operation, principal, reason]);
-  await using server = fixtureServer("operation", undefined, { authenticate: tokens, audit });
+  await using server = fixtureServer("operation", undefined, { authenticate: byName, audit });
   const ann = await Raw.open(server.fetch, "ann");
   const bob = new Raw(server.fetch, "bob");
   const answers: unknown[] = [];
@@ -202,7 +198,7 @@ Deno.test("a session goes on after a restart, with its tasks and the messages th
   let [session, last, id] = ["", "", ""];
   {
     const backend = await DenoKvBackend.open({ path });
-    await using server = fixtureServer("operation", backend, { authenticate: tokens });
+    await using server = fixtureServer("operation", backend, { authenticate: byName });
     const raw = await Raw.open(server.fetch, "ann");
     session = raw.session;
     id = await raw.start("contract");
@@ -219,7 +215,7 @@ Deno.test("a session goes on after a restart, with its tasks and the messages th
   }
   {
     const backend = await DenoKvBackend.open({ path });
-    await using server = fixtureServer("operation", backend, { authenticate: tokens });
+    await using server = fixtureServer("operation", backend, { authenticate: byName });
     const stranger = new Raw(server.fetch, "bob");
     stranger.session = session;
     assertEquals((await (await stranger.post("tools/list")).json()).error.code, -32001);
