@@ -5,7 +5,7 @@
  */
 import { InvalidValue } from "./errors.ts";
 import type { Json, Outcome } from "./task.ts";
-import { quote } from "./text.ts";
+import { lengthOf, quote } from "./text.ts";
 
 /** The largest input or result, in UTF-8 bytes of JSON. */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
@@ -87,7 +87,7 @@ export function hasMoreParts(value: unknown, most: number): boolean {
 
 function checkSize(text: string, what: string): string {
   // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
-  const bytes = text.length * 3 <= MAX_VALUE_BYTES ? 0 : new TextEncoder().encode(text).length;
+  const bytes = text.length * 3 <= MAX_VALUE_BYTES ? 0 : lengthOf(text);
   if (bytes <= MAX_VALUE_BYTES) return text;
   throw new InvalidValue(`${what} has ${bytes} bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}`);
 }

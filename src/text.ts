@@ -54,12 +54,9 @@ export function escaped(text: string): string {
 }
 
 /**
- * The largest message to a client, in bytes on the wire: UTF-8, with the escapes of JSON. Python clients drop the
- * connection at an event of more than 1,048,576 bytes.
+ * How much of a message to a client one value may take, in bytes on the wire: UTF-8, with the escapes of JSON. Python clients
+ * drop the connection at an event of more than 1,048,576 bytes, and the envelope contains texts of the client, such as a long id.
  */
-export const MAX_SENT_BYTES = 900_000;
-
-/** How much of it one value may take. The rest is for the envelope, which contains texts of the client, such as a long id. */
 export const MAX_PAYLOAD_BYTES = 780_000;
 
 /** Whether a value, as JSON, has at most `most` bytes; by default, whether it fits into one message. */

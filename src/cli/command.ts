@@ -68,6 +68,6 @@ export function command<O extends Options>(
 }
 
 /** The first operand, which the command line ensures is there. */
-export function first({ operands: [operand = ""] }: Call<never> | Pick<Call, "operands">): string {
+export function first([operand = ""]: readonly string[]): string {
   return operand;
 }

@@ -7,8 +7,8 @@ import { runCli } from "./main.ts";
 import { openPlace } from "./place.ts";
 
 /**
- * Runs a command, such as `["tasks", "--kv", "jobs.kv"]`, with stdout for data and stderr for the person. Resolves with the exit code:
- * 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT and SIGTERM,
+ * Runs a command, such as `["tasks", "--kv", "jobs.kv"]`, with stdout for data and stderr for the person. Resolves with the
+ * exit code: 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT and SIGTERM,
  * and once nobody reads stdout.
  *
  * @example

@@ -58,8 +58,9 @@ export interface TaskClient extends Disposable {
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` once its result is deleted. */
   get(id: string): Promise<TaskInfo>;
   /**
-   * Waits for a task, and resolves with its result: of `content(…)` its `structuredContent`, or `null`. Rejects with `ToolError` or `JobFault` if it has failed, with
-   * `TaskCancelled`, as `get`, and with the reason of `signal`. Aborting the signal ends the waiting, not the task.
+   * Waits for a task, and resolves with its result: of `content(…)` its `structuredContent`, or `null`. Rejects with
+   * `ToolError` or `JobFault` if it has failed, with `TaskCancelled`, as `get`, and with the reason of `signal`. Aborting the
+   * signal ends the waiting, not the task.
    */
   wait<Output>(task: StartedTask<Output> | string, signal?: AbortSignal): Promise<Output>;
   /**

@@ -17,7 +17,7 @@ export const logs: Command = command({
   operands: ["ID"],
   options: { follow: flag("go on until the task has ended") },
   run: async ({ backend, operator, operands, options: { follow }, out, signal }) => {
-    const task = await operator.get(first({ operands }));
+    const task = await operator.get(first(operands));
     const last = write(out, await backend.log(task.id, task.owner), 0);
     if (follow) await followLog({ backend, operator, out, signal }, task, last);
   },

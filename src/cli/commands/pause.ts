@@ -13,7 +13,7 @@ export const pause: Command = command({
   operands: ["JOB"],
   options: {},
   run: async ({ operator, operands, out }) => {
-    const job = first({ operands });
+    const job = first(operands);
     const queues = await operator.pause(job);
     for (const queue of queues) out.say(`The whole queue ${queue} is paused: its other jobs wait, too.`);
     const [jobs, workers] = await Promise.all([operator.counts(), operator.workers()]);
@@ -32,7 +32,7 @@ export const resume: Command = command({
   operands: ["JOB"],
   options: {},
   run: async ({ operator, operands, out }) => {
-    const job = first({ operands });
+    const job = first(operands);
     await operator.resume(job);
     show(out, { job, paused: false }, () => `${job} is not paused`);
   },

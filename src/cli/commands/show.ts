@@ -16,7 +16,7 @@ export const show: Command = command({
   operands: ["ID"],
   options: {},
   run: async ({ backend, operator, operands, out }) => {
-    const task = await operator.get(first({ operands }));
+    const task = await operator.get(first(operands));
     const input = await operator.input(task.id);
     const outcome = isFinished(task) ? await backend.outcome(task.id, task.owner) : undefined;
     write(out, { ...task, input, outcome }, () => textOf(task, input, outcome));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isFinished, type TaskInfo } from "../../task.ts";
+import { type FinishedTask, isFinished, type TaskInfo } from "../../task.ts";
 import type { StepInfo } from "../../contract/operator.ts";
 import type { TimelineEntry } from "../wire.ts";
 import type { History } from "./histories.ts";
@@ -14,9 +14,9 @@ export function timelineOf(task: TaskInfo, history: History | undefined): readon
     at: task.createdAt,
     text: task.retryOf ? `Created, to repeat ${task.retryOf}` : "Created",
   }];
-  if (task.attempt > 0 && !(history && history.firstRevision === 1)) {
+  if (task.attempt > 0 && history?.firstRevision !== 1) {
     // What came before was not observed.
-    const earlier = history?.entries.length ? history.entries[0]?.at ?? task.updatedAt : task.updatedAt;
+    const earlier = history?.entries[0]?.at ?? task.updatedAt;
     entries.push({ at: earlier, text: `${attempts(task.attempt)}, which this page's server has not observed` });
   }
   entries.push(...history?.entries ?? []);
@@ -34,7 +34,7 @@ function attempts(count: number): string {
   return count === 1 ? "1 attempt" : `${count} attempts`;
 }
 
-function endOf(task: TaskInfo): string {
+function endOf(task: FinishedTask): string {
   switch (task.status) {
     case "COMPLETED":
       return "Completed";
@@ -42,8 +42,6 @@ function endOf(task: TaskInfo): string {
       return `Failed: ${task.message ?? "no reason given"}`;
     case "CANCELLED":
       return `Cancelled: ${WORK[task.work]}`;
-    default:
-      return task.status;
   }
 }
 

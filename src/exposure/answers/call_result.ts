@@ -5,7 +5,7 @@
  */
 import { JobFault } from "../../errors.ts";
 import { isObject } from "../../json.ts";
-import type { RegisteredJob } from "../../registry.ts";
+import { DEFAULT_INLINE_BYTES, type RegisteredJob } from "../../registry.ts";
 import type { Outcome, TaskInfo } from "../../task.ts";
 import { cutToFit, fits } from "../../text.ts";
 import type { ResultForm, SurfaceTemplate, ToolResult } from "../surface.ts";
@@ -39,18 +39,12 @@ export function resultForm(
 }
 
 /**
- * The largest answer with a result, in bytes, where the form does not say. Gemini CLI cuts what its model reads at 40,000
- * characters, Codex at 10,000 tokens, Claude Code and opencode at 50,000 characters: half of it fits into each.
- */
-export const INLINE_BYTES = 80_000;
-
-/**
  * The result of a tool whose task has ended: the only place where an outcome becomes a `CallToolResult`. Throws `JobFault`
  * for a fault. Of a result that is too large for the form only the beginning stays, with a link to the resource; data that
  * were promised are then a handle, with a token, the status and how to read the pages, unless only the content is too large.
  */
 export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
-  const { inlineBytes = INLINE_BYTES, typed = false } = form;
+  const { inlineBytes = DEFAULT_INLINE_BYTES, typed = false } = form;
   const uri = resourceUri(task);
   const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);

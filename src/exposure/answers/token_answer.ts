@@ -4,13 +4,14 @@
  * @module
  */
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
+import { DEFAULT_INLINE_BYTES } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { wellFormed } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import type { FinishedTask, Json, ResultValue } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
-import { fitsInline, INLINE_BYTES, resourceUri } from "./call_result.ts";
+import { fitsInline, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
@@ -43,7 +44,7 @@ export async function endedAnswer(
   form: ResultForm,
   page?: number,
 ): Promise<ToolResult> {
-  const { inlineBytes = INLINE_BYTES } = form;
+  const { inlineBytes = DEFAULT_INLINE_BYTES } = form;
   const outcome = await tasks.outcome(task);
   const response = formatResponse(task, outcome);
   if (outcome.kind !== "value") {

@@ -48,8 +48,8 @@ export class Elicitor {
   }
 
   /**
-   * Sends the open questions of a task that the client can ask on the stream of an open request: one about the task or, with `call`, a plain call.
-   * The client of a plain call knows no task, so its questions name none.
+   * Sends the open questions of a task that the client can ask on the stream of an open request: one about the task or, with
+   * `call`, a plain call. The client of a plain call knows no task, so its questions name none.
    */
   ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): void {
     for (const question of questionsToElicit(task, declaredAsking(this.#server.getClientCapabilities())).askable) {
