@@ -94,7 +94,7 @@ export function failureOf(error: unknown): Attributes {
 }
 
 /** The type of an error, one of few values: the code of a JSON-RPC error, else its class. */
-export function errorTypeOf(error: unknown): string {
+function errorTypeOf(error: unknown): string {
   return rpcCodeOf(error) ?? (error instanceof Error ? kindOf(error) : "_OTHER");
 }
 

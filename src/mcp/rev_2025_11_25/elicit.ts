@@ -5,7 +5,7 @@
  */
 import { DefinitionError, InvalidInput, TaskNotFound } from "../../errors.ts";
 import { remember } from "../../recent.ts";
-import type { Answer, TaskInfo } from "../../task.ts";
+import type { Answer, Question, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
@@ -49,10 +49,12 @@ export class Elicitor {
 
   /**
    * Sends the open questions of a task that the client can ask on the stream of an open request: one about the task or, with
-   * `call`, a plain call. The client of a plain call knows no task, so its questions name none.
+   * `call`, a plain call. The client of a plain call knows no task, so its questions name none. Returns those that the client
+   * cannot ask.
    */
-  ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): void {
-    for (const question of questionsToElicit(task, declaredAsking(this.#server.getClientCapabilities())).askable) {
+  ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): readonly Question[] {
+    const { askable, others } = questionsToElicit(task, declaredAsking(this.#server.getClientCapabilities()));
+    for (const question of askable) {
       // The id names task and question, so any process that gets the answer knows where it belongs.
       const id = `task-input:${task.id}:${question.key}`;
       const stream = this.#server.openStreamOf(ctx.mcpReq.id);
@@ -79,6 +81,7 @@ export class Elicitor {
         this.#tasks.onError(error, { where: "ask a question", job: task.job, task: task.id });
       });
     }
+    return others;
   }
 
   /** Stops following every task. */

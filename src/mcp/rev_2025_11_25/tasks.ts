@@ -15,7 +15,6 @@ import { withProtocolErrors } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { ListParams, TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { declaredAsking, questionsToElicit } from "../words.ts";
 import type { Elicitor } from "./elicit.ts";
 import { ResultWaits } from "./result_waits.ts";
 import type { StatusPush } from "./status_push.ts";
@@ -43,8 +42,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
   const waits = new ResultWaits((requestId) => server.openStreamOf(requestId) !== undefined);
 
   const ask = (task: TaskInfo, ctx: RequestContext) => {
-    elicitor.ask(task, ctx);
-    const { others } = questionsToElicit(task, declaredAsking(server.getClientCapabilities()));
+    const others = elicitor.ask(task, ctx);
     if (surface.cancelsQuestions?.includes(task.job)) void cancelQuestions(tasks, task, others, closed);
   };
 

@@ -6,7 +6,7 @@
  * @module
  */
 import type { KeyStore } from "../../backend.ts";
-import { TaskExpired, TaskNotFound } from "../../errors.ts";
+import { TaskNotFound } from "../../errors.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { tryAgain } from "../../waiting.ts";
@@ -170,7 +170,7 @@ export class Callers implements Disposable {
       if (offer === undefined) return undefined;
       // Read first: if the store fails here, the next call still finds the task.
       const task = await read(offer.id).catch((error) => {
-        if (!(error instanceof TaskNotFound || error instanceof TaskExpired)) throw error;
+        if (!(error instanceof TaskNotFound)) throw error;
       });
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id)
