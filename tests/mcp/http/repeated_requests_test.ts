@@ -19,8 +19,9 @@ async function questions(response: Response): Promise<Message[]> {
 
 /** A server whose worker starts later, and a task that asks as soon as it runs. */
 async function stage() {
+  const opened = new AsyncDisposableStack();
   const backend = new MemoryBackend();
-  const server = fixtureServer("operation", backend);
+  const server = opened.use(fixtureServer("operation", backend));
   const raw = await Raw.open(server.fetch, undefined, { elicitation: {} });
   const taskId = await raw.start("ask");
   /** Lets the job ask, and resolves once it has. */
@@ -29,22 +30,22 @@ async function stage() {
     const stop = backend.watch((event) =>
       event.kind === "change" && event.task.status === "INPUT_REQUIRED" && resolve()
     );
-    const worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+    opened.use(createWorker(backend, server.registry.list().map(({ job }) => job), { grace: 0 }));
     await promise;
     stop();
-    return worker;
   };
   const answer = (id: string) =>
     raw.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id, result: ADA }) });
-  return { backend, server, raw, taskId, ask, answer };
+  return { backend, raw, taskId, ask, answer, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 Deno.test("a question whose stream is broken is sent with the next request, and then not again", async () => {
-  const { server, raw, taskId, ask, answer } = await stage();
+  await using scene = await stage();
+  const { raw, taskId, ask, answer } = scene;
   const broken = new Events(await raw.post("tasks/result", { taskId }));
   const begun = await broken.next();
   await broken[Symbol.asyncDispose]();
-  const worker = await ask();
+  await ask();
   const [question, ...more] = await questions(await raw.post("tasks/get", { taskId }));
   assertEquals([question?.id, more], [`task-input:${taskId}:question-02633ff0843c`, []]);
   assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
@@ -53,29 +54,27 @@ Deno.test("a question whose stream is broken is sent with the next request, and 
   await answer(question?.id);
   const { result } = await resumed.message();
   assertEquals(result.structuredContent, ADA);
-  await worker.close(0);
-  await server.close();
 });
 
 Deno.test("a question that is replayed on its resumed stream is not sent again", async () => {
-  const { server, raw, taskId, ask, answer } = await stage();
+  await using scene = await stage();
+  const { raw, taskId, ask, answer } = scene;
   const broken = new Events(await raw.post("tasks/result", { taskId }));
   const begun = await broken.next();
   await broken[Symbol.asyncDispose]();
-  const worker = await ask();
+  await ask();
   await using resumed = await raw.listen(begun?.id);
   const question = await resumed.message();
   assertEquals(question.method, "elicitation/create");
   assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
   await answer(question.id);
   assertEquals((await resumed.message()).result.structuredContent, ADA);
-  await worker.close(0);
-  await server.close();
 });
 
 Deno.test("an answer that cannot be stored at first is not lost, and the person is not asked again", async () => {
-  const { backend, server, raw, taskId, ask, answer } = await stage();
-  const worker = await ask();
+  await using scene = await stage();
+  const { backend, raw, taskId, ask, answer } = scene;
+  await ask();
   const [question, ...more] = await questions(await raw.post("tasks/get", { taskId }));
   assertEquals(more, []);
   const store = backend.answer.bind(backend);
@@ -89,12 +88,11 @@ Deno.test("an answer that cannot be stored at first is not lost, and the person 
   await refused.promise;
   assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
   assertEquals((await raw.ask("tasks/result", { taskId })).result.structuredContent, ADA);
-  await worker.close(0);
-  await server.close();
 });
 
 Deno.test("a repeated tasks/result ends the earlier one whose stream is broken, and no other", async () => {
-  const { server, raw, taskId, ask, answer } = await stage();
+  await using scene = await stage();
+  const { raw, taskId, ask, answer } = scene;
   const broken = new Events(await raw.post("tasks/result", { taskId }));
   const begun = await broken.next();
   await broken[Symbol.asyncDispose]();
@@ -103,9 +101,7 @@ Deno.test("a repeated tasks/result ends the earlier one whose stream is broken, 
   await using resumed = await raw.listen(begun?.id);
   const { message } = (await resumed.message()).error;
   assertEquals(message, "The result of this task was requested again: it comes on the stream of the later request.");
-  const worker = await ask();
+  await ask();
   await answer((await first.message()).id);
   for (const events of [first, second]) assertEquals((await events.message()).result.structuredContent, ADA);
-  await worker.close(0);
-  await server.close();
 });

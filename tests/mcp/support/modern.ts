@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Events as Stream } from "../http/support/raw.ts";
 import type { Fields, Message } from "./wire_message.ts";
 import { checkTasks } from "./wire_tasks.ts";
 
@@ -77,14 +78,12 @@ export async function listen(url: URL, notifications: Fields): Promise<Events> {
 /** The messages of one HTTP response, whether it is an event stream or a single one. */
 export class Events implements AsyncDisposable {
   readonly messages: Message[] = [];
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  readonly #isStream: boolean;
-  #rest = "";
+  readonly #response: Response;
+  readonly #stream: Stream | undefined;
 
   constructor(response: Response) {
-    if (response.body === null) throw new Error(`HTTP ${response.status} without a body.`);
-    this.#isStream = response.headers.get("content-type") === "text/event-stream";
-    this.#reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    this.#response = response;
+    if (response.headers.get("content-type") === "text/event-stream") this.#stream = new Stream(response);
   }
 
   /** Resolves with the next message that fits; the ones before it are in `messages`. */
@@ -113,34 +112,23 @@ export class Events implements AsyncDisposable {
 
   /** Goes away. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#reader.cancel();
+    if (this.#stream) await this.#stream[Symbol.asyncDispose]();
+    else if (!this.#response.bodyUsed) await this.#response.body?.cancel();
   }
 
   /** The next message, or nothing at the end. */
   async #read(): Promise<Message | undefined> {
-    while (true) {
-      const end = this.#isStream ? this.#rest.indexOf("\n\n") : -1;
-      if (end >= 0) {
-        const event = this.#rest.slice(0, end);
-        this.#rest = this.#rest.slice(end + 2);
-        const data = event.split("\n").find((line) => line.startsWith("data: "));
-        if (data) return parse(data.slice("data: ".length));
-        continue;
-      }
-      const { value, done } = await this.#reader.read();
-      if (!done) {
-        this.#rest += value;
-        continue;
-      }
-      const rest = this.#rest;
-      this.#rest = "";
-      return rest.trim() === "" ? undefined : parse(rest);
-    }
+    const message = this.#stream ? await nextMessage(this.#stream) : await bodyOf(this.#response);
+    if (message) checkTasks(message);
+    return message;
   }
 }
 
-function parse(text: string): Message {
-  const message: Message = JSON.parse(text);
-  checkTasks(message);
-  return message;
+async function nextMessage(stream: Stream): Promise<Message | undefined> {
+  for (let event = await stream.next(); event; event = await stream.next()) if (event.message) return event.message;
+}
+
+async function bodyOf(response: Response): Promise<Message | undefined> {
+  const text = response.bodyUsed ? "" : await response.text();
+  return text.trim() === "" ? undefined : JSON.parse(text);
 }
