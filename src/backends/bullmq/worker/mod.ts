@@ -136,7 +136,7 @@ export class QueueWork implements WorkHandle {
   }
 
   async #run(name: string, locks: Locks, job: Job, token: string): Promise<Json> {
-    const now = () => performance.now() + this.#ahead;
+    const now = () => Math.round(performance.now() + this.#ahead);
     const run = new JobRun({ ...this.#options, store: this.#store, name, job, token, now });
     const releaseLock = locks.hold(run.id, token, () => run.lose());
     this.#runs.add(run);
