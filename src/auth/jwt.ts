@@ -155,7 +155,7 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
       const isOfToken = error instanceof errors.JOSEError && error.code !== errors.JOSEError.code &&
         !(error instanceof errors.JWKSInvalid || error instanceof errors.JWKSTimeout);
       if (isOfToken) throw new Refused(`The token is not valid: ${error.message}.`);
-      const where = typeof jwks === "string" || jwks instanceof URL ? ` from ${jwks}` : "";
+      const where = typeof jwks === "string" || jwks instanceof URL ? ` from ${withoutSecrets(jwks)}` : "";
       throw new BackendError(`Cannot check a token: the issuer's keys cannot be read${where}: ${error}`, {
         cause: error,
       });
@@ -165,6 +165,12 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
     // Streams stay open for as long as the token is accepted.
     return { ...identityOf({ ...rest, sub, exp }, principalOf), expiresAt: (exp + clockSkew) * 1_000 };
   };
+}
+
+/** A URL for the logs: a name, a password or a key in its query is for the issuer alone. */
+function withoutSecrets(url: string | URL): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
 }
 
 /** Checked at once: otherwise a wrong address would only show when the first token arrives. */
@@ -183,6 +189,8 @@ function refusePlainHttp(given: string | URL, option: string): void {
   const url = URL.parse(given);
   if (url === null || url.protocol !== "http:" || LOOPBACK.test(url.hostname)) return;
   throw new DefinitionError(
-    `Cannot use ${url} as ${option}: plain HTTP can be changed in transit. Use https, or an address of this machine.`,
+    `Cannot use ${
+      withoutSecrets(url)
+    } as ${option}: plain HTTP can be changed in transit. Use https, or an address of this machine.`,
   );
 }

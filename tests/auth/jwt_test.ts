@@ -205,8 +205,15 @@ Deno.test("keys are read from the issuer's URL, and a failure to read them is no
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
   up = true;
   assertEquals(await ask(token, { jwks: url }), ann);
+  const secret = `http://reader:hunter2@127.0.0.1:${server.addr.port}/jwks?key=hunter3`;
+  assertEquals(await ask(token, { jwks: secret }), ann);
   await server.shutdown();
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+  const { message } = await assertRejects(() => ask(token, { jwks: secret }), BackendError, said);
+  assert(!message.includes("hunter"), message);
+  const refused = () =>
+    jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks: "http://u:hunter2@idp.example/?k=hunter3" });
+  assert(!assertThrows(refused, DefinitionError, "http://idp.example/ as jwks").message.includes("hunter"));
 });
 
 Deno.test("an issuer that sends no key set, or does not answer in time, is not blamed on the token", async () => {
