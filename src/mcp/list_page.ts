@@ -19,7 +19,10 @@ export function pageOf<T>(
   const number = Number(cursor ?? 0);
   const page = /^(0|[1-9]\d*)$/.test(cursor ?? "0") ? pages[number] : undefined;
   if (page === undefined) {
-    throw new ProtocolError(INVALID_PARAMS, `There is no page ${quote(cursor ?? "")} of this list.`);
+    throw new ProtocolError(
+      INVALID_PARAMS,
+      `There is no page ${quote(cursor ?? "")} of this list: begin again without a cursor.`,
+    );
   }
   return { page, ...(number + 1 < pages.length && { nextCursor: `${number + 1}` }) };
 }

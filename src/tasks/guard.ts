@@ -158,7 +158,10 @@ export class Guard implements Disposable {
     if (inputBytes >= MAX_VALUE_BYTES) return;
     const bytes = lengthOf(JSON.stringify(input));
     if (bytes > inputBytes) {
-      throw new LimitExceeded("inputBytes", `Cannot take an input of ${bytes} bytes: ${inputBytes} is the most.`);
+      throw new LimitExceeded(
+        "inputBytes",
+        `Cannot take an input of ${bytes} bytes: ${inputBytes} is the most. Send a shorter one.`,
+      );
     }
   }
 }

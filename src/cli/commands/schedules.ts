@@ -27,7 +27,7 @@ export const schedules: Command = command({
       const found = name === remove
         ? await operator.removeSchedule(name)
         : await operator.pauseSchedule(name, name === pause);
-      if (!found) throw new JobsError(`There is no schedule ${JSON.stringify(name)}.`);
+      if (!found) throw new JobsError(`There is no schedule ${JSON.stringify(name)}: mcp-jobs schedules lists them.`);
     }
     showRows(out, await operator.schedules(), [
       { title: "NAME", cell: ({ name }) => name },
