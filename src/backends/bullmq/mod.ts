@@ -40,12 +40,12 @@ import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "../shared/deadline.ts";
-import { storesOf } from "./stores.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
 import { operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
 import { RedisStore } from "./redis/store.ts";
+import { documentsOn, keysOn, streamsOn } from "./redis/stores.ts";
 import { outcomeOf } from "./result.ts";
 import { hasExpired, type Snapshot, toTask } from "./snapshot.ts";
 import { sweepExpired } from "./sweeper.ts";
@@ -89,8 +89,9 @@ export class BullMqBackend implements Backend {
   private constructor(store: RedisStore, lease: number, onError: OnError) {
     refuseMade(store instanceof RedisStore, "BullMqBackend.connect({ redis })");
     this.#store = store;
-    const { streams, keys, documents } = storesOf(store, (what, act) => this.#request(what, act));
-    [this.streams, this.keys, this.documents] = [streams, keys, documents];
+    this.streams = streamsOn(store.scripts, this.#request);
+    this.keys = keysOn(store.records, this.#request);
+    this.documents = documentsOn(store.scripts, (listener) => store.onSignal(listener), this.#request);
     const find = (id: string) => this.#find(id, "");
     this.operator = operatorOn(this, store, { find, call: (what, act) => this.#call(what, act) });
     this.#lease = lease;
@@ -277,9 +278,8 @@ export class BullMqBackend implements Backend {
   }
 
   /** Calls Redis once, with its deadline. */
-  #request<T>(what: string, act: () => Promise<T>): Promise<T> {
-    return this.#call(what, () => this.#store.deadline.wait(act()));
-  }
+  readonly #request = <T>(what: string, act: () => Promise<T>): Promise<T> =>
+    this.#call(what, () => this.#store.deadline.wait(act()));
 
   /** Runs calls to Redis that have their own deadlines; an error becomes a `BackendError`. */
   async #call<T>(what: string, act: () => Promise<T>): Promise<T> {

@@ -13,7 +13,6 @@ import { CALL_A_LISTENER, guarded, type OnError } from "../../../log/on_error.ts
 import { Deadline } from "../../shared/deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect, waitingTemplate } from "./connection.ts";
-import { RedisDocuments } from "./documents.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { ownPrefix } from "./keys.ts";
 import { RedisOperating } from "./operating.ts";
@@ -21,7 +20,6 @@ import { RedisParking } from "./parking.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisScripts } from "./scripts/run.ts";
 import { RedisSignals, type Signal } from "./events/signals.ts";
-import { RedisStreams } from "./streams.ts";
 import { transactionsOn } from "./transaction.ts";
 import { RedisWorkers } from "./workers.ts";
 
@@ -44,11 +42,11 @@ const DEFAULT_PREFIX = "bull";
 export class RedisStore {
   /** BullMQ's module. */
   readonly bullmq: BullMq;
+  /** Our scripts on the connection that calls share. */
+  readonly scripts: RedisScripts;
   readonly records: RedisRecords;
   readonly parking: RedisParking;
   readonly operating: RedisOperating;
-  readonly streams: RedisStreams;
-  readonly documents: RedisDocuments;
   /** How long an answer of Redis may take. */
   readonly deadline: Deadline = new Deadline("it has not answered in time", ANSWER_MS);
   readonly #prefix: string;
@@ -69,12 +67,10 @@ export class RedisStore {
     this.#client = client;
     this.#prefix = prefix;
     this.#template = waitingTemplate(client);
-    const scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
+    const scripts = this.scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
     this.parking = new RedisParking(scripts);
     this.operating = new RedisOperating(scripts, this.records, (name) => this.queue(name), this.deadline);
-    this.streams = new RedisStreams(scripts);
-    this.documents = new RedisDocuments(scripts, (listener) => this.onSignal(listener));
   }
 
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */

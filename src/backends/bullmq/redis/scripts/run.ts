@@ -11,12 +11,10 @@ type Arguments = readonly (string | number)[];
 
 /** Our scripts on one Redis, with one prefix. */
 export class RedisScripts {
-  readonly client: IRedisClient;
   readonly #prefix: string;
 
   /** `prefix` is BullMQ's. */
-  constructor(client: IRedisClient, readonly prefix: string) {
-    this.client = client;
+  constructor(readonly client: IRedisClient, readonly prefix: string) {
     this.#prefix = ownPrefix(prefix);
     for (const [name, lua] of Object.entries(SCRIPTS)) {
       client.defineCommand(`mcp-jobs:${name}`, { numberOfKeys: 1, lua });
