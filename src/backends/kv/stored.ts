@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type TaskRecord, urgencyOf } from "../shared/record.ts";
+import { dueAtOf, type TaskRecord, urgencyOf } from "../shared/record.ts";
 import type { BlobRef } from "./values/blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
@@ -68,9 +68,9 @@ export function promoting({ check, ...stored }: KvEntry): Write {
 
 /** The place of a record in the queues: among the ready or the delayed; none while it runs and once it is finished. */
 function placeOf(record: TaskRecord): Deno.KvKey | undefined {
-  const { info } = record;
-  if ("dueAt" in info && info.dueAt !== undefined) return delayedKey(info.dueAt, info.id);
-  return info.status === "PENDING" ? readyPlace(record) : undefined;
+  const dueAt = dueAtOf(record);
+  if (dueAt !== undefined) return delayedKey(dueAt, record.info.id);
+  return record.info.status === "PENDING" ? readyPlace(record) : undefined;
 }
 
 function readyPlace(record: TaskRecord): Deno.KvKey {
@@ -79,10 +79,9 @@ function readyPlace(record: TaskRecord): Deno.KvKey {
 
 /** Where a record may be in the queues: a delayed one is among the ready once it is due. */
 function placesOf(record: TaskRecord): Deno.KvKey[] {
-  const { info } = record;
-  const dueAt = "dueAt" in info ? info.dueAt : undefined;
-  if (dueAt !== undefined) return [readyPlace(record), delayedKey(dueAt, info.id)];
-  return info.status === "PENDING" ? [readyPlace(record)] : [];
+  const place = placeOf(record);
+  if (place === undefined) return [];
+  return dueAtOf(record) === undefined ? [place] : [readyPlace(record), place];
 }
 
 /** An upper bound of a record's size, in bytes: two for each UTF-16 unit, and some for the rest. */

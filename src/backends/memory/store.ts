@@ -7,7 +7,7 @@ import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backen
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
-import type { TaskRecord } from "../shared/record.ts";
+import { dueAtOf, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import { MemoryDocuments } from "./documents.ts";
@@ -217,8 +217,4 @@ export class MemoryStore implements Store<MemoryEntry> {
 
 function keyOf(owner: string, key: string): string {
   return JSON.stringify([owner, key]);
-}
-
-function dueAtOf({ info }: TaskRecord): number | undefined {
-  return isFinished(info) ? undefined : info.dueAt;
 }

@@ -33,7 +33,6 @@ export interface PoolClient extends Client {
 
 /** A pool of connections. */
 export interface Pool {
-  query<Row = unknown>(query: Query): Promise<{ readonly rows: Row[] }>;
   connect(): Promise<PoolClient>;
   on(event: "error", listener: (error: Error) => void): void;
   /** A connection was opened, taken from the pool, or closed. */

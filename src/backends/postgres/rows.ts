@@ -76,11 +76,6 @@ export function dueOf({ holder, info }: TaskRecord): number | undefined {
   return info.dueAt ?? (info.parked ? undefined : info.createdAt);
 }
 
-/** Whether a task is to wait until then. */
-export function isDelayed({ info }: TaskRecord): boolean {
-  return "dueAt" in info && info.dueAt !== undefined;
-}
-
 /** When a finished task may be deleted, in ms since the epoch. */
 export function deletedAt(info: TaskInfo): number | undefined {
   const expired = expiresAt(info);

@@ -8,7 +8,7 @@ import type { TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { readyJobs } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
-import type { Query } from "./pg.ts";
+import type { EventLog } from "./events.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { type Change, type NewRow, recordOf } from "./rows.ts";
 import { changes } from "./tables/change.ts";
@@ -29,16 +29,8 @@ interface Written {
   readonly at?: number;
 }
 
-/** Announces writes. */
-export interface Announcer {
-  /**
-   * Returns the statement that notifies the other processes, also of what was to be announced a little later; tasks of `jobs`
-   * may be ready to run.
-   */
-  notification(jobs: ReadonlySet<string>): Query;
-  /** A write has failed that may have been made even so, with its notification or without. */
-  unsure(): void;
-}
+/** Tells the other processes of writes. */
+type Announcer = Pick<EventLog, "notification" | "unsure">;
 
 /** Writes for one process. */
 export class Writer {

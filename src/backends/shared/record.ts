@@ -26,6 +26,7 @@ import {
 export { logged } from "./changes/log.ts";
 export { answered, asked, askedOf, counted } from "./changes/questions.ts";
 export type { Losses } from "./changes/losses.ts";
+export { dueAtOf } from "./changes/task_record.ts";
 export type { Ended, TaskRecord } from "./changes/task_record.ts";
 export type { WaitsFor } from "./changes/waiting.ts";
 export { refuseCursor, refuseRoute } from "./refusals.ts";

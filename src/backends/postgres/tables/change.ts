@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { urgencyOf } from "../../shared/record.ts";
+import { dueAtOf, urgencyOf } from "../../shared/record.ts";
 import { MAX_BYTES, MAX_LINES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.ts";
-import { type Change, deletedAt, dueOf, isDelayed } from "../rows.ts";
+import { type Change, deletedAt, dueOf } from "../rows.ts";
 import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
 import { announced, counted, queued } from "./parts.ts";
 
@@ -28,7 +28,7 @@ const ALL: readonly Column<Change>[] = [
   ...COLUMNS,
   ["priority", "float8", ({ record }) => urgencyOf(record)],
   ["due_at", "float8", ({ record }) => dueOf(record)],
-  ["delayed", "boolean", ({ record }) => isDelayed(record)],
+  ["delayed", "boolean", ({ record }) => dueAtOf(record) !== undefined],
   ["was_priority", "float8", ({ before }) => urgencyOf(before.record)],
   ["was_due_at", "float8", ({ before }) => dueOf(before.record)],
   ["log", "text", ({ lines = [] }) => lines.length === 0 ? null : JSON.stringify(lines)],

@@ -4,9 +4,9 @@
  * @module
  */
 import { ID_LENGTH } from "../../shared/store/keys.ts";
-import { urgencyOf } from "../../shared/record.ts";
+import { dueAtOf, urgencyOf } from "../../shared/record.ts";
 import { stateOf } from "../operating/states.ts";
-import { dueOf, isDelayed, type NewRow } from "../rows.ts";
+import { dueOf, type NewRow } from "../rows.ts";
 import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
 import { isPaused } from "./claim.ts";
 import { announced, counted, queued } from "./parts.ts";
@@ -30,7 +30,7 @@ const QUEUED: readonly Column<NewRow>[] = [
   ...COLUMNS,
   ["priority", "float8", ({ record }) => urgencyOf(record)],
   ["due_at", "float8", ({ record }) => dueOf(record)],
-  ["delayed", "boolean", ({ record }) => isDelayed(record)],
+  ["delayed", "boolean", ({ record }) => dueAtOf(record) !== undefined],
 ];
 
 const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ worker }) => worker]];

@@ -6,7 +6,7 @@
 import type { NamedDocument } from "../../../backend.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { Database } from "../database.ts";
-import type { Announcer } from "../writer.ts";
+import type { EventLog } from "../events.ts";
 
 /**
  * Keeps documents in the table `documents`. `writer` is the name under which this process writes events; `changed` is called
@@ -16,7 +16,7 @@ export function documentsIn(
   { run, schema }: Database,
   writer: string,
   changed: (name: string) => void,
-  log: Announcer,
+  log: Pick<EventLog, "notification" | "unsure">,
 ): Store["documents"] {
   const read = async (name: string) => {
     const [row] = await run<{ body: string }>({

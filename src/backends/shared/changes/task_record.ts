@@ -79,6 +79,11 @@ export function step<T extends LiveTask>(info: T, now: number): T {
   return { ...info, revision: info.revision + 1, updatedAt: Math.max(now, info.updatedAt) };
 }
 
+/** When a task is due that waits for a time, in ms since the epoch; `undefined` for all others. */
+export function dueAtOf({ info }: TaskRecord): number | undefined {
+  return isFinished(info) ? undefined : info.dueAt;
+}
+
 /** Narrows to a task that can still change. Callers check that first, so a finished task here is our defect. */
 export function live(record: TaskRecord): LiveTask {
   if (isFinished(record.info)) {
