@@ -1,9 +1,9 @@
 import { type Backend, createWorker, defineJob, type TaskInfo } from "../../mod.ts";
-import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { pause, turn } from "../../src/waiting.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { stopFor } from "../support/processes.ts";
+import { newTask } from "../support/tasks.ts";
 import { onBothUnkilled } from "./support/outage.ts";
 
 const OWNER = "owner";
@@ -13,8 +13,7 @@ const STOP_MS = 6_000;
 const LEASE = 3_000;
 
 function create(backend: Backend, job: string): Promise<TaskInfo> {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  return backend.create(newTask({ job, owner: OWNER }));
 }
 
 onBothUnkilled(

@@ -9,6 +9,7 @@ import { until } from "../support/processes.ts";
 import { emptyTables, ownPostgres } from "../support/postgres.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { Network } from "./support/network.ts";
+import { newTask } from "../support/tasks.ts";
 
 const OWNER = "owner";
 
@@ -17,8 +18,7 @@ const TIMEOUT_MS = 60_000;
 const timeout = () => AbortSignal.timeout(TIMEOUT_MS);
 
 function create(backend: Backend, job: string, id = newTaskId()): Promise<TaskInfo> {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return backend.create({ id, job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  return backend.create(newTask({ id, job, owner: OWNER }));
 }
 
 /** An id as a process makes it at a time by its clock, in ms since the epoch. */

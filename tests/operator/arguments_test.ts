@@ -2,6 +2,7 @@ import { createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { DefinitionError, InvalidInput, TaskNotFound } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { newTask } from "../support/tasks.ts";
 
 const LONG = "x".repeat(5_000);
 
@@ -14,9 +15,7 @@ Deno.test("invalid arguments of an operator are refused, and change nothing", as
       DefinitionError,
     );
   };
-  const task = { job: "waits", owner: "ann", input: {}, resultTtl: 60_000 };
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const { id } = await backend.create({ ...task, id: newTaskId(), retry });
+  const { id } = await backend.create(newTask({ job: "waits" }));
 
   for (const no of [undefined, null, 5, {}, [id]]) {
     for (const method of ["get", "input", "steps", "cancel", "retry"]) await refuses(method, no);

@@ -13,11 +13,11 @@ import {
   PollingExposureStrategy,
   type RunOptions,
 } from "../../mod.ts";
-import { newTaskId } from "../../src/ids.ts";
 import { freePort } from "../../tools/redis_server.ts";
 import { Connection } from "../http/support/connection.ts";
 import { pass } from "../support/time.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
+import { newTask } from "../support/tasks.ts";
 
 /** A server with one job, whose stored tasks wait for a worker; `begun` has the ids of those that one has started. */
 async function newServer(tasks = 0) {
@@ -26,9 +26,8 @@ async function newServer(tasks = 0) {
   const strategy = new PollingExposureStrategy();
   const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy });
   const job = server.asyncTool({ name: "echo", input: { type: "object" } }, (_, { id }) => void begun.push(id));
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   for (let i = 0; i < tasks; i++) {
-    await backend.create({ id: newTaskId(), job: job.name, owner: "me", input: {}, resultTtl: 60_000, retry });
+    await backend.create(newTask({ job: job.name, owner: "me" }));
   }
   return { server, backend, begun };
 }
@@ -135,8 +134,7 @@ Deno.test("a client that never completes its request is disconnected when the se
   backend.watch((event) => {
     if (event.kind === "change" && event.task.message?.startsWith("Handed back")) handedBack.resolve();
   });
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  await backend.create({ id: newTaskId(), job: "waits", owner: "me", input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ job: "waits", owner: "me" }));
   const end = new AbortController();
   const listening = Promise.withResolvers<URL>();
   const running = server.run({

@@ -11,10 +11,10 @@ import {
   type Schema,
 } from "../../mod.ts";
 import type { JobDefinition, SurfaceTool } from "../../strategy.ts";
-import { newTaskId } from "../../src/ids.ts";
 import { Raw } from "../mcp/http/support/raw.ts";
 import { gracesOf } from "../support/graces.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+import { newTask } from "../support/tasks.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 
@@ -196,8 +196,7 @@ Deno.test("closing a server ends its run, and its worker gets its grace", async 
   const { promise: listening, resolve } = Promise.withResolvers<string>();
   const running = server.run({ transport: "http", port: 0, worker: { grace: 60_000 }, onListen: resolve });
   const url = await listening;
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  await backend.create({ id: newTaskId(), job: job.name, owner: "me", input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ job: job.name, owner: "me" }));
   await begun.promise;
   const ended = Promise.withResolvers<string>();
   backend.watch((event) => event.kind === "change" && isFinished(event.task) && ended.resolve(event.task.status));

@@ -10,6 +10,7 @@ import { testUnless } from "../../support/test_unless.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
 import { queueAgain } from "../support/queue_again.ts";
 import { leastPermissions, refusals } from "../support/redis_user.ts";
+import { newTask } from "../../support/tasks.ts";
 
 /** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
@@ -58,8 +59,7 @@ if (noRedis === undefined) {
     const job = defineJob({ name: "asks", input: { type: "object" }, run });
     const worker = createWorker(backend, [job], { grace: 0 });
     const [id, owner] = [newTaskId(), "owner"];
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    await backend.create({ id, job: "asks", owner, input: {}, resultTtl: 60_000, retry });
+    await backend.create(newTask({ id, job: "asks", owner }));
     using feed = new TaskFeed(backend);
     const end = feed.wait(id, owner, AbortSignal.timeout(60_000), (task) => {
       const [question] = "questions" in task ? task.questions ?? [] : [];

@@ -6,6 +6,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 Deno.test("bullmq: connecting where there is no Redis is an error with the address and without the password", async () => {
   for (
@@ -85,8 +86,8 @@ testUnless(
     await assertRejects(() => BullMqBackend.connect({ redis: url.href }), BackendError, "DB index is out of range");
     url.pathname = "/3";
     await using backend = await BullMqBackend.connect({ redis: url.href, prefix: `test-${crypto.randomUUID()}` });
-    const [id, owner, retry] = [newTaskId(), "owner", { attempts: 1, delay: 0, maxDelay: 0 }];
-    const task = await backend.create({ id, job: "idle", owner, input: {}, resultTtl: 60_000, retry });
+    const [id, owner] = [newTaskId(), "owner"];
+    const task = await backend.create(newTask({ id, job: "idle", owner }));
     assertEquals(task.status, "PENDING");
   },
 );

@@ -10,6 +10,7 @@ import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { pass } from "../../support/time.ts";
+import { newTask } from "../../support/tasks.ts";
 
 /** A store of one queue; `changed` is the listener that subscribed last. */
 function storeOf(read: RedisRecords["read"]) {
@@ -27,8 +28,7 @@ function storeOf(read: RedisRecords["read"]) {
 }
 
 function snapshotOf(id: string): Snapshot {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1);
+  return newSnapshot(newTask({ id, resultTtl: 1 }), "job", 1);
 }
 
 Deno.test("a change whose read fails is read again, together with later changes", async () => {

@@ -13,6 +13,7 @@ import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const ROUTE = { queue: "images", jobName: "resize-image" };
 
@@ -34,16 +35,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
 }
 
 function create({ backend }: Place, more: Partial<NewTask> = {}): Promise<TaskInfo> {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return backend.create({
-    id: newTaskId(),
-    job: "resize",
-    owner: "owner",
-    input: {},
-    resultTtl: 60_000,
-    retry,
-    ...more,
-  });
+  return backend.create(newTask({ job: "resize", owner: "owner", ...more }));
 }
 
 /** A worker as in other people's code. */

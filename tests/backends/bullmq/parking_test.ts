@@ -7,7 +7,6 @@ import { createIORedisClient, Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { BackendError, BullMqBackend, createWorker, defineJob, type Job, type TaskInfo } from "../../../mod.ts";
 import type { NewTask } from "../../../backend.ts";
-import { newTaskId } from "../../../src/ids.ts";
 import { RedisParking } from "../../../src/backends/bullmq/redis/parking.ts";
 import { carriedBy } from "../../../src/backends/bullmq/redis/scripts/resuming/resumed.ts";
 import { RedisScripts } from "../../../src/backends/bullmq/redis/scripts/run.ts";
@@ -21,6 +20,7 @@ import { assertEquals, assertMatch, assertRejects } from "../../../tools/std.ts"
 import { ignored } from "../../support/errors.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const OWNER = "owner";
 const HOUR = 3_600_000;
@@ -61,8 +61,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
 const job = (name: string, run: Job["run"]) => defineJob({ name, input: { type: "object" }, parkAfter: 0, run });
 
 async function create({ backend }: Place, job: string, more: Partial<NewTask> = {}): Promise<TaskInfo> {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return await backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: HOUR, retry, ...more });
+  return await backend.create(newTask({ job, owner: OWNER, resultTtl: HOUR, ...more }));
 }
 
 /** Resolves once it is parked. */

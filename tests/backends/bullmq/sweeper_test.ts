@@ -5,10 +5,10 @@ import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
+import { newTask } from "../../support/tasks.ts";
 
 function expired(id: string): Snapshot {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return { ...newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1), expired: true };
+  return { ...newSnapshot(newTask({ id, resultTtl: 1 }), "job", 1), expired: true };
 }
 
 Deno.test("a task that cannot be read is postponed, and the others expire", async () => {

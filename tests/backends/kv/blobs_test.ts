@@ -9,6 +9,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { found, storeOf } from "./support/store.ts";
+import { newTask } from "../../support/tasks.ts";
 
 interface Opened {
   readonly kv: Deno.Kv;
@@ -94,9 +95,8 @@ Deno.test("KV: a large input and a large result are kept as long as their task, 
       onError: ignored,
     });
     const [id, input, value] = [newTaskId(), "x".repeat(20_000), "y".repeat(100_000)];
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await store.create(
-      created({ id, job: "job", owner: "ann", input, resultTtl: 60_000, retry }, Date.now()),
+      created(newTask({ id, input }), Date.now()),
       JSON.stringify(input),
     );
     await sweepBlobs(kv, committer, later());
@@ -123,9 +123,8 @@ Deno.test("KV: an unfinished task never expires, and a finished one is kept a wh
     };
     const store = storeOf(kv, committer);
     const id = newTaskId();
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await store.create(
-      created({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry }, Date.now()),
+      created(newTask({ id }), Date.now()),
       "{}",
     );
     assertEquals(kept.splice(0), [["task", undefined], ["ready", undefined], ["index", undefined]]);

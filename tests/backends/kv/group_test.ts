@@ -14,6 +14,7 @@ import type { Answer, Question } from "../../../src/task.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { ignored } from "../../support/errors.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const NOW = Date.now();
 const QUESTION: Question = { key: "which", message: "Which?", schema: { type: "object" } };
@@ -36,10 +37,7 @@ async function withStore(use: (opened: Opened) => Promise<void>): Promise<void> 
   const create = async (delay?: number) => {
     const id = newTaskId();
     const retry = { attempts: 3, delay: 0, maxDelay: 0 };
-    await store.create(
-      change.created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, delay }, NOW),
-      "{}",
-    );
+    await store.create(change.created(newTask({ id, owner: OWNER, retry, delay }), NOW), "{}");
     return await found(store, id);
   };
   const taker = async (id: string) => {
@@ -175,8 +173,7 @@ Deno.test("KV: what becomes of tasks goes to disk with the claims of those that 
     if (commits.flat().filter((status) => status === "COMPLETED").length === 4) resolve();
   });
   const store = storeOf(kv, committer);
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = () => ({ id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  const task = () => newTask({ owner: OWNER });
   await Promise.all(Array.from({ length: 4 }, () => store.create(change.created(task(), NOW), "{}")));
   const claims = new Claims(store, newWorker(["job"]), { hold: () => true, lose: () => {}, onError: ignored });
   const run = (): Promise<Attempt> => Promise.resolve({ kind: "value", value: 1 });
@@ -196,18 +193,10 @@ Deno.test("KV: with server and worker in one process, no task that was reported 
     await using worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run })]);
     await worker.ready;
     using feed = new TaskFeed(backend);
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const cancelled: { readonly id: string; readonly work: string }[] = [];
     const caller = async (_: unknown, caller: number) => {
       for (let turn = 0; turn < 50; turn++) {
-        const { id } = await backend.create({
-          id: newTaskId(),
-          job: "job",
-          owner: OWNER,
-          input: {},
-          resultTtl: 3_600_000,
-          retry,
-        });
+        const { id } = await backend.create(newTask({ owner: OWNER, resultTtl: 3_600_000 }));
         // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.
         for (let turns = (caller + turn) % 8; turns > 0; turns--) await new Promise((resolve) => setTimeout(resolve));
         const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);

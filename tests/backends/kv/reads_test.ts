@@ -1,13 +1,13 @@
 import { BackendError, DenoKvBackend } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertRejects } from "../../../tools/std.ts";
+import { newTask } from "../../support/tasks.ts";
 
 Deno.test("KV: a read rejects with BackendError if the file fails", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-reads-" });
   const backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
   const [id, owner] = [newTaskId(), "ann"];
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  await backend.create({ id, job: "waits", owner, input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ id, job: "waits", owner }));
   const { getMany, list } = Deno.Kv.prototype;
   const fail = () => {
     throw new TypeError("disk I/O error");

@@ -18,15 +18,7 @@ import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
-
-const newTask = () => ({
-  id: newTaskId(),
-  job: "echo",
-  owner: "ann",
-  input: {},
-  resultTtl: 60_000,
-  retry: { attempts: 1, delay: 0, maxDelay: 0 },
-});
+import { newTask } from "../../support/tasks.ts";
 
 /** The first change that a backend tells. */
 function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
@@ -46,7 +38,7 @@ async function notifiesOthers(): Promise<void> {
     await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
     await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
     const seen = firstChange(other);
-    const task = await one.create(newTask());
+    const task = await one.create(newTask({ job: "echo" }));
     assertEquals((await seen).id, task.id);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -129,7 +121,7 @@ Deno.test("a write that is on disk succeeds even if a listener fails, and the li
   };
   globalThis.addEventListener("error", report);
   try {
-    const { info: task } = created(newTask(), 0);
+    const { info: task } = created(newTask({ job: "echo" }), 0);
     const event = { task, text: JSON.stringify(task) };
     assert(await committer.commit({ sets: [{ key: ["one"], value: 1 }], event, bytes: 0 }));
     await committer.drained();
@@ -162,7 +154,7 @@ Deno.test("a job whose answer came with a change that its worker has missed gets
       run: async (_, { elicit }) => (await elicit({ message: "Well?", schema: { type: "object" } })).action,
     });
     await using _worker = createWorker(backend, [echo]);
-    const { id, owner } = await backend.create(newTask());
+    const { id, owner } = await backend.create(newTask({ job: "echo" }));
     const asked = Promise.withResolvers<void>();
     const end = feed.wait(id, owner, AbortSignal.timeout(60_000), ({ status }) => {
       if (status === "INPUT_REQUIRED") asked.resolve();
@@ -213,7 +205,7 @@ Deno.test("KV: the process that ends a task emits how it has ended, unless that 
   const [near, far] = [endsOf(here), endsOf(elsewhere)];
   const ids = input.options.map(() => newTaskId());
   for (const [index, name] of input.options.entries()) {
-    await here.create({ ...newTask(), id: ids[index] ?? "", input: { input: name } });
+    await here.create(newTask({ job: "echo", id: ids[index] ?? "", input: { input: name } }));
   }
   await using _ = createWorker(here, [job]);
   await Promise.all([near.all, far.all]);

@@ -1,9 +1,9 @@
 import { Hub, type TaskRecord } from "../../../backend.ts";
 import { MemoryStore } from "../../../src/backends/memory/store.ts";
 import * as change from "../../../src/backends/shared/record.ts";
-import { newTaskId } from "../../../src/ids.ts";
 import { TOMBSTONE_MS } from "../../../src/task.ts";
 import { assert, assertEquals, FakeTime } from "../../../tools/std.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const TTL = 60_000;
 
@@ -11,8 +11,7 @@ const TTL = 60_000;
 const MANY = 2_500;
 
 function created(): TaskRecord {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return change.created({ id: newTaskId(), job: "echo", owner: "ann", input: {}, resultTtl: TTL, retry }, Date.now());
+  return change.created(newTask({ job: "echo", resultTtl: TTL }), Date.now());
 }
 
 Deno.test("a task that has expired leaves its record for an hour, so that its owner learns that it has expired", async () => {

@@ -1,10 +1,10 @@
 import pg from "pg";
-import { newTaskId } from "../../../backend.ts";
 import { PostgresBackend } from "../../../mod.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { until } from "../../support/processes.ts";
 import { sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 testUnless(
   noPostgres,
@@ -24,9 +24,7 @@ testUnless(
       await using backend = await PostgresBackend.connect({ url: url.href });
       await client.query("UPDATE other.ahead SET ahead = interval '1 hour'");
       await client.end();
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      const create = () =>
-        backend.create({ id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+      const create = () => backend.create(newTask());
       await until(async () => (await create()).createdAt > Date.now() + 3_000_000, "tasks are created by that clock");
     } finally {
       Math.random = random;

@@ -3,7 +3,6 @@ import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
-import { newTaskId } from "../../../src/ids.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
@@ -11,6 +10,7 @@ import { until } from "../../support/processes.ts";
 import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { Network } from "../support/network.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const noServer = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
 
@@ -191,8 +191,7 @@ testUnless(noPostgres, "a task that was created while no connection listened beg
     return rows.length > 0;
   };
   await until(cut, "it listens");
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  await other.create({ id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+  await other.create(newTask());
   await client.end();
   await until(() => Promise.resolve(runs === 1), "the task runs");
 });

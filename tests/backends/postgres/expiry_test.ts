@@ -7,6 +7,7 @@ import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 testUnless(
   noPostgres,
@@ -20,8 +21,7 @@ testUnless(
     ]);
     const end = async (resultTtl: number) => {
       const id = newTaskId();
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      await backend.create({ id, job: "echo", owner: "ann", input: {}, resultTtl, retry });
+      await backend.create(newTask({ id, job: "echo", resultTtl }));
       await feed.wait(id, "ann", AbortSignal.timeout(60_000));
       return id;
     };

@@ -1,11 +1,11 @@
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
-import { newTaskId } from "../../../src/ids.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { Network } from "../support/network.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const OWNER = "owner";
 
@@ -44,8 +44,7 @@ function test(name: string, leave: (place: Place) => Promise<unknown>): void {
     await using other = await PostgresBackend.connect({ url: network.url, lease: 900 });
     using feed = new TaskFeed(other);
     const create = (job: string) => {
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+      return backend.create(newTask({ job, owner: OWNER }));
     };
     const endOf = async (id: string) => (await again(() => feed.wait(id, OWNER, patience()))).status;
     const gone = Promise.withResolvers<void>();

@@ -4,12 +4,12 @@
  * @module
  */
 import { BackendError, PostgresBackend } from "../../../mod.ts";
-import { newTaskId } from "../../../src/ids.ts";
 import { giveToPostgres, hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { fill, noSmallDisk, smallDisk } from "../support/small_disk.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const FULL = "No space left on device";
 
@@ -28,8 +28,7 @@ testUnless(
       await using backend = await PostgresBackend.connect(server);
       const stored: string[] = [];
       const create = async () => {
-        const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-        const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+        const task = newTask({ job: "waits" });
         stored.push((await backend.create(task)).id);
       };
       await backend.check();

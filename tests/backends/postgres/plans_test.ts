@@ -12,6 +12,7 @@ import { assert, assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 interface Prepared {
   readonly name: string;
@@ -33,8 +34,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const [lease, queue] = [store.lease(worker, () => []), store.queue(worker)];
   await lease.renew();
   await lease.dead();
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
+  const task = newTask();
   assert(await store.create(created(task, store.now()), "{}"));
   const keyed = { ...task, id: newTaskId() };
   assert(await store.writeKey("ann", "key", undefined, keyed.id));

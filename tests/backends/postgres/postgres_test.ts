@@ -1,10 +1,10 @@
-import { newTaskId } from "../../../backend.ts";
 import { JobsError, PostgresBackend } from "../../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { emptyTables } from "../../support/postgres.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
+import { newTask } from "../../support/tasks.ts";
 
 if (noPostgres === undefined) {
   exerciseBackend("postgres", async (needs): Promise<BackendHarness> => {
@@ -22,8 +22,7 @@ if (noPostgres === undefined) {
 
   Deno.test("postgres: a second task with the same id is a defect of the caller, not an invalid value", async () => {
     await using backend = await PostgresBackend.connect({ url: await emptyTables() });
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+    const task = newTask({ job: "waits" });
     await backend.create(task);
     const error = await assertRejects(() => backend.create(task), Error, "there is one of this id");
     assertEquals(error instanceof JobsError, false);

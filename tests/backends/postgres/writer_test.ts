@@ -10,6 +10,7 @@ import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { newTask } from "../../support/tasks.ts";
 
 testUnless(
   noPostgres,
@@ -18,11 +19,9 @@ testUnless(
     const url = await emptyTables();
     await using one = await PostgresBackend.connect({ url });
     await using other = await PostgresBackend.connect({ url });
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     for (let round = 0; round < 10; round++) {
       const ids = Array.from({ length: 80 }, () => newTaskId());
-      const task = { job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
-      await Promise.all(ids.map((id) => one.create({ ...task, id })));
+      await Promise.all(ids.map((id) => one.create(newTask({ id, job: "waits" }))));
       // One of the two is too late for each task; a deadlock would be a `BackendError`.
       const cancel = async (backend: Backend, order: readonly string[]) => {
         const ends = await Promise.allSettled(order.map((id) => backend.cancel(id, "ann", 0)));
@@ -48,8 +47,7 @@ Deno.test("a write that has failed is announced as one that may have been made",
   };
   const database = { schema: "mcp_jobs", run: () => Promise.reject(new BackendError("PostgreSQL is away.")) };
   const writer = new Writer(database, crypto.randomUUID(), () => {}, log);
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+  const task = newTask({ job: "waits" });
   await assertRejects(() => writer.create({ record: created(task, Date.now()), input: "{}" }), BackendError, "away");
   assertEquals(announced, [["with the write", "waits"], "perhaps made"]);
 });
@@ -63,8 +61,7 @@ Deno.test("the notification of tasks that are claimed with their creation can wa
     },
     unsure: () => {},
   };
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+  const task = newTask({ job: "waits" });
   const row = { record: created(task, Date.now()), input: "{}" };
   const run = <Row>() => Promise.resolve([{ ids: task.id, at: row.record.info.createdAt }] as Row[]);
   const tell = (tasks: readonly TaskInfo[], isNotified: boolean) =>

@@ -1,9 +1,9 @@
 import { claimed, crashed, created, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
 import { unclaimed } from "../../../src/backends/shared/unclaimed.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { newTask } from "../../support/tasks.ts";
 
-const RETRY = { attempts: 1, delay: 0, maxDelay: 0 };
-const waiting = created({ id: "id-1", job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry: RETRY }, 1_000);
+const waiting = created(newTask({ id: "id-1" }), 1_000);
 
 Deno.test("a task whose claim was undone waits as before: it has lost no attempt, and was not handed back", () => {
   for (const before of [waiting, handedBack(claimed(waiting, "a", 2_000), false, [], 3_000).record]) {

@@ -1,9 +1,9 @@
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
 import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
-import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
+import { newTask } from "../../support/tasks.ts";
 
 const LIST = { owner: "me", key: "orphan:report:1" };
 
@@ -22,8 +22,7 @@ class Servers implements AsyncDisposable {
 
   /** A task that is stored. */
   task(): Promise<TaskInfo> {
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    return this.backend.create({ id: newTaskId(), job: "report", owner: "me", input: {}, resultTtl: 60_000, retry });
+    return this.backend.create(newTask({ job: "report", owner: "me" }));
   }
 
   /** A task whose call waits in a server for long enough to be marked in the store. */

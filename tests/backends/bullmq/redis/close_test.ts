@@ -15,6 +15,7 @@ import { ignored } from "../../../support/errors.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 /** Only a test that fails waits as long. */
 const TIMEOUT_MS = 20_000;
@@ -135,8 +136,8 @@ test("a backend and its worker can be closed while all of their connections are 
   };
   const worker = createWorker(backend, [defineJob({ name: "far", input: { type: "object" }, run })]);
   await worker.ready;
-  const [id, retry] = [newTaskId(), { attempts: 1, delay: 0, maxDelay: 0 }];
-  await backend.create({ id, job: "far", owner: "owner", input: {}, resultTtl: 60_000, retry });
+  const id = newTaskId();
+  await backend.create(newTask({ id, job: "far", owner: "owner" }));
   const followed = Promise.withResolvers<void>();
   const stop = feed.follow(await backend.get(id, "owner"), ({ status }) => status === "RUNNING" && followed.resolve());
   await Promise.all([running.promise, followed.promise]);

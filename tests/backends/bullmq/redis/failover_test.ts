@@ -4,11 +4,11 @@ import { inTime } from "../../../../src/backends/shared/deadline.ts";
 import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { transactionsOn } from "../../../../src/backends/bullmq/redis/transaction.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 import { until } from "../../../support/processes.ts";
 import { Network } from "../../support/network.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "owner";
 
@@ -55,8 +55,7 @@ test("after a failover that keeps old connections open, all move to the new mast
   await using backend = await BullMqBackend.connect({ redis: network.url });
   using feed = new TaskFeed(backend);
   const create = (job: string) => {
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    return backend.create(newTask({ job, owner: OWNER }));
   };
   const short = defineJob({ name: "short", input: { type: "object" }, run: () => "done" });
   await using worker = createWorker(backend, [short]);

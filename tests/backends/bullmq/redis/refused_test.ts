@@ -7,9 +7,9 @@ import { Queue } from "bullmq";
 import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
 import { IN_SCRIPTS } from "../../../../src/backends/bullmq/redis/probe.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "owner";
 
@@ -19,8 +19,7 @@ type More = { readonly delay?: number; readonly priority?: number };
 const KINDS: readonly More[] = [{}, { delay: 60_000 }, { priority: 3 }];
 
 async function create(backend: BullMqBackend, more: More = {}): Promise<string> {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, ...more };
+  const task = newTask({ owner: OWNER, ...more });
   return (await backend.create(task)).id;
 }
 

@@ -2,12 +2,12 @@ import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { TaskExpired } from "../../../../backend.ts";
 import { BackendError, BullMqBackend } from "../../../../mod.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { SCRIPTS } from "../../../../src/backends/bullmq/redis/scripts/lua.ts";
 import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "owner";
 
@@ -40,16 +40,7 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
 }
 
 async function create({ backend }: Place, more: { readonly delay?: number; readonly priority?: number } = {}) {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return await backend.create({
-    id: newTaskId(),
-    job: "job",
-    owner: OWNER,
-    input: {},
-    resultTtl: 60_000,
-    retry,
-    ...more,
-  });
+  return await backend.create(newTask({ owner: OWNER, ...more }));
 }
 
 /** The ids of the tasks that are stored, and of the jobs that are queued. */

@@ -1,6 +1,5 @@
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { withHeartbeat } from "../../../../src/backends/bullmq/redis/heartbeat.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
@@ -11,6 +10,7 @@ import { ignored } from "../../../support/errors.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 /** Only a test that fails waits as long. */
 const TIMEOUT_MS = 30_000;
@@ -74,8 +74,7 @@ test("a worker all of whose connections go silent before they are ready takes ta
   const beside = new Redis(url);
   await until(() => waits(beside), "the worker waits for tasks").finally(() => beside.disconnect());
   await loseTwice(network, network.made);
-  const [id, retry] = [newTaskId(), { attempts: 1, delay: 0, maxDelay: 0 }];
-  const task = { id, job: "short", owner: "owner", input: {}, resultTtl: 60_000, retry };
+  const task = newTask({ job: "short", owner: "owner" });
   await until(() => backend.create(task).then(() => true, () => false), "the task is stored");
-  assertEquals((await feed.wait(id, "owner", AbortSignal.timeout(TIMEOUT_MS))).status, "COMPLETED");
+  assertEquals((await feed.wait(task.id, "owner", AbortSignal.timeout(TIMEOUT_MS))).status, "COMPLETED");
 });

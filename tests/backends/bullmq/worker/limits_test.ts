@@ -8,12 +8,12 @@ import { Redis } from "ioredis";
 import type { JobLimits } from "../../../../backend.ts";
 import { BullMqBackend, createWorker, defineJob, type Worker } from "../../../../mod.ts";
 import { inTime } from "../../../../src/backends/shared/deadline.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { unlessAborted } from "../../../../src/waiting.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 /** A Redis, a backend on it, and tasks of the job "few" that run until they are let go, or their worker closes. */
 class Place implements AsyncDisposable {
@@ -43,9 +43,8 @@ class Place implements AsyncDisposable {
   }
 
   async create(count: number): Promise<void> {
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const task = { job: "few", owner: "owner", input: {}, resultTtl: 60_000, retry };
-    await Promise.all(Array.from({ length: count }, () => this.backend.create({ ...task, id: newTaskId() })));
+    const create = () => this.backend.create(newTask({ job: "few", owner: "owner" }));
+    await Promise.all(Array.from({ length: count }, create));
   }
 
   /** How many tasks have started. */

@@ -10,6 +10,7 @@ import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { queueAgain } from "../../support/queue_again.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "owner";
 
@@ -88,8 +89,7 @@ testUnless(
     await using worker = createWorker(backend, [job]);
     await worker.ready;
     using feed = new TaskFeed(backend);
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    await backend.create({ id, job: "still", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    await backend.create(newTask({ id, job: "still", owner: OWNER }));
     await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
     assertEquals(await backend.outcome(id, OWNER), {
       kind: "value",

@@ -12,6 +12,7 @@ import { ignored } from "../../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const LEASE = 60_000;
 
@@ -122,8 +123,7 @@ test("a task whose end Redis refuses for a while completes in the same attempt",
   });
   await using _worker = createWorker(backend, [job]);
   const [id, owner] = [newTaskId(), "owner"];
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  await backend.create({ id, job: "job", owner, input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ id, owner }));
   using feed = new TaskFeed(backend);
   const end = feed.wait(id, owner, AbortSignal.timeout(60_000));
   await started?.promise;

@@ -4,6 +4,7 @@ import { newTaskId } from "../../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 import { Redis } from "ioredis";
+import { newTask } from "../../../support/tasks.ts";
 
 /** How often Redis has run each command so far. */
 async function callsOf(client: Redis): Promise<ReadonlyMap<string, number>> {
@@ -23,15 +24,7 @@ Deno.test({
   fn: async () => {
     await using redis = await RedisServer.start();
     await using backend = await BullMqBackend.connect({ redis: redis.url });
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const { id } = await backend.create({
-      id: newTaskId(),
-      job: "job",
-      owner: "ann",
-      input: {},
-      resultTtl: 60_000,
-      retry,
-    });
+    const { id } = await backend.create(newTask());
     await backend.get(id, "ann"); // From now on Redis knows the script.
     const client = new Redis(redis.url);
     const costs: unknown[] = [];

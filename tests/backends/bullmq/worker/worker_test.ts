@@ -12,6 +12,7 @@ import { ignored } from "../../../support/errors.ts";
 import { doneWithin } from "../../../../src/waiting.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "ann";
 
@@ -28,9 +29,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
     const prefix = `test-${crypto.randomUUID()}`;
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
     const store = await RedisStore.open(redis.url, ignored, prefix);
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const create = (id: string, job: string) =>
-      backend.create({ id, job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    const create = (id: string, job: string) => backend.create(newTask({ id, job, owner: OWNER }));
     await run({ backend, store, create });
     await store.close();
   });

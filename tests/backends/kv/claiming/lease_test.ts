@@ -13,6 +13,7 @@ import type { TaskInfo } from "../../../../src/task.ts";
 import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { found, LEASE, OWNER, storeOf } from "../support/store.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const ROUND = LEASE / 2;
 
@@ -49,8 +50,7 @@ async function withLeases(use: (opened: Opened) => Promise<void>): Promise<void>
     idle: async (worker) => (await keep(worker, () => [])).lease,
     start: async (worker) => {
       const id = newTaskId();
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      const task = { id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry };
+      const task = newTask({ id, owner: OWNER });
       await store.create(change.created(task, clock.now), "{}");
       const { key, value, versionstamp } = await kv.get<StoredTask>(readyKey("job", 0, id));
       assert(value !== null);

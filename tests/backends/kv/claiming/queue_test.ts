@@ -13,6 +13,7 @@ import { NO_LINES } from "../../../../src/task_log/newest_lines.ts";
 import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { found, OWNER, storeOf } from "../support/store.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 interface Opened {
   readonly kv: Deno.Kv;
@@ -44,7 +45,7 @@ async function withClaims(
   const create = async (input: Json, delay?: number, owner = OWNER) => {
     const id = newTaskId();
     const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
-    const task = { id, job: "job", owner, input, resultTtl: 60_000, retry, delay };
+    const task = newTask({ id, owner, input, retry, delay });
     await store.create(created(task, Date.now() - 1_000), JSON.stringify(input));
     return id;
   };
@@ -207,7 +208,6 @@ Deno.test("KV: a worker that has not heard of a pause claims in vain once, and t
 
 Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, then the oldest", () =>
   withClaims(async ({ store }) => {
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     for (
       const [job, input, priority] of [["a", "old", 1], ["b", "urgent", 0], ["b", "young", 1], [
         "a",
@@ -215,7 +215,7 @@ Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, th
         2,
       ]] as const
     ) {
-      const task = { id: newTaskId(), job, owner: OWNER, input, resultTtl: 60_000, retry, priority };
+      const task = newTask({ job, owner: OWNER, input, priority });
       await store.create(created(task, Date.now()), JSON.stringify(input));
     }
     const claims = claimsOf(store, {}, { jobs: ["a", "b"] });

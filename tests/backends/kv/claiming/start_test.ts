@@ -9,12 +9,13 @@ import { workerKey } from "../../../../src/backends/kv/keys.ts";
 import type { WorkerRecord } from "../../../../src/backends/kv/lease.ts";
 import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
 import { created, type TaskRecord } from "../../../../src/backends/shared/record.ts";
-import { MAX_OWNER_LENGTH, newTaskId } from "../../../../src/ids.ts";
+import { MAX_OWNER_LENGTH } from "../../../../src/ids.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
 import type { TaskInfo } from "../../../../src/task.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { ignored } from "../../../support/errors.ts";
 import { OWNER, storeOf } from "../support/store.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 interface Opened {
   readonly claims: Claims;
@@ -53,8 +54,7 @@ async function withClaims(
 }
 
 function newRecord(own: Partial<NewTask> = {}): TaskRecord {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry };
+  const task = newTask({ owner: OWNER });
   return created({ ...task, ...own }, Date.now());
 }
 

@@ -5,12 +5,12 @@
  */
 import { createWorker, defineJob, DenoKvBackend, StoreLost, type TaskInfo } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { Raw } from "../../../mcp/http/support/raw.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "ann";
 
@@ -24,8 +24,7 @@ async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
 }
 
 function create(backend: DenoKvBackend): Promise<TaskInfo> {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return backend.create({ id: newTaskId(), job: "waits", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  return backend.create(newTask({ job: "waits", owner: OWNER }));
 }
 
 /** What happens to the file, and what is said of it. */

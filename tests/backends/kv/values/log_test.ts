@@ -3,6 +3,7 @@ import { KvLogs } from "../../../../src/backends/kv/values/log.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { newestLines } from "../../../../src/task_log/newest_lines.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const ID = "01a20500-0000-7000-8000-000000000000";
 
@@ -57,10 +58,9 @@ Deno.test("KV: a task that logs nothing has no log key, and a log key expires wi
   backend.watch((event) => {
     if (event.kind === "change" && isFinished(event.task) && --left === 0) ended.resolve();
   });
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const ids = [newTaskId(), newTaskId()];
   for (const [index, job] of ["quiet", "tells"].entries()) {
-    await backend.create({ id: ids[index] ?? "", job, owner: "ann", input: {}, resultTtl: 60_000, retry });
+    await backend.create(newTask({ id: ids[index] ?? "", job }));
   }
   await ended.promise;
   const kv = await Deno.openKv(path);

@@ -1,5 +1,4 @@
 import pg from "pg";
-import { newTaskId } from "../../../../backend.ts";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/database.ts";
 import { checkSchema, migrate, STEPS } from "../../../../src/backends/postgres/tables/schema.ts";
@@ -8,6 +7,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "../../../../t
 import { until } from "../../../support/processes.ts";
 import { sharedPostgres } from "../../../support/postgres.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const noServer = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 
@@ -189,8 +189,7 @@ testUnless(
   async () => {
     const url = await sharedPostgres().makeDatabase();
     await PostgresBackend.migrate({ url });
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
+    const task = newTask();
     {
       await using backend = await PostgresBackend.connect({ url });
       await backend.create(task);

@@ -1,7 +1,6 @@
 import pg from "pg";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/database.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { hasPostgresServer, noPostgres } from "../../../../tools/postgres_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
@@ -9,6 +8,7 @@ import { until } from "../../../support/processes.ts";
 import { emptyTables, ownPostgres, sharedPostgres } from "../../../support/postgres.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const missing = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 
@@ -59,8 +59,7 @@ testUnless(tooOld, "PostgreSQL: a server that closes idle connections disturbs n
   for (let round = 0; round < 3; round++) {
     const before = await probe.listening();
     await until(async () => !(await probe.listening()).some((pid) => before.includes(pid)), "they were closed");
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const task = { id: newTaskId(), job: "short", owner: "ann", input: {}, resultTtl: 60_000, retry };
+    const task = newTask({ job: "short" });
     const { id } = await front.create(task);
     assertEquals((await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
   }
@@ -95,8 +94,7 @@ testUnless(
     await client.connect();
     try {
       await client.query("BEGIN; LOCK TABLE mcp_jobs.tasks");
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
+      const task = newTask();
       const advice = "or another session holds a lock: see pg_stat_activity";
       await assertRejects(() => backend.create(task), BackendError, advice);
     } finally {

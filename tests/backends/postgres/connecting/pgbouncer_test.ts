@@ -13,6 +13,7 @@ import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { sharedPostgres } from "../../../support/postgres.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 /** As in "PgBouncer 1.18.0"; `undefined` where there is none. */
 const version = await new Deno.Command("pgbouncer", { args: ["--version"], stderr: "null" }).output()
@@ -95,8 +96,7 @@ for (const mode of ["session", "transaction"] as const) {
     using feed = new TaskFeed(front);
     const ended = await Promise.all(Array.from({ length: 60 }, async () => {
       const id = newTaskId();
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      await front.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+      await front.create(newTask({ id }));
       return (await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status;
     }));
     assertEquals(ended, ended.map(() => "COMPLETED"));

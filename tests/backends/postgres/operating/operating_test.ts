@@ -1,4 +1,4 @@
-import { type NewTask, newTaskId } from "../../../../backend.ts";
+import type { NewTask } from "../../../../backend.ts";
 import { type Backend, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/database.ts";
 import { deleteExpired } from "../../../../src/backends/postgres/tables/expiry.ts";
@@ -7,18 +7,18 @@ import { noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const QUICK = defineJob({ name: "quick", input: { type: "object" }, run: () => "done" });
 
-function newTask(job: string, change: Partial<NewTask> = {}): NewTask {
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return { id: newTaskId(), job, owner: 'a"n"n', input: {}, resultTtl: 60_000, retry, ...change };
+function taskOf(job: string, change: Partial<NewTask> = {}): NewTask {
+  return newTask({ job, owner: 'a"n"n', ...change });
 }
 
 /** Creates a task and waits until it is finished. */
 async function finish(backend: Backend, job: string): Promise<TaskInfo> {
   const { promise, resolve } = Promise.withResolvers<TaskInfo>();
-  const task = newTask(job);
+  const task = taskOf(job);
   const stop = backend.watch((event) => {
     if (event.kind === "change" && event.task.id === task.id && isFinished(event.task)) resolve(event.task);
   });
@@ -56,9 +56,9 @@ testUnless(
       const { operator } = backend;
       await using worker = createWorker(backend, [QUICK]);
       for (let i = 0; i < 3; i++) await finish(backend, QUICK.name);
-      const cancelled = await backend.create(newTask("waits"));
+      const cancelled = await backend.create(taskOf("waits"));
       await backend.cancel(cancelled.id, cancelled.owner, 0);
-      await backend.create(newTask("waits", { delay: 3_600_000 }));
+      await backend.create(taskOf("waits", { delay: 3_600_000 }));
       await worker.close();
       const counts = await operator.counts();
 

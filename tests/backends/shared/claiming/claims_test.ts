@@ -12,6 +12,7 @@ import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { ignored } from "../../../support/errors.ts";
 import { pass } from "../../../support/time.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 /** Stores at once that a task is parked, but answers only when `answer` resolves, as over a slow connection. */
 class SlowStore extends MemoryStore {
@@ -53,8 +54,7 @@ Deno.test("a worker that claims a parked task again before it learns that it was
   await worker.ready;
   using feed = new TaskFeed(backend);
   const [id, owner] = [newTaskId(), "me"];
-  const retry = { attempts: 1, delay: 1, maxDelay: 1 };
-  await backend.create({ id, job: "approve", owner, input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ id, job: "approve", owner }));
   await feed.wait(id, owner, new AbortController().signal, (task) => {
     const [question] = "parked" in task && task.questions || [];
     if (question) void backend.answer(id, owner, { [question.key]: { action: "accept", content: {} } });
@@ -75,8 +75,7 @@ function claimsOf(store: MemoryStore) {
 
 async function create(store: MemoryStore): Promise<string> {
   const id = newTaskId();
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const record = change.created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry }, Date.now());
+  const record = change.created(newTask({ id, owner: OWNER }), Date.now());
   assert(await store.create(record, "{}"));
   return id;
 }
@@ -211,7 +210,7 @@ Deno.test("a failure that is stored again, because its answer was lost, changes 
   using feed = new TaskFeed(backend);
   const [id, owner] = [newTaskId(), "me"];
   const retry = { attempts: 2, delay: 10, maxDelay: 10 };
-  await backend.create({ id, job: "job", owner, input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ id, owner, retry }));
   const ended = feed.wait(id, owner, new AbortController().signal);
   // Longer than the worker waits before it stores the failure again.
   await pass(time, new Promise((resolve) => setTimeout(resolve, 2_000)));
@@ -241,9 +240,7 @@ Deno.test("a worker does not search for tasks because one of a job that it does 
   await using worker = createWorker(backend, [ours]);
   await worker.ready;
   using feed = new TaskFeed(backend);
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const create = (job: string) =>
-    backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  const create = (job: string) => backend.create(newTask({ job, owner: OWNER }));
   const finish = async () => await feed.wait((await create("ours")).id, OWNER, AbortSignal.timeout(60_000));
   await finish();
   const before = searched.length;

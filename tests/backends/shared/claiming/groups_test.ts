@@ -9,10 +9,10 @@ import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import { WorkerGroup } from "../../../../src/backends/shared/claiming/groups.ts";
 import { StoreBackend } from "../../../../src/backends/shared/store/backend.ts";
 import { Hub } from "../../../../src/backends/shared/store/hub.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "ann";
 
@@ -62,8 +62,7 @@ class Stage implements AsyncDisposable {
   }
 
   async create(own: Partial<NewTask> = {}): Promise<string> {
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const task = { id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, ...own };
+    const task = newTask({ owner: OWNER, ...own });
     return (await this.backend.create(task)).id;
   }
 

@@ -3,6 +3,7 @@ import { StoreBackend } from "../../../../src/backends/shared/store/backend.ts";
 import { Hub } from "../../../../src/backends/shared/store/hub.ts";
 import { BackendError } from "../../../../src/errors.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 class Opened extends StoreBackend {
   constructor(hub: Hub) {
@@ -17,9 +18,8 @@ Deno.test("watchers of documents are notified of changes and of gaps, but not of
   const stop = backend.documents.watch((name) => notified.push(name));
   await backend.documents.write("one", undefined, "1");
   await backend.documents.write("one", "2", "3"); // Changes nothing.
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const id = "01a20000-0000-7000-8000-000000000000";
-  await backend.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+  await backend.create(newTask({ id }));
   hub.event({ kind: "gap" });
   assertEquals(notified, ["one", undefined]);
   stop();

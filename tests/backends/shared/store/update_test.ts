@@ -4,14 +4,14 @@ import { Hub } from "../../../../src/backends/shared/store/hub.ts";
 import { update } from "../../../../src/backends/shared/store/update.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "ann";
 
 async function stored() {
   const store = new MemoryStore(new Hub());
   const id = newTaskId();
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  await store.create(created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry }, 1), "{}");
+  await store.create(created(newTask({ id, owner: OWNER }), 1), "{}");
   const entry = await store.read(id, OWNER);
   assert(entry);
   return { store, id, entry };
