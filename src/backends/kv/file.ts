@@ -80,24 +80,19 @@ export class KvFile {
 
   /** Throws `StoreLost` if the file is gone. Notices that within a second, and at once that it was put back. */
   check(): void {
-    if (this.#lost || performance.now() >= this.#nextCheckAt) this.#verify();
-    if (this.#lost) throw this.#lost;
+    if (this.#lost || performance.now() >= this.#nextCheckAt) this.checkNow();
   }
 
   /** As `check`, but without the pause between checks. */
   checkNow(): void {
-    this.#verify();
+    this.#nextCheckAt = performance.now() + CHECK_MS;
+    const before = this.#lost;
+    this.#lost = this.#whyLost();
+    if (this.#lost && before === undefined) this.#onLost();
     if (this.#lost) throw this.#lost;
   }
 
-  #verify(): void {
-    this.#nextCheckAt = performance.now() + CHECK_MS;
-    const before = this.#lost;
-    this.#lost = this.#isThere();
-    if (this.#lost && before === undefined) this.#onLost();
-  }
-
-  #isThere(): StoreLost | undefined {
+  #whyLost(): StoreLost | undefined {
     try {
       const { dev, ino } = Deno.statSync(this.#path);
       // Windows has no inodes, and does not let anybody delete an open file.

@@ -56,7 +56,7 @@ export class Claims implements RunnerStore {
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
   /** New tasks, which count as held, too. */
-  readonly #starts: Starts<ClaimedTask>;
+  readonly #starts: Starts;
   /** The last claim, which may be under way. */
   #last: Promise<unknown> = Promise.resolve();
   /** Whether tasks were found that could not be claimed, perhaps because their job was paused meanwhile. */
@@ -64,8 +64,7 @@ export class Claims implements RunnerStore {
 
   /**
    * Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all; `again`: what it has read
-   * may be outdated. Throws `DefinitionError`
-   * if jobs have limits, and the store keeps none.
+   * may be outdated. Throws `DefinitionError` if jobs have limits, and the store keeps none.
    */
   constructor(
     store: Store,

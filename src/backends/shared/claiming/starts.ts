@@ -6,10 +6,11 @@
  */
 import type { TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
+import type { ClaimedTask } from "../running/runner_store.ts";
 import type { Entry, Store } from "../store/store.ts";
 
 /** The worker for which tasks are claimed. */
-export interface Starter<Claim> {
+export interface Starter {
   /** Its name. */
   readonly name: string;
   /** Those of its jobs whose tasks may begin now. */
@@ -17,19 +18,19 @@ export interface Starter<Claim> {
   /** As `WorkerLease.hold`. */
   readonly hold: () => boolean;
   /** Takes what was claimed. */
-  readonly take: (entry: Entry, input: string) => Claim;
+  readonly take: (entry: Entry, input: string) => ClaimedTask;
 }
 
 /** The new tasks of one worker, until they are claimed. */
-export class Starts<Claim> {
+export class Starts {
   readonly #store: Store;
-  readonly #worker: Starter<Claim>;
+  readonly #worker: Starter;
   /** They count as held. Each with the end of its start. */
   readonly #tasks = new Map<TaskInfo, Promise<unknown>>();
   /** Whether the tasks of this tick could be listed as held. */
   #listed: Promise<boolean> | undefined;
 
-  constructor(store: Store, worker: Starter<Claim>) {
+  constructor(store: Store, worker: Starter) {
     this.#store = store;
     this.#worker = worker;
   }
@@ -45,13 +46,13 @@ export class Starts<Claim> {
   }
 
   /** Stores a new task, and claims it if it may begin now. Resolves with the claim, or with whether it was stored. */
-  start(record: TaskRecord, input: string, key?: string): Promise<Claim | boolean> {
+  start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
     const start = this.#start(record, input, key).finally(() => this.#tasks.delete(record.info));
     this.#tasks.set(record.info, start);
     return start;
   }
 
-  async #start(record: TaskRecord, input: string, key?: string): Promise<Claim | boolean> {
+  async #start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
     const { name, jobs, take } = this.#worker;
     const mayStart = (await jobs()).includes(record.info.job) && await (this.#listed ??= this.#list());
     if (!mayStart || !this.#store.start) return await this.#store.create(record, input, key);
