@@ -31,7 +31,7 @@ export class Sweeper implements AsyncDisposable {
   constructor(options: SweeperOptions) {
     this.#options = options;
     const { what, every, onError } = options;
-    this.#sweeps = new Recurring(what, () => this.sweep(), onError, every, every * Math.random());
+    this.#sweeps = new Recurring(what, () => this.sweep(), onError, { every, first: every * Math.random() });
   }
 
   /** Deletes all that is due. */

@@ -13,6 +13,7 @@ import type { TerminalStatus } from "../../../task.ts";
 import { countEnded } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { MAX_CRASHES } from "../../shared/record.ts";
+import { Recurring } from "../../shared/recurring.ts";
 import type { Signal } from "../redis/events/signals.ts";
 import type { RedisStore } from "../redis/store.ts";
 import type { RedisWorkers } from "../redis/workers.ts";
@@ -20,12 +21,16 @@ import { EarlyStops } from "./early_stops.ts";
 import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
-import { PeriodicCheck } from "./periodic_check.ts";
-import { Presence } from "./presence.ts";
 import { JobRun } from "./run.ts";
 
 /** How long a job has to stop by itself after its signal has aborted on shutdown, in ms. */
 const ABORT_GRACE_MS = 1_000;
+
+/** The pause between two checks for what lost signals may have said, in ms. */
+const CHECK_MS = 500;
+
+/** The pause before Redis is told of a new worker again while it fails, in ms. */
+const TELL_RETRY_MS = 500;
 
 /** The pause after a worker could not request a job, in ms. */
 const RUN_RETRY_MS = 500;
@@ -55,12 +60,14 @@ export class QueueWork implements WorkHandle {
   /** Jobs whose runs were cancelled. */
   readonly #cancelled = new WeakSet<Job>();
   readonly #earlyStops = new EarlyStops();
-  readonly #check = new PeriodicCheck(
-    () => this.#checkRuns(),
-    () => this.#runs.size > 0,
-    (error) => this.#options.onError(error, { where: "look for tasks that are to stop" }),
-  );
-  readonly #presence: Presence;
+  /** Looks for tasks that are to stop and for answers: signals may be lost. */
+  readonly #check: Recurring;
+  /** Stores that this worker is alive, for operators. */
+  readonly #presence: Recurring;
+  /** What operators see of it. */
+  readonly #me: ReturnType<typeof newWorker>;
+  /** Resolves once Redis knows of this worker, or it has stopped. */
+  readonly #known = Promise.withResolvers<void>();
   /** By how much Redis's clock is ahead of `performance.now()`, in ms: each report that the worker is alive reads it anew. */
   #ahead = performance.timeOrigin;
   readonly #unsubscribe: () => void;
@@ -76,28 +83,25 @@ export class QueueWork implements WorkHandle {
     this.#options = options;
     this.#unsubscribe = store.onSignal((signal) => this.#handle(signal));
     this.#workers = store.workers(options.limits);
-    const me = newWorker(options.jobs);
+    this.#me = newWorker(options.jobs);
     const workers = options.jobs.map((name) => this.#startWorker(name));
-    const { operating } = store;
-    this.#presence = new Presence(
-      {
-        renew: async () => {
-          const asked = performance.now();
-          const now = await operating.storeWorker({ ...me, ids: workers.map(({ id }) => id) }, options.lease);
-          this.#ahead = now - (asked + performance.now()) / 2;
-        },
-        end: () => operating.deleteWorker(me.name),
-      },
-      options.lease / 2,
-      options.onError,
-    );
-    const begin = Promise.all([this.#presence.known, options.after]);
+    const { lease, onError } = options;
+    const tell = async () => {
+      const asked = performance.now();
+      const now = await store.operating.storeWorker({ ...this.#me, ids: workers.map(({ id }) => id) }, lease);
+      this.#ahead = now - (asked + performance.now()) / 2;
+      this.#known.resolve();
+    };
+    const pace = { every: lease / 2, first: 0, retry: TELL_RETRY_MS };
+    this.#presence = new Recurring("store that a worker is alive", tell, onError, pace);
+    const check = () => this.#checkRuns();
+    this.#check = new Recurring("look for tasks that are to stop", check, onError, { every: CHECK_MS });
+    const begin = Promise.all([this.#known.promise, options.after]);
     for (const worker of workers) {
       void begin.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
     }
-    this.ready = Promise.all([this.#presence.known, ...workers.map((worker) => worker.waitUntilReady())]).then(
-      () => {},
-    );
+    const ready = [this.#known.promise, ...workers.map((worker) => worker.waitUntilReady())];
+    this.ready = Promise.all(ready).then(() => {});
     this.ready.catch(() => {}); // Whoever awaits it gets the error.
   }
 
@@ -142,7 +146,6 @@ export class QueueWork implements WorkHandle {
     this.#runs.add(run);
     if (this.#earlyStops.has(run.id)) run.cancel();
     if (this.#reason) run.stop(this.#reason);
-    this.#check.start();
     try {
       return await run.execute();
     } finally {
@@ -158,7 +161,7 @@ export class QueueWork implements WorkHandle {
   }
 
   #handle(signal: Signal): void {
-    if (signal.kind === "gap") return void this.#check.now();
+    if (signal.kind === "gap") return void this.#checkRuns().catch(() => {}); // The next check repeats it.
     if (signal.kind === "queue" || signal.kind === "document") return;
     const runs = [...this.#runs].filter(({ id }) => id === signal.id);
     if (signal.kind === "stop" && runs.length === 0) this.#earlyStops.add(signal.id);
@@ -190,8 +193,10 @@ export class QueueWork implements WorkHandle {
       }
       await closed;
     }
+    void this.#check[Symbol.asyncDispose](); // Redis may not answer it.
     await this.#presence[Symbol.asyncDispose]();
-    this.#check[Symbol.dispose]();
+    await this.#store.operating.deleteWorker(this.#me.name).catch(() => {}); // It counts as dead a little later.
+    this.#known.resolve();
     for (const locks of this.#locks) locks.close();
     this.#unsubscribe();
   }

@@ -44,8 +44,8 @@ export class Lease implements AsyncDisposable {
     this.ready = this.#begin();
     const { duration } = lease;
     this.#recurring = [
-      new Recurring("renew the lease of a worker", () => lease.renew().then(renewed), onError, duration / 3),
-      new Recurring("look for dead workers", () => this.recover(), onError, duration / 2),
+      new Recurring("renew the lease of a worker", () => lease.renew().then(renewed), onError, { every: duration / 3 }),
+      new Recurring("look for dead workers", () => this.recover(), onError, { every: duration / 2 }),
     ];
   }
 
