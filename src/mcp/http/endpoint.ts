@@ -173,7 +173,7 @@ export class HttpEndpoint implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
     this.#served.tasks.stopWaiting(
-      new Unavailable("The server is shutting down. The task goes on: read it again later."),
+      new Unavailable("The server is shutting down. The task goes on: repeat this call later."),
     );
     await this.#answers.drained(CLOSE_GRACE_MS);
     await this.#sessions[Symbol.asyncDispose]();

@@ -39,7 +39,7 @@ Deno.test("a server that ends answers waiting calls, ends the streams, and accep
   await server.close();
   for (const { error } of [await waiting, await calling]) {
     assertEquals(error.code, -32603);
-    assertStringIncludes(error.message, "The server is shutting down. The task goes on: read it again later.");
+    assertStringIncludes(error.message, "The server is shutting down. The task goes on: repeat this call later.");
   }
   while (await listening.next());
   assertEquals((await raw.post("tools/list")).status, 503);
