@@ -12,7 +12,7 @@ export { awaitEnd } from "./src/backends/shared/await_end.ts";
 export { credible, credibleDue } from "./src/backends/shared/clock.ts";
 export type { QuestionStore } from "./src/backends/shared/running/open_questions.ts";
 export type { QuestionState } from "./src/questions/open.ts";
-export { type Ended, type TaskRecord, urgencyOf, type WaitsFor } from "./src/backends/shared/record.ts";
+export { dueAtOf, type Ended, type TaskRecord, urgencyOf, type WaitsFor } from "./src/backends/shared/record.ts";
 export * as record from "./src/backends/shared/record.ts";
 export { idTaken } from "./src/backends/shared/refusals.ts";
 export { Runner } from "./src/backends/shared/running/runner.ts";

@@ -22,8 +22,8 @@ export function isParked(task: TaskInfo): boolean {
   return !isFinished(task) && task.parked === true;
 }
 
-/** Since when the one of these ready tasks has waited that has waited longest. */
-export function oldestOf(ready: readonly TaskInfo[]): Pick<JobCounts, "oldestWaiting"> {
+/** Since when the longest-waiting of these ready tasks has waited, in ms since the epoch. */
+export function oldestOf(ready: readonly TaskInfo[]): number | undefined {
   const since = ready.map((task) => Math.max(task.createdAt, isFinished(task) ? 0 : task.dueAt ?? 0));
-  return since.length === 0 ? {} : { oldestWaiting: Math.min(...since) };
+  return since.length === 0 ? undefined : Math.min(...since);
 }

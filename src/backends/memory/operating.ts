@@ -32,8 +32,12 @@ export function operatingOf<E extends Entry>(
       return Promise.resolve({ tasks });
     },
     counts() {
-      const headed = (job: string) => headsOf(job).flatMap((id) => table.get(id)?.record.info ?? []);
-      return Promise.resolve(table.counted().map((counted) => ({ ...counted, ...oldestOf(headed(counted.job)) })));
+      return Promise.resolve(
+        table.counted().map((counted) => {
+          const oldestWaiting = oldestOf(headsOf(counted.job).flatMap((id) => table.get(id)?.record.info ?? []));
+          return { ...counted, ...(oldestWaiting !== undefined && { oldestWaiting }) };
+        }),
+      );
     },
     workers: () => Promise.resolve([]), // There are no other processes.
     purge({ status, before }) {

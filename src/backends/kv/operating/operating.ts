@@ -42,7 +42,8 @@ export function operatingOf(kv: Deno.Kv, committer: Committer, { now, read, get 
       const counted = await countTasks(kv, now());
       return await Promise.all(counted.map(async (of) => {
         const { heads } = await headsOf(kv, of.job);
-        return { ...of, ...oldestOf(heads.map(({ task }) => task)) };
+        const oldestWaiting = oldestOf(heads.map(({ task }) => task));
+        return { ...of, ...(oldestWaiting !== undefined && { oldestWaiting }) };
       }));
     },
     async workers() {
