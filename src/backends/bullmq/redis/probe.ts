@@ -127,11 +127,13 @@ export function missing(
     `Allow them: ACL SETUSER ${user} ${[...rules.keys()].join(" ")} (docs/bullmq.md lists all permissions)`;
 }
 
-function parseInfo(info: string): ServerInfo {
+/** Reads the reply to INFO of a Redis, or of a Valkey, which calls its mode `server_mode`. */
+export function parseInfo(info: string): ServerInfo {
   const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\\r?$`, "m"))?.[1];
+  const mode = field("redis_mode") ?? field("server_mode");
   return {
-    cluster: field("cluster_enabled") === "1" || field("redis_mode") === "cluster",
-    sentinel: field("redis_mode") === "sentinel",
+    cluster: field("cluster_enabled") === "1" || mode === "cluster",
+    sentinel: mode === "sentinel",
     policy: field("maxmemory_policy"),
   };
 }

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { BackendError, BullMqBackend } from "../../../../mod.ts";
-import { missing } from "../../../../src/backends/bullmq/redis/probe.ts";
+import { missing, parseInfo } from "../../../../src/backends/bullmq/redis/probe.ts";
 import { freePort, whenRedisAnswers } from "../../../../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { EVERYTHING, leastPermissions, testAsUser as test } from "../../support/redis_user.ts";
@@ -98,6 +98,16 @@ test("connect warns of a Redis that deletes keys when its memory is full, in one
 
 test("connect does not warn of a Redis that deletes no keys", async ({ server }) => {
   assertEquals(await warningsOf(server.url), "");
+});
+
+Deno.test("bullmq: the mode of a server is recognised in the INFO of Redis and of Valkey", () => {
+  for (const product of ["redis_version:8.0.6\r\nredis", "redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nserver"]) {
+    const modes = ["standalone", "cluster", "sentinel"].map((mode) => parseInfo(`${product}_mode:${mode}\r\n`));
+    assertEquals(modes.map(({ cluster, sentinel }) => [cluster, sentinel]), [[false, false], [true, false], [
+      false,
+      true,
+    ]]);
+  }
 });
 
 Deno.test("bullmq: refused commands are recognised in the error texts of every Redis version", () => {
