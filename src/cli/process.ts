@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { onEndSignal } from "../server/end_signals.ts";
 import { runCli } from "./main.ts";
 import { openPlace } from "./place.ts";
 
 /**
  * Runs a command, such as `["tasks", "--kv", "jobs.kv"]`, with stdout for data and stderr for the person. Resolves with the
- * exit code: 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT and SIGTERM,
- * and once nobody reads stdout.
+ * exit code: 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT, SIGTERM and
+ * SIGHUP, and once nobody reads stdout.
  *
  * @example
  * ```ts
@@ -20,21 +21,16 @@ import { openPlace } from "./place.ts";
 export async function main(args: readonly string[]): Promise<number> {
   const ended = new AbortController();
   const end = () => ended.abort();
-  const signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, end);
-  try {
-    return await runCli(args, {
-      terminal: terminalSize(),
-      // A reader that is gone has seen enough, as `head` has.
-      write: (text) => writeAll(Deno.stdout, text) || end(),
-      say: (line) => void writeAll(Deno.stderr, `${line}\n`),
-      signal: ended.signal,
-      now: Date.now,
-      open: (place) => openPlace(place, (name) => Deno.env.get(name)),
-    });
-  } finally {
-    for (const signal of signals) Deno.removeSignalListener(signal, end);
-  }
+  using _signals = onEndSignal(end);
+  return await runCli(args, {
+    terminal: terminalSize(),
+    // A reader that is gone has seen enough, as `head` has.
+    write: (text) => writeAll(Deno.stdout, text) || end(),
+    say: (line) => void writeAll(Deno.stderr, `${line}\n`),
+    signal: ended.signal,
+    now: Date.now,
+    open: (place) => openPlace(place, (name) => Deno.env.get(name)),
+  });
 }
 
 /** The size of the terminal. One without a size, such as that of a recorder, is treated like a file. */

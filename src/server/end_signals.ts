@@ -1,5 +1,5 @@
 /**
- * The signals of the operating system that end a server.
+ * The signals of the operating system that end a process.
  *
  * @module
  */
