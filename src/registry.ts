@@ -66,11 +66,8 @@ export interface RegistryOptions extends JobPolicy {
 /** Whether a job's tool may be called as a task, or must be. */
 export type TaskSupport = "optional" | "required";
 
-/**
- * The largest answer with a result where nothing else is said, in bytes. Gemini CLI cuts what its model reads at 40,000
- * characters, Codex at 10,000 tokens, Claude Code and opencode at 50,000 characters: half of it fits into each.
- */
-export const DEFAULT_INLINE_BYTES = 80_000;
+/** The largest answer with a result where nothing else is said, in bytes. */
+export const DEFAULT_INLINE_BYTES = 100_000;
 
 /** The rule of `inlineBytes`. Less has no room for what is said about a larger result, and more does not fit into a message. */
 export const INLINE_BYTES: Rule = wholeNumber(8_000, 780_000);

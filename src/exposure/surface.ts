@@ -205,7 +205,7 @@ export interface SurfaceTemplate {
 
 /** How the result of a task is sent. */
 export interface ResultForm {
-  /** The largest answer, in bytes; its texts have half of it, and so have its data. Default: 80,000. */
+  /** The largest answer, in bytes; its texts have two fifths of it, and so have its data. Default: 100,000. */
   readonly inlineBytes?: number;
   /** Whether the tool has an output schema, as `resultOrHandle` makes it: its answers must have data that fit it. */
   readonly typed?: boolean;

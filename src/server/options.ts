@@ -48,8 +48,9 @@ export interface ServerOptions {
   /** Whether clients may cancel tasks of jobs whose registration does not say. Default: `true`. */
   readonly defaultCancel?: boolean;
   /**
-   * The largest answer with a result, in bytes, from 8,000 to 780,000; its text has at most half of it. A larger result is
-   * answered with its beginning, and read page by page. Coding agents cut texts of 40,000 to 50,000. Default: 80,000.
+   * The largest answer with a result, in bytes, from 8,000 to 780,000; its text has at most two fifths of it, because
+   * coding agents cut texts of 40,000 to 50,000. A larger result is answered with its beginning, and read page by page.
+   * Default: 100,000.
    */
   readonly inlineBytes?: number;
   /**

@@ -29,7 +29,7 @@ Deno.test("a job gets one tool, resource templates for its results and its logs,
     "mcp://results/report/{task_id}/log",
     "mcp://results/report/latest",
   ]);
-  const form = { inlineBytes: 80_000, typed: true, pageCall: undefined };
+  const form = { inlineBytes: 100_000, typed: true, pageCall: undefined };
   assertEquals(surface.tasks, { cancellable: ["report"], forms: new Map([["report", form]]), notifications: true });
 });
 

@@ -172,7 +172,7 @@ Deno.test("an error that is too large for an answer is cut", async () => {
   await bench.until(token, isFinished);
   const { structuredContent, isError } = await ask(surface, "long_result", { token });
   assertEquals([structuredContent?.status, isError], ["FAILED", true]);
-  assertEquals(structuredContent?.error, `${"x".repeat(20_000)}…`);
+  assertEquals(structuredContent?.error, `${"x".repeat(25_000)}…`);
 });
 
 Deno.test("status waits up to wait_seconds for a change, and result for the end", async () => {

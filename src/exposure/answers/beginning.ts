@@ -7,7 +7,7 @@ import type { ResultValue } from "../../task.ts";
 import { cutToFit, isLonger, lengthOf } from "../../text.ts";
 import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { pagesOf } from "./pages.ts";
+import { pagesOf, readableBytes } from "./pages.ts";
 
 /** The bytes that are reserved for the texts around the blocks, which matters for the smallest answers. */
 const SPARE_BYTES = 800;
@@ -33,7 +33,7 @@ export function beginningOf(
   { inlineBytes, pageCall }: ResultForm & { readonly inlineBytes: number },
 ): Beginning {
   const blocks = blocksOf(result, uri);
-  const whole = leading(blocks, inlineBytes / 2 - SPARE_BYTES);
+  const whole = leading(blocks, readableBytes(inlineBytes) - SPARE_BYTES);
   const next = blocks[whole.length];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
   const { length: pages } = pagesOf(result, inlineBytes);

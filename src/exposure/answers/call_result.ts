@@ -11,6 +11,7 @@ import { cutToFit, fits } from "../../text.ts";
 import type { ResultForm, SurfaceTemplate, ToolResult } from "../surface.ts";
 import { beginningOf } from "./beginning.ts";
 import { blocksOf, textBlock } from "./content_blocks.ts";
+import { readableBytes } from "./pages.ts";
 
 /** The variable of a template. */
 const TASK_ID = "{task_id}";
@@ -45,11 +46,12 @@ export function resultForm(
  */
 export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
   const { inlineBytes = DEFAULT_INLINE_BYTES, typed = false } = form;
+  const readable = readableBytes(inlineBytes);
   const uri = resourceUri(task);
   const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
-    return { content: [textBlock(cutToFit(outcome.message, inlineBytes / 2))], isError: true, _meta };
+    return { content: [textBlock(cutToFit(outcome.message, readable))], isError: true, _meta };
   }
   const { value, content } = outcome;
   const data = isObject(value) && { structuredContent: value };
@@ -58,17 +60,18 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const { blocks, head, pages, next, link } = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
   const cut = [...blocks, textBlock(next), link];
   const withData = { content: cut, ...data, _meta };
-  if (data && content !== undefined && fits(value, inlineBytes / 2) && fits(withData, inlineBytes)) return withData;
+  if (data && content !== undefined && fits(value, readable) && fits(withData, inlineBytes)) return withData;
   const handle = { token: task.id, status: task.status, message: head, resource: uri, pages, next };
   return { content: cut, ...(typed && { structuredContent: handle }), _meta };
 }
 
 /**
- * Whether an answer has at most `inlineBytes`, and its texts and its data, of which a model reads one, at most half of that
- * each: hosts cut longer ones, and some of them keep nothing. They do not cut pictures.
+ * Whether an answer has at most `inlineBytes`, and its texts and its data, of which a model reads one, no more of it than
+ * hosts let pass: some keep nothing of what is longer. They do not cut pictures.
  */
 export function fitsInline(answer: ToolResult, inlineBytes: number): boolean {
   const { content, structuredContent = null } = answer;
+  const readable = readableBytes(inlineBytes);
   const texts = content.filter(({ type }) => type === "text");
-  return fits(answer, inlineBytes) && [texts, structuredContent].every((read) => fits(read, inlineBytes / 2));
+  return fits(answer, inlineBytes) && [texts, structuredContent].every((read) => fits(read, readable));
 }

@@ -32,11 +32,20 @@ const AROUND_BYTES = 400;
 const AROUND_PART_BYTES = 4_000;
 
 /**
+ * The most bytes that the texts of an answer have, and that its data have. A model reads one of them. Gemini CLI cuts what
+ * its model reads at 40,000 characters, Codex at 10,000 tokens, Claude Code and opencode at 50,000 characters: by default,
+ * nothing is longer than the shortest of these.
+ */
+export function readableBytes(inlineBytes: number): number {
+  return Math.floor(inlineBytes * 2 / 5);
+}
+
+/**
  * How large a page is, in bytes. Tools send a page twice, as text and as data, and resources have the same pages. Binary
  * parts may be larger, because they are cut only if no message can carry them.
  */
 function pageBytesOf(inlineBytes: number): number {
-  return Math.floor((inlineBytes - 2_000) / 2);
+  return readableBytes(inlineBytes) - 1_000;
 }
 
 /** The parts of a result, in order: its value as JSON, unless there is only content, and its content. */

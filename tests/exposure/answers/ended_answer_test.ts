@@ -33,7 +33,7 @@ function* results(): Generator<ResultValue> {
 
 Deno.test("no answer with a result is larger than inlineBytes, not even the smallest one, whatever the result", async () => {
   const task = taskOf();
-  for (const inlineBytes of [8_000, 20_000, 80_000]) {
+  for (const inlineBytes of [8_000, 20_000, 100_000]) {
     for (const result of results()) {
       const outcome: Outcome = { kind: "value", ...result };
       const tasks = { outcome: () => Promise.resolve(outcome) } as unknown as Tasks;

@@ -93,7 +93,7 @@ async function open(bench: Bench, { start, read }: Way) {
     const { outputSchema = {} } = toolOf(surface, tool);
     if (!result.isError) await validate(outputSchema, result.structuredContent, "an answer");
     // A binary part stands whole on its page.
-    const most = result.content.some(({ type }) => type === "image" || type === "resource") ? 780_000 : 80_000;
+    const most = result.content.some(({ type }) => type === "image" || type === "resource") ? 780_000 : 100_000;
     assert(new TextEncoder().encode(JSON.stringify(result)).length <= most);
     return result;
   };

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertThrows } from "../../../tools/std.ts";
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
 const textOf = (pages: readonly Page[]) => pages.flat().map((piece) => "text" in piece ? piece.text : "").join("");
 const blobOf = (pages: readonly Page[]) => pages.flat().map((piece) => "blob" in piece ? piece.blob : "").join("");
-const pages = (value: Json, content?: readonly ContentPart[], inlineBytes = 80_000) =>
+const pages = (value: Json, content?: readonly ContentPart[], inlineBytes = 100_000) =>
   pagesOf({ value, content }, inlineBytes);
 
 Deno.test("the pages of a value join to its JSON, and are cut at whole characters", () => {
@@ -50,8 +50,8 @@ Deno.test("a binary part that no message can carry is cut into whole bytes, each
 Deno.test("a part of the content has pages of its own; the value, and what is no part, has none", () => {
   const text: ContentPart = { type: "text", text: "y" };
   const result = { value: { total: 3 }, content: [text] };
-  assertEquals(pagesOf(result, 80_000, "1"), [[{ part: 1, mimeType: "text/plain", text: "y" }]]);
-  for (const part of ["0", "2", "01", "-1", ""]) assertEquals(pagesOf(result, 80_000, part), [], part);
+  assertEquals(pagesOf(result, 100_000, "1"), [[{ part: 1, mimeType: "text/plain", text: "y" }]]);
+  for (const part of ["0", "2", "01", "-1", ""]) assertEquals(pagesOf(result, 100_000, part), [], part);
 });
 
 Deno.test("the last slice of a long text shares its page with no other part", () => {
