@@ -231,7 +231,7 @@ function movesOf(name: string, lua: string): Moves | undefined {
 /**
  * Changes a script of BullMQ so that it moves a task to another list when it moves its job: when the job has ended, waits
  * for its next attempt, or starts for a second time. A job that starts for the first time is in its list. The steps of one
- * that has ended are deleted, and one that starts again gets what its earlier runs have recorded.
+ * that has ended are deleted, and so is who held it; one that starts again gets what its earlier runs have recorded.
  */
 function maintainingLists(name: string, lua: string): string {
   const moves = MOVING_SCRIPTS.includes(name) ? movesOf(name, lua) : undefined;
@@ -240,7 +240,8 @@ function maintainingLists(name: string, lua: string): string {
   const moved = target === undefined
     ? `move("retrying", ARGV[${id}])`
     : `move(string.upper(ARGV[${target}]), ARGV[${id}])
-  redis.pcall("DEL", ours .. "steps:" .. queue .. ":" .. ARGV[${id}])`;
+  redis.pcall("DEL", ours .. "steps:" .. queue .. ":" .. ARGV[${id}])
+  redis.pcall("HDEL", ARGV[${prefix}] .. ARGV[${id}], "${CLAIM}")`;
   // The prefix of a queue's keys is that of all queues, and the queue's name, which has no colon.
   return `
 local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
