@@ -67,6 +67,8 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
     let validator = validators.get(Draft);
     if (validator === undefined) validators.set(Draft, validator = newAjv(false));
     validator.validateSchema(schema, true);
+    // With it, ajv's check is a promise, for which nobody waits.
+    if (schema.$async) throw new Error("`$async` is no keyword of JSON Schema: remove it");
     const first = newAjv(false).compile(schema);
     let every: typeof first | undefined;
     // To find all mistakes, ajv goes on into each choice of a schema, and in each of these into each choice again.

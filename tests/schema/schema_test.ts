@@ -81,6 +81,11 @@ Deno.test("plain JSON Schema of another draft is refused, and the error names th
   await assertRejects(() => validate(schema, {}, "it"), DefinitionError, "Use draft 2020-12 or draft 7");
 });
 
+Deno.test("plain JSON Schema whose check is a promise is refused: every input would be accepted", async () => {
+  const schema = { $async: true, type: "object", properties: { a: { type: "string" } } };
+  await assertRejects(() => validate(schema, {}, "an input"), DefinitionError, "`$async` is no keyword of JSON Schema");
+});
+
 Deno.test("a schema that does not describe an object is refused", () => {
   assertThrows(() => toJsonSchema(z.string(), "input", "text"), DefinitionError, "The input schema of text");
   assertThrows(() => toJsonSchema({ type: "array" }, "output", "list"), DefinitionError, "The output schema of list");
