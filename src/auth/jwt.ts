@@ -156,7 +156,7 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
         !(error instanceof errors.JWKSInvalid || error instanceof errors.JWKSTimeout);
       if (isOfToken) throw new Refused(`The token is not valid: ${error.message}.`);
       const where = typeof jwks === "string" || jwks instanceof URL ? ` from ${withoutSecrets(jwks)}` : "";
-      throw new BackendError(`Cannot check a token: the issuer's keys cannot be read${where}: ${error}`, {
+      throw new BackendError(`Cannot check a token: the issuer's keys cannot be read${where}: ${withoutUrl(error)}`, {
         cause: error,
       });
     });
@@ -171,6 +171,11 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
 function withoutSecrets(url: string | URL): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname;
+}
+
+/** The text of an error of `fetch`, which in Deno 2.9.0 names the whole URL. */
+function withoutUrl(error: unknown): string {
+  return String(error).replace(/ for url \(.*?\)/, "");
 }
 
 /** Checked at once: otherwise a wrong address would only show when the first token arrives. */

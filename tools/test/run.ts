@@ -33,7 +33,8 @@ export async function perform(run: Run, told: Arguments, place: string): Promise
   if (isGroup || doc) await Deno.writeTextFile(entry, doc ? await entryOfExamples(files) : entryOf(files));
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...told.options],
+      // Deno 2.9.0 refuses an option that it is given twice.
+      ...new Set(["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...told.options]),
       ...isGroup || doc ? [entry] : files,
       ...told.forTests,
     ],
