@@ -90,6 +90,8 @@ export class Heartbeat {
 export class OtherServers {
   readonly #keys: KeyStore;
   readonly #checks = new Map<string, Promise<boolean>>();
+  /** The number of a server, and how often it was read. A check that failed leaves it to the next one. */
+  readonly #seen = new Map<string, { readonly count: string; readonly reads: number }>();
 
   constructor(keys: KeyStore) {
     this.#keys = keys;
@@ -105,13 +107,18 @@ export class OtherServers {
   /** Counts its reads instead of comparing times: a clock may be set, and this process or its machine may sleep. */
   async #check(server: string): Promise<boolean> {
     let first: string | undefined;
-    for (let reads = 0;; reads++) {
+    while (true) {
       const count = await this.#keys.readKey(SERVERS, nameOf(server));
-      if (count === undefined) return true;
       // A number read earlier says nothing about now: it must change between two reads.
       first ??= count;
-      if (count !== first) return false;
-      if (reads >= DEAD_READS) await this.#keys.writeKey(SERVERS, nameOf(server), count, undefined);
+      if (count === undefined || count !== first) {
+        this.#seen.delete(server);
+        return count === undefined;
+      }
+      const seen = this.#seen.get(server);
+      const reads = seen?.count === count ? seen.reads + 1 : 1;
+      this.#seen.set(server, { count, reads });
+      if (reads > DEAD_READS) await this.#keys.writeKey(SERVERS, nameOf(server), count, undefined);
       await pause(READ_PAUSE_MS);
     }
   }

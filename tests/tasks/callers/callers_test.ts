@@ -1,3 +1,4 @@
+import type { KeyStore } from "../../../backend.ts";
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
 import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
 import { ignored } from "../../support/errors.ts";
@@ -13,9 +14,9 @@ class Servers implements AsyncDisposable {
   readonly time = new FakeTime();
   readonly #servers: Callers[] = [];
 
-  /** A server, with a clock of its own. */
-  start(now: () => number = Date.now): Callers {
-    const server = new Callers(this.backend.keys, now, ignored);
+  /** A server, with a clock and a way to the store of its own. */
+  start(now: () => number = Date.now, keys: KeyStore = this.backend.keys): Callers {
+    const server = new Callers(keys, now, ignored);
     this.#servers.push(server);
     return server;
   }
@@ -54,6 +55,16 @@ class Servers implements AsyncDisposable {
     await this.backend.close();
     this.time.restore();
   }
+}
+
+/** The same keys, of which every so many reads one fails. */
+function failingEvery(reads: number, keys: KeyStore): KeyStore {
+  let count = 0;
+  return {
+    readKey: (owner, key) =>
+      ++count % reads === 0 ? Promise.reject(new Error("The store is away.")) : keys.readKey(owner, key),
+    writeKey: (...write) => keys.writeKey(...write),
+  };
 }
 
 function rest(ms: number): Promise<void> {
@@ -192,6 +203,17 @@ Deno.test("a server whose clock is set while it looks at another one does not ta
     ahead = jump;
     assertEquals(await servers.pass(shared), true);
   }
+});
+
+Deno.test("a killed server is found dead also while the store fails now and then: each look goes on where the last one failed", async () => {
+  await using servers = new Servers();
+  const killed = servers.start();
+  const { task } = await servers.waitingIn(killed);
+  killed[Symbol.dispose]();
+  const other = servers.start(Date.now, failingEvery(20, servers.backend.keys));
+  const looks = [];
+  for (let look = 0; look < 3; look++) looks.push(await servers.take(other).catch(({ message }) => message));
+  assertEquals(looks.slice(0, 2), ["The store is away.", task.id]);
 });
 
 Deno.test("of calls that leave a task at the same moment, the last one does not share it", async () => {
