@@ -282,18 +282,24 @@ Deno.test("watch follows named tasks until they are finished, and says by its co
   assertEquals(lines.at(-1), "FAILED");
 });
 
-Deno.test("watch shows the end of a task, although a failover has lost changes that it has shown", async () => {
-  await using shop = new Shop({ works: false });
-  const listeners: ((event: TaskEvent) => void)[] = [];
+/** A task, a later state of it that a failover will lose, and a way to tell the last who watches of such events. */
+async function beforeFailover(shop: Shop) {
+  let tell: (event: TaskEvent) => void = () => {};
   const watch = shop.watch.bind(shop);
   shop.watch = (listener) => {
-    listeners.push(listener);
+    tell = listener;
     return watch(listener);
   };
   const task = await shop.client.start(add, { a: 1, b: 2 });
   const lost: TaskInfo = { ...task, status: "RUNNING", revision: 9, attempt: 1 };
+  return { tell: (event: TaskEvent) => tell(event), task, lost };
+}
+
+Deno.test("watch shows the end of a task, although a failover has lost changes that it has shown", async () => {
+  await using shop = new Shop({ works: false });
+  const { tell, task, lost } = await beforeFailover(shop);
   const wrote = async (line: string) => {
-    if (line.endsWith("PENDING")) listeners.at(-1)?.({ kind: "change", task: lost });
+    if (line.endsWith("PENDING")) tell({ kind: "change", task: lost });
     if (line.endsWith("RUNNING")) await shop.client.cancel(task.id);
   };
   const { code, stdout } = await shop.run(`watch ${task.id}`, { signal: AbortSignal.timeout(60_000), wrote });
@@ -303,19 +309,12 @@ Deno.test("watch shows the end of a task, although a failover has lost changes t
 
 Deno.test("watch shows what a failover has left of a task, although it has shown a later state", async () => {
   await using shop = new Shop({ works: false });
-  const listeners: ((event: TaskEvent) => void)[] = [];
-  const watch = shop.watch.bind(shop);
-  shop.watch = (listener) => {
-    listeners.push(listener);
-    return watch(listener);
-  };
-  const task = await shop.client.start(add, { a: 1, b: 2 });
-  const lost: TaskInfo = { ...task, status: "RUNNING", revision: 9, attempt: 1 };
+  const { tell, task, lost } = await beforeFailover(shop);
   const texts: string[] = [];
   const wrote = async (line: string) => {
     texts.push(line);
-    if (texts.length === 1) listeners.at(-1)?.({ kind: "change", task: lost });
-    if (texts.length === 2) listeners.at(-1)?.({ kind: "gap" });
+    if (texts.length === 1) tell({ kind: "change", task: lost });
+    if (texts.length === 2) tell({ kind: "gap" });
     if (texts.length === 3) await shop.client.cancel(task.id);
   };
   const { stdout } = await shop.run(`watch ${task.id}`, { signal: AbortSignal.timeout(60_000), wrote });

@@ -17,6 +17,23 @@ const OWNER = "owner";
 /** Short, so that a worker soon learns that it has lost its task. */
 const LEASE = 900;
 
+/** A backend with short leases, a connection of its own to the same Redis, and the id of a task to come. */
+async function open(url: string) {
+  const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+  const backend = await BullMqBackend.connect({ redis: url, prefix, lease: LEASE });
+  const client = new Redis(url);
+  return {
+    prefix,
+    backend,
+    client,
+    id: newTaskId(),
+    async [Symbol.asyncDispose]() {
+      await client.quit();
+      await backend.close();
+    },
+  };
+}
+
 /** A worker that records which locks are renewed, and reports those in `lose` as lost. */
 function recorded() {
   const asked: [ids: string[], tokens: string[]][] = [];
@@ -52,10 +69,8 @@ testUnless(
   "bullmq: a task that was taken from its worker runs once more, and its first run does not affect the second",
   async () => {
     await using redis = await openRedis();
-    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: LEASE });
-    const client = new Redis(redis.url);
-    const id = newTaskId();
+    await using scene = await open(redis.url);
+    const { prefix, backend, client, id } = scene;
     const [again, reported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let runs = 0;
 
@@ -96,7 +111,6 @@ testUnless(
       value: { runs: 2, progress: 0.5, message: "the second run" },
     });
     assertEquals(runs, 2);
-    await client.quit();
   },
 );
 
@@ -105,10 +119,8 @@ testUnless(
   "bullmq: a run that has slept does not get back a task that another run has taken, even if that one's lock has run out, too",
   async () => {
     await using redis = await openRedis();
-    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: LEASE });
-    const client = new Redis(redis.url);
-    const id = newTaskId();
+    await using scene = await open(redis.url);
+    const { prefix, backend, client, id } = scene;
     const lost = Promise.withResolvers<string>();
     const run = async (_: unknown, { signal }: JobContext) => {
       signal.addEventListener("abort", () => lost.resolve(String(signal.reason)));
@@ -121,6 +133,5 @@ testUnless(
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await backend.create({ id, job: "sleeps", owner: OWNER, input: {}, resultTtl: 60_000, retry });
     assertEquals(await lost.promise, String(new HoldLost()));
-    await client.quit();
   },
 );
