@@ -11,7 +11,7 @@ import { TaskListener } from "../bind.ts";
 import type { Peer } from "../peer.ts";
 import { messageInChunk } from "../sdk_internals.ts";
 import type { Served } from "../served.ts";
-import { eventsOf } from "./streams/newest_progress.ts";
+import { eventsOf } from "./streams/events_of.ts";
 import { OpenStreams } from "./streams/open_streams.ts";
 
 /** The subscriptions of one endpoint. */

@@ -4,7 +4,8 @@
  * @module
  */
 import { AnswerStream } from "./answer_stream.ts";
-import { eventsOf, newestProgress } from "./newest_progress.ts";
+import { eventsOf } from "./events_of.ts";
+import { newestProgress } from "./newest_progress.ts";
 
 /** How long the response waits for the answer before it begins as a stream, in ms. */
 const SOON_MS = 100;

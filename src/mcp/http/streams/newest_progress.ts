@@ -4,6 +4,7 @@
  * @module
  */
 import { AnswerStream } from "./answer_stream.ts";
+import { eventsOf } from "./events_of.ts";
 
 /** Passes an event stream on, but of waiting progress only the newest. Calls `sent` once the whole response is sent. */
 export function newestProgress(response: Response, sent: () => void = () => {}): Response {
@@ -16,12 +17,4 @@ export function newestProgress(response: Response, sent: () => void = () => {}):
   const stream = new AnswerStream({ sent, gone: (reason) => reader.cancel(reason) });
   void stream.pass(reader);
   return new Response(stream.readable, response);
-}
-
-/**
- * The body of an event stream, `null` for any other response: to look at the body alone makes Deno send it as a stream,
- * which costs far more.
- */
-export function eventsOf(response: Response): ReadableStream<Uint8Array> | null {
-  return response.headers.get("content-type")?.startsWith("text/event-stream") ? response.body : null;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { eventsOf } from "./newest_progress.ts";
+import { eventsOf } from "./events_of.ts";
 
 /** A stalled client is at least this many chunks behind. */
 const MAX_BEHIND = 256;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { eventsOf } from "./newest_progress.ts";
+import { eventsOf } from "./events_of.ts";
 
 /** How long a wait lasts at most, in ms: a timer does not notice that the clock is set, or that the machine sleeps. */
 const LONGEST_MS = 60_000;
