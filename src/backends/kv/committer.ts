@@ -23,8 +23,17 @@ export interface Write {
   readonly event?: { readonly task: TaskInfo; readonly text: string; readonly outcome?: Outcome };
   /** The document that it changes. */
   readonly document?: string;
+  /** What is written with it, as it is at the moment of the commit, after everything else of that commit. */
+  readonly latest?: Latest;
   /** An upper bound of the size of its values, in bytes. */
   readonly bytes: number;
+}
+
+/** A value that changes all the time. A commit writes it once, however many of its writes name it. */
+export interface Latest {
+  readonly key: Deno.KvKey;
+  /** The value now. */
+  readonly value: unknown;
 }
 
 /** A change of a counter. */
@@ -33,7 +42,7 @@ export interface Count {
   readonly by: number;
 }
 
-/** KV takes 100 checks, 1,000 mutations and 819,200 bytes in one commit. What our limits leave is for events. */
+/** KV takes 100 checks, 1,000 mutations and 819,200 bytes in one commit. What our limits leave is for events and for `latest`. */
 const MAX_CHECKS = 100;
 const MAX_MUTATIONS = 900;
 const MAX_BYTES = 600_000;
@@ -164,6 +173,7 @@ export class Committer {
     texts.forEach((text, index) => {
       atomic.set(eventKey(this.#writer, this.#eventNumber + index + 1), text, { expireIn: EVENT_TTL_MS });
     });
+    for (const { key, value } of new Set(writes.flatMap(({ latest }) => latest ?? []))) atomic.set(key, value);
     const result = await untilUnlocked(() => atomic.commit());
     this.#checkFile();
     if (!result.ok) return null;

@@ -1,14 +1,14 @@
 /**
  * The lease of a worker: one key that says until when it lives, and lists the tasks that it may hold. A renewal is one
- * write, however many tasks the worker runs.
+ * write, however many tasks the worker runs. Others find a dead worker's tasks by the list, so each commit that claims
+ * tasks writes it, too.
  *
  * @module
  */
-import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
 import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
-import type { Committer } from "./committer.ts";
+import type { Committer, Latest } from "./committer.ts";
 import { workerKey } from "./keys.ts";
 import { fitting } from "./limits.ts";
 import { list } from "./reading.ts";
@@ -30,44 +30,58 @@ export interface KvLeaseOptions extends LeasedWorker {
   readonly held: () => readonly TaskInfo[];
   /** The time, in ms since the epoch. */
   readonly now: () => number;
-  readonly onError: OnError;
+  /** Called once the lease is over. */
+  readonly over: () => void;
 }
 
 /** The lease of one worker. */
-export class KvLease implements WorkerLease {
+export class KvLease implements WorkerLease, Latest {
+  readonly key: Deno.KvKey;
   readonly duration: number;
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #options: KvLeaseOptions;
   /** When the lease of each other worker ends, as last read; outdated once the worker has renewed it. */
   #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
+  #isOver = false;
 
   constructor(kv: Deno.Kv, committer: Committer, options: KvLeaseOptions) {
+    this.key = workerKey(options.name);
     this.duration = options.duration;
     this.#kv = kv;
     this.#committer = committer;
     this.#options = options;
   }
 
-  /** Renews the lease, with the tasks held now. Goes to disk before every later write of this process. */
-  async renew(): Promise<void> {
-    await this.#write(this.duration);
+  /** What its key holds now. */
+  get value(): WorkerRecord {
+    const { host, pid, jobs, since, held, now } = this.#options;
+    return {
+      host,
+      pid,
+      jobs,
+      since,
+      expiresAt: now() + (this.#isOver ? 0 : this.duration),
+      lease: this.duration,
+      // New tasks for which there was no room are the last ones; they are stored without a claim.
+      held: fitting(held()).map(({ owner, id }) => [owner, id]),
+    };
   }
 
-  /** Others find a dead worker's tasks by the list in its key, so tasks are listed before they are claimed. */
-  hold(): boolean {
+  async renew(): Promise<void> {
+    await this.#committer.commit({ latest: this, bytes: 0 });
+  }
+
+  hasRoom(): boolean {
     const held = this.#options.held();
-    if (fitting(held, [], ({ owner }) => owner).length < held.length) return false;
-    void this.renew().catch((error) =>
-      this.#options.onError(error, { where: "write down which tasks a worker holds" })
-    );
-    return true;
+    return fitting(held).length === held.length;
   }
 
   async end(): Promise<void> {
-    const { name, held } = this.#options;
-    if (held().length > 0) await this.#write(0);
-    else await this.#committer.commit({ deletes: [workerKey(name)], bytes: 0 });
+    this.#isOver = true;
+    if (this.#options.held().length > 0) await this.renew();
+    else await this.#committer.commit({ deletes: [this.key], bytes: 0 });
+    this.#options.over();
   }
 
   async dead(): Promise<readonly DeadWorker[]> {
@@ -92,21 +106,6 @@ export class KvLease implements WorkerLease {
       });
     }
     return dead;
-  }
-
-  async #write(duration: number): Promise<void> {
-    const { name, host, pid, jobs, since, held, now } = this.#options;
-    const value: WorkerRecord = {
-      host,
-      pid,
-      jobs,
-      since,
-      expiresAt: now() + duration,
-      lease: this.duration,
-      held: held().map(({ owner, id }) => [owner, id]),
-    };
-    const bytes = 200 + value.held.length * 200;
-    await this.#committer.commit({ sets: [{ key: workerKey(name), value }], bytes });
   }
 }
 

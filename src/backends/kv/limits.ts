@@ -5,7 +5,7 @@
  * @module
  */
 import { InvalidValue } from "../../errors.ts";
-import { isFinished } from "../../task.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
 /** The largest record of a live task, without its input, in bytes. */
@@ -20,15 +20,13 @@ const MAX_HELD_BYTES = 55_000;
 /** What one held task takes besides the owner's name, in bytes. */
 const HELD_BYTES = 50;
 
+type Owned = Pick<TaskInfo, "owner">;
+
 /** Returns the first tasks of `more` that fit into a worker's list beside those that it holds. */
-export function fitting<T>(
-  more: readonly T[],
-  held: readonly { readonly owner: string }[],
-  ownerOf: (one: T) => string,
-): readonly T[] {
-  const sizeOf = (owner: string) => bytesOf(owner) + HELD_BYTES;
-  let bytes = held.reduce((sum, { owner }) => sum + sizeOf(owner), 0);
-  const end = more.findIndex((one) => (bytes += sizeOf(ownerOf(one))) > MAX_HELD_BYTES);
+export function fitting<T extends Owned>(more: readonly T[], held: readonly Owned[] = []): readonly T[] {
+  const sizeOf = ({ owner }: Owned) => bytesOf(owner) + HELD_BYTES;
+  let bytes = held.reduce((sum, one) => sum + sizeOf(one), 0);
+  const end = more.findIndex((one) => (bytes += sizeOf(one)) > MAX_HELD_BYTES);
   return end < 0 ? more : more.slice(0, end);
 }
 

@@ -102,7 +102,7 @@ export class DenoKvBackend extends StoreBackend {
           onError,
         }),
       );
-      return new DenoKvBackend(new KvStore(kv, committer, { lease, checkUsable, onError }), hub, opened, onError);
+      return new DenoKvBackend(new KvStore(kv, committer, { lease, checkUsable }), hub, opened, onError);
     } catch (cause) {
       await opened.disposeAsync();
       if (cause instanceof DefinitionError) throw cause;

@@ -41,7 +41,8 @@ export function queueOf(
     const lists = await committer.withClaims(search);
     const [only = []] = lists;
     const found = lists.length === 1 ? only : lists.flat().sort(byUrgency).slice(0, max);
-    const entries = fitting(found, held, ({ record }) => record.info.owner);
+    const room = fitting(found.map(({ record }) => record.info), held).length;
+    const entries = found.slice(0, room);
     const full = found.length > 0 && entries.length === 0;
     if (full) return { entries, more: false, pause: FULL_PAUSE_MS };
     return { entries, more: found.length === max || entries.length < found.length };

@@ -5,7 +5,6 @@
  */
 import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
-import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
@@ -14,7 +13,7 @@ import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
-import type { Committer } from "./committer.ts";
+import type { Committer, Write } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";
 import { isAlive, KvLease, workersIn } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
@@ -37,8 +36,6 @@ export interface KvStoreOptions {
   readonly checkUsable?: () => void;
   /** The time, in ms since the epoch; default: the machine's. */
   readonly now?: () => number;
-  /** Receives errors that no caller receives; default: a line of JSON on stderr. */
-  readonly onError?: OnError;
 }
 
 /** The longest text kept in the record, in UTF-16 units: input and outcome together are far below KV's 65,536 bytes. */
@@ -63,7 +60,8 @@ export class KvStore implements Store<KvEntry> {
   readonly #logs: KvLogs;
   readonly #limits: KvLimits;
   readonly #lease: number;
-  readonly #onError: OnError;
+  /** The leases of this process's workers, by the workers' names. */
+  readonly #leases = new Map<string, KvLease>();
   /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
   readonly #get: (key: Deno.KvKey) => Promise<Deno.KvEntryMaybe<unknown>>;
@@ -75,7 +73,6 @@ export class KvStore implements Store<KvEntry> {
     this.#steps = new KvSteps(kv, committer);
     this.#logs = new KvLogs(kv);
     this.#lease = lease;
-    this.#onError = reporterOf(options.onError);
     this.checkUsable = checkUsable;
     this.now = now;
     this.streams = streamsIn(kv, committer);
@@ -93,14 +90,14 @@ export class KvStore implements Store<KvEntry> {
   async start(record: TaskRecord, input: string, worker: string, key?: string): Promise<KvEntry | boolean> {
     const text = await this.#storeText(input);
     const started = { record: claimed(record, worker, this.now()), input: text };
-    const entry = await this.#create(started, key, [unpaused(record.info.job)]);
+    const entry = await this.#create(started, key, this.#claiming(started.record));
     return entry ?? await this.#create({ record, input: text }, key) !== undefined;
   }
 
   async #create(
     stored: StoredTask,
     key: string | undefined,
-    checks: readonly Deno.AtomicCheck[] = [],
+    { checks = [], latest }: Pick<Write, "checks" | "latest"> = {},
   ): Promise<KvEntry | undefined> {
     const { id, owner } = stored.record.info;
     const named = key === undefined ? undefined : await this.#named(owner, key);
@@ -109,6 +106,7 @@ export class KvStore implements Store<KvEntry> {
       ...writing(stored, undefined),
       checks: named ? [named, ...checks] : checks,
       deletes: marksOf(stored.input),
+      latest,
     });
     return versionstamp === null
       ? undefined
@@ -164,9 +162,11 @@ export class KvStore implements Store<KvEntry> {
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
     const logs = lines.length > 0 || ends && info.logged !== undefined;
     const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));
+    const claim = isClaim ? this.#claiming(record) : undefined;
     const versionstamp = await this.#committer.commit({
       ...write,
-      checks: [check, ...isClaim ? [unpaused(info.job)] : [], ...extra.checks ?? []],
+      latest: claim?.latest,
+      checks: [check, ...claim?.checks ?? [], ...extra.checks ?? []],
       sets: [...sets, ...extra.sets ?? [], ...gone.sets, ...log ? log.sets : [], ...inputEnds],
       deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
       bytes: write.bytes + (log ? log.bytes : 0),
@@ -231,8 +231,24 @@ export class KvStore implements Store<KvEntry> {
   }
 
   lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {
-    const [duration, onError] = [this.#lease, this.#onError];
-    return new KvLease(this.#kv, this.#committer, { ...worker, duration, held, now: this.now, onError });
+    const over = () => this.#leases.delete(worker.name);
+    const lease = new KvLease(this.#kv, this.#committer, {
+      ...worker,
+      duration: this.#lease,
+      held,
+      now: this.now,
+      over,
+    });
+    this.#leases.set(worker.name, lease);
+    return lease;
+  }
+
+  /**
+   * What the commit of a claim checks and writes: once a pause is stored, no process claims a task of the job, and others
+   * find the tasks of a dead worker by the list in its lease.
+   */
+  #claiming({ info: { job }, holder = "" }: TaskRecord): Pick<Write, "checks" | "latest"> {
+    return { checks: [{ key: documentKey(PAUSED + job), versionstamp: null }], latest: this.#leases.get(holder) };
   }
 
   async #storeText(text: string, expireIn?: number): Promise<Text> {
@@ -244,11 +260,6 @@ export class KvStore implements Store<KvEntry> {
     const json = "inline" in text ? text.inline : await readBlob(this.#kv, text.blob);
     return json === undefined ? undefined : JSON.parse(json);
   }
-}
-
-/** The check that a job is not paused: once a pause is stored, no process claims a task of the job. */
-function unpaused(job: string): Deno.AtomicCheck {
-  return { key: documentKey(PAUSED + job), versionstamp: null };
 }
 
 function marksOf(text: Text | undefined): Deno.KvKey[] {

@@ -90,7 +90,7 @@ Deno.test("KV: a large input and a large result are kept as long as their task, 
   withKv(async ({ kv, committer, left }) => {
     const store = storeOf(kv, committer);
     const claims = new Claims(store, { name: "worker", jobs: ["job"] }, {
-      hold: () => true,
+      hasRoom: () => true,
       lose() {},
       onError: ignored,
     });

@@ -175,7 +175,7 @@ Deno.test("KV: what becomes of tasks goes to disk with the claims of those that 
   const store = storeOf(kv, committer);
   const task = () => newTask({ owner: OWNER });
   await Promise.all(Array.from({ length: 4 }, () => store.create(change.created(task(), NOW), "{}")));
-  const claims = new Claims(store, newWorker(["job"]), { hold: () => true, lose: () => {}, onError: ignored });
+  const claims = new Claims(store, newWorker(["job"]), { hasRoom: () => true, lose: () => {}, onError: ignored });
   const run = (): Promise<Attempt> => Promise.resolve({ kind: "value", value: 1 });
   const runner = new Runner(claims, { jobs: ["job"], concurrency: 2, run }, Promise.resolve());
   await ended;

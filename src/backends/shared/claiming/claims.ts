@@ -29,11 +29,8 @@ const UNREAD_PAUSE_MS = 1_000;
 
 /** What claims call. */
 export interface ClaimsListener {
-  /**
-   * Tasks are about to be claimed; `held` includes them already. Its writes go to disk before the claims. Returns whether the
-   * worker may hold them all.
-   */
-  readonly hold: () => boolean;
+  /** Tasks are about to be claimed; `held` includes them already. Returns whether the worker may hold them all. */
+  readonly hasRoom: () => boolean;
   /** The worker no longer holds a task. */
   readonly lose: (id: string) => void;
   /** Receives errors that no caller receives. */
@@ -86,7 +83,7 @@ export class Claims implements RunnerStore {
     this.#starts = new Starts(store, {
       name: worker.name,
       jobs: () => jobs(false),
-      hold: () => listener.hold(),
+      hasRoom: () => listener.hasRoom(),
       take: (entry, input) => claimOf(this.#hold(entry), JSON.parse(input)),
     });
   }
@@ -94,7 +91,7 @@ export class Claims implements RunnerStore {
   /** The tasks that this worker holds, or may hold in a moment. */
   get held(): readonly TaskInfo[] {
     const claiming = this.#claiming.map(({ record }) => record.info).filter(({ id }) => !this.#held.has(id));
-    return [...claiming, ...this.#starts.tasks, ...this.#held.tasks];
+    return [...this.#held.tasks, ...claiming, ...this.#starts.tasks];
   }
 
   /** Takes the due time of a delayed task from its event. */
@@ -138,7 +135,7 @@ export class Claims implements RunnerStore {
     this.#claiming = entries;
     try {
       // While it searched, a new task may have taken the last room. Nobody would take over what is not listed.
-      if (entries.length > 0 && !this.#listener.hold()) return { claims: [], more: true, dueIn };
+      if (entries.length > 0 && !this.#listener.hasRoom()) return { claims: [], more: true, dueIn };
       const begun = await Promise.allSettled(entries.map((entry) => this.#begin(entry)));
       const taken = begun.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
       this.#missed = taken.length < entries.length;

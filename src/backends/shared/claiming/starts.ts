@@ -15,8 +15,8 @@ export interface Starter {
   readonly name: string;
   /** Those of its jobs whose tasks may begin now. */
   readonly jobs: () => Promise<readonly string[]>;
-  /** As `WorkerLease.hold`. */
-  readonly hold: () => boolean;
+  /** Whether the worker may hold them all. */
+  readonly hasRoom: () => boolean;
   /** Takes what was claimed. */
   readonly take: (entry: Entry, input: string) => ClaimedTask;
 }
@@ -27,8 +27,6 @@ export class Starts {
   readonly #worker: Starter;
   /** They count as held. Each with the end of its start. */
   readonly #tasks = new Map<TaskInfo, Promise<unknown>>();
-  /** Whether the tasks of this tick could be listed as held. */
-  #listed: Promise<boolean> | undefined;
 
   constructor(store: Store, worker: Starter) {
     this.#store = store;
@@ -53,16 +51,10 @@ export class Starts {
   }
 
   async #start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
-    const { name, jobs, take } = this.#worker;
-    const mayStart = (await jobs()).includes(record.info.job) && await (this.#listed ??= this.#list());
+    const { name, jobs, hasRoom, take } = this.#worker;
+    const mayStart = (await jobs()).includes(record.info.job) && hasRoom();
     if (!mayStart || !this.#store.start) return await this.#store.create(record, input, key);
     const stored = await this.#store.start(record, input, name, key);
     return typeof stored === "boolean" ? stored : take(stored, input);
-  }
-
-  async #list(): Promise<boolean> {
-    await Promise.resolve(); // All tasks of this tick are listed by one write.
-    this.#listed = undefined;
-    return this.#worker.hold();
   }
 }

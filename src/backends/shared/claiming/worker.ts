@@ -42,7 +42,7 @@ export class StoreWorker implements WorkHandle {
       store,
       this.#worker,
       {
-        hold: () => lease?.hold?.() ?? true,
+        hasRoom: () => lease?.hasRoom?.() ?? true,
         lose: (id) => runner.lose(id),
         onError,
       },

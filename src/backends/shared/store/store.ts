@@ -148,10 +148,10 @@ export interface WorkerLease {
   /** Says that the worker is gone. Others take over what it still holds. */
   end(): Promise<void>;
   /**
-   * Called before tasks are claimed, for stores that find a dead worker's tasks by a list. Returns whether that has room for
-   * all of them; otherwise it lists nothing.
+   * Whether all tasks that the worker holds have room in its list, for stores that find a dead worker's tasks by one. Called
+   * before tasks are claimed, which count as held already.
    */
-  hold?(): boolean;
+  hasRoom?(): boolean;
 }
 
 /** A worker whose lease has run out. */

@@ -249,14 +249,18 @@ Deno.test("KV: a worker whose lease has run out no longer counts as running, eve
   }
 });
 
-Deno.test("KV: a task is in the list of its worker before any later write of the process", () =>
+Deno.test("KV: the commit that claims a waiting task lists it in its worker's lease, with all that the worker holds by then", () =>
   withLeases(async ({ kv, store, start }) => {
     const { entry } = await start("first");
     const held: TaskInfo[] = [];
     const lease = store.lease({ ...newWorker(["job"]), name: "second" }, () => held);
     await lease.renew();
+    const waiting = await store.change(entry, change.handedBack(entry.record, false, [], Date.now()).record);
+    assert(waiting);
+    const claim = store.change(waiting, change.claimed(waiting.record, "second", Date.now()));
     held.push(entry.record.info);
-    lease.hold?.();
-    await store.check();
-    assertEquals((await kv.get<WorkerRecord>(workerKey("second"))).value?.held, [[OWNER, entry.record.info.id]]);
+    const taken = await claim;
+    const { value, versionstamp } = await kv.get<WorkerRecord>(workerKey("second"));
+    assertEquals([value?.held, versionstamp], [[[OWNER, entry.record.info.id]], taken?.check.versionstamp]);
+    await lease.end();
   }));

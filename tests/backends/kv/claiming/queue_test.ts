@@ -30,7 +30,7 @@ function claimsOf(
   worker: Partial<Worker> = {},
   jobs?: (again: boolean) => Promise<readonly string[]>,
 ): Claims {
-  const listener = { hold: () => true, lose() {}, onError: ignored, ...own };
+  const listener = { hasRoom: () => true, lose() {}, onError: ignored, ...own };
   return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, listener, jobs);
 }
 
@@ -127,12 +127,12 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
     assertEquals((await claims.claim(100)).claims.length, 1);
   }));
 
-Deno.test("KV: a worker lists tasks in its lease before it claims them, so that its death loses none", () =>
+Deno.test("KV: tasks count as held before they are claimed, so that the lease lists them", () =>
   withClaims(async ({ store, create }) => {
     const id = await create({});
     const held: unknown[] = [];
-    const hold = () => held.push(claims.held.map((task) => [task.id, task.owner])) > 0;
-    const claims = claimsOf(store, { hold });
+    const hasRoom = () => held.push(claims.held.map((task) => [task.id, task.owner])) > 0;
+    const claims = claimsOf(store, { hasRoom });
     const { change } = store;
     store.change = (...changed) => {
       held.push("claim");

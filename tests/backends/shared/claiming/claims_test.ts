@@ -68,7 +68,7 @@ const OWNER = "me";
 /** Claims of one worker, and what it was told to have lost. */
 function claimsOf(store: MemoryStore) {
   const lost: string[] = [];
-  const listener = { hold: () => true, lose: (id: string) => void lost.push(id), onError: ignored };
+  const listener = { hasRoom: () => true, lose: (id: string) => void lost.push(id), onError: ignored };
   const worker = newWorker(["job"]);
   return { claims: new Claims(store, worker, listener), lost, worker: worker.name };
 }
@@ -150,7 +150,7 @@ Deno.test("tasks that a worker has no room to list as held wait, and are found a
   const store = new MemoryStore(new Hub());
   const id = await create(store);
   let hasRoom = false;
-  const listener = { hold: () => hasRoom, lose() {}, onError: ignored };
+  const listener = { hasRoom: () => hasRoom, lose() {}, onError: ignored };
   const claims = new Claims(store, newWorker(["job"]), listener);
   const { claims: none, more } = await claims.claim(1);
   assertEquals([none, more, claims.held], [[], true, []]);
