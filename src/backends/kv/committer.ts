@@ -113,7 +113,7 @@ export class Committer {
   }
 
   async #work(): Promise<void> {
-    await this.#gather();
+    await this.#gather(true);
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
       try {
@@ -124,19 +124,18 @@ export class Committer {
           : new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
         group.forEach(({ reject }) => reject(error)); // Promises that are settled already ignore it.
       }
-      await this.#gather();
+      await this.#gather(this.#queue.length === 0);
     }
     // In the same tick in which the queue was found empty, so that the next write starts the work again.
     this.#working = undefined;
   }
 
   /**
-   * Lets code that can go on make its writes, which then join the next group. Code that ends frees a slot, for which the
-   * worker searches for a task one turn later.
+   * Lets code that can go on make its writes, which then join the next group, unless others wait already: then the disk need
+   * not stand idle. Code that ends frees a slot, for which the worker searches for a task one turn later.
    */
-  async #gather(): Promise<void> {
-    await turn();
-    await turn();
+  async #gather(mayWait: boolean): Promise<void> {
+    if (mayWait) await turn().then(turn);
     if (this.#searches.size > 0) await Promise.all(this.#searches).then(turn);
   }
 
