@@ -24,6 +24,9 @@ const REREAD_MS = 30_000;
 /** How many tasks' newest states are remembered: enough for a call to start waiting for the task that it has stored. */
 const REMEMBERED = 256;
 
+/** A wait that ends so much later than its time, in ms, stood still with its process; events of its task may be late, too. */
+export const LATE_MS = 1_000;
+
 interface Watcher {
   readonly listener: Listener;
   readonly onError: (error: JobsError) => void;
@@ -162,7 +165,13 @@ export class TaskFeed implements Disposable {
       if (!isFinished(now)) onChange?.(now);
       if (isFinished(now) || !condition(now)) enough();
     }, fail);
-    const timer = ms === undefined ? undefined : setTimeout(enough, Math.min(ms, LONGEST_TIMER_MS));
+    const due = Date.now() + (ms ?? 0);
+    const timeUp = () => {
+      if (Date.now() - due <= LATE_MS) enough();
+      // If it cannot be read, it ends with what is known.
+      else this.#backend.get(task.id, task.owner).then((now) => this.#deliver(now), () => {}).then(enough);
+    };
+    const timer = ms === undefined ? undefined : setTimeout(timeUp, Math.min(ms, LONGEST_TIMER_MS));
     signal?.addEventListener("abort", abort);
     this.#waiting.add(fail);
     if (known) this.#deliver(known);

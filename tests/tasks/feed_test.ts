@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 import { type TaskEvent, TaskNotFound } from "../../backend.ts";
 import { BackendError, MemoryBackend, type TaskInfo } from "../../mod.ts";
-import { TaskFeed } from "../../src/tasks/feed.ts";
+import { LATE_MS, TaskFeed } from "../../src/tasks/feed.ts";
 import { Rereads } from "../../src/tasks/rereads.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { retryPolicy } from "../../src/job.ts";
@@ -380,4 +380,31 @@ Deno.test("a wait ends with its time, or with a change that is enough, and leave
   const next: TaskInfo = { ...changed, revision: 3, progress: 0.6 };
   backend.emit({ kind: "change", task: next });
   assertEquals([await enough, feed.size, time.next()], [next, 0, false]);
+});
+
+/** Stands still, as a process that is stopped or overloaded does, for longer than a wait is merely late. */
+function standStill(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LATE_MS + 10);
+}
+
+Deno.test("a wait whose time passes while the process stands still resolves with the end that its task has reached", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const end = await backend.cancel(task.id, "me", 0); // Its event is still on the way.
+  backend.emit({ kind: "change", task });
+  const wait = feed.waitFrom(task, { signal: never, ms: 1 });
+  standStill();
+  assertEquals([await wait, feed.size], [end, 0]);
+});
+
+Deno.test("a wait whose time passes while the process stands still ends with what it knows if the store fails", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  backend.emit({ kind: "change", task });
+  backend.failures.push(new BackendError("The store is down."));
+  const wait = feed.waitFrom(task, { signal: never, ms: 1 });
+  standStill();
+  assertEquals([await wait, feed.size, backend.failures], [task, 0, []]);
 });
