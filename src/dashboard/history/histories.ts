@@ -21,6 +21,8 @@ const MAX_ENTRIES = 100;
 export interface History {
   /** The record as it was seen last. */
   readonly last: TaskInfo;
+  /** How many gaps there were before that. */
+  readonly gaps: number;
   /** The revision of the record as it was seen first. */
   readonly firstRevision: number;
   readonly entries: readonly TimelineEntry[];
@@ -31,16 +33,18 @@ export interface History {
 /** The histories of the tasks that changed last. */
 export class Histories {
   readonly #histories = new Map<string, History>();
+  #gaps = 0;
 
-  /** Takes in an event. */
+  /** Takes in an event. The first of a task after a gap counts even if it is older: a failover has lost what came after it. */
   observe(event: TaskEvent): void {
-    if (event.kind !== "change") return;
+    if (event.kind === "gap") return void this.#gaps++;
     const { task } = event;
     const before = this.#histories.get(task.id);
-    if (!isNewer(task, before?.last)) return;
+    if (before?.gaps === this.#gaps && !isNewer(task, before.last)) return;
     const added = describeChange(before?.last, task).map((text) => ({ at: task.updatedAt, text }));
     const history: History = {
       last: task,
+      gaps: this.#gaps,
       firstRevision: before?.firstRevision ?? task.revision,
       entries: [...before?.entries ?? [], ...added].slice(-MAX_ENTRIES),
       steps: before?.steps ?? [],

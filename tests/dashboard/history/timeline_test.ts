@@ -77,3 +77,19 @@ Deno.test("a timeline has the end of a task, although a failover has lost change
   const history = histories.of(task.id);
   assertEquals([history?.last, timelineOf(end, history).at(-1)], [end, { at: 2_000, text: "Completed" }]);
 });
+
+Deno.test("a timeline goes on with what a failover has left of a task, although later changes were observed", () => {
+  const histories = new Histories();
+  const task = taskOf({ status: "RUNNING", revision: 7, attempt: 2 });
+  const left = taskOf({ ...task, status: "RETRYING", revision: 3, attempt: 1, message: "Attempt 1 failed" });
+  const again = taskOf({ ...task, revision: 4 });
+  const texts = () => histories.of(task.id)?.entries.map(({ text }) => text);
+  histories.observe({ kind: "change", task });
+  histories.observe({ kind: "change", task: left }); // Without a gap, it is an event that comes late.
+  assertEquals(texts(), []);
+  histories.observe({ kind: "gap" });
+  histories.observe({ kind: "change", task: left });
+  histories.observe({ kind: "change", task: again });
+  histories.observe({ kind: "change", task: left });
+  assertEquals(texts(), ["Attempt 1 failed", "Attempt 2 began"]);
+});
