@@ -5,6 +5,23 @@
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "../tools/std.ts";
+import type {
+  Answer,
+  Attempt,
+  CancelledTask,
+  Ended,
+  NewLines,
+  NewQuestion,
+  NewTask,
+  Outcome,
+  ProgressReport,
+  Question,
+  record,
+  RecordedStep,
+  RetryPolicy,
+  TaskRecord,
+  WaitsFor,
+} from "../backend.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const pathOf = (path: string) => fileURLToPath(new URL(path, ROOT));
@@ -70,3 +87,39 @@ Deno.test("mod.ts exports what programs write, at most 65 names: no options of a
   const strategiesAndBackends = /^(Adaptive|Blocking|OperationResource|Polling|SingleTool|DenoKv|BullMq|Postgres)/;
   assertEquals(names.filter((name) => strategiesAndBackends.test(name) && !/(Strategy|Backend)$/.test(name)), []);
 });
+
+/** Whether two types are the same, and not only assignable. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+type Writable<T> = { -readonly [name in keyof T]: T[name] };
+type Answers = { readonly [key: string]: Answer };
+
+/** What `record` of ./backend has: a change of it is one for all who have written a backend. */
+interface PublicRecord {
+  readonly MAX_CRASHES: 3;
+  readonly MAX_HAND_BACKS: 5;
+  created(task: NewTask, now: number): TaskRecord;
+  claimed(record: TaskRecord, holder: string, now: number): TaskRecord;
+  beforeClaim(record: TaskRecord): number;
+  mayHaveSteps(record: TaskRecord): boolean;
+  reported(record: TaskRecord, report: ProgressReport, now: number): TaskRecord;
+  logged(record: TaskRecord, lines: NewLines): Ended;
+  asked(record: TaskRecord, questions: readonly NewQuestion[], now: number): TaskRecord;
+  askedOf(record: TaskRecord): { readonly questions: readonly Question[]; readonly answers: Answers };
+  answered(record: TaskRecord, answers: Answers, now: number): TaskRecord;
+  counted(record: TaskRecord, answers: Answers, now: number): readonly string[];
+  parked(record: TaskRecord, awaited: WaitsFor, now: number): Ended;
+  dueAtOf(record: TaskRecord): number | undefined;
+  urgencyOf(record: TaskRecord): number;
+  handedBack(record: TaskRecord, abandoned: boolean, steps: readonly RecordedStep[], now: number): Ended;
+  crashed(record: TaskRecord, steps: readonly RecordedStep[], now: number): Ended;
+  settled(record: TaskRecord, attempt: Attempt, now: number, random: number): Ended;
+  isAbandoned(attempt: Attempt): boolean;
+  backoff(retry: RetryPolicy, attempt: number, random: number): number;
+  stopRequested(record: TaskRecord, now: number): TaskRecord;
+  stopped(record: TaskRecord, now: number, message?: string): TaskRecord;
+  cancelledNow(record: TaskRecord, now: number): TaskRecord;
+  cancelledOutcome(info: CancelledTask): Outcome;
+}
+
+// `deno check` refuses this where a name is missing, added or has another type.
+true satisfies Same<Writable<typeof record>, Writable<PublicRecord>>;

@@ -29,7 +29,6 @@ export type { Losses } from "./changes/losses.ts";
 export { dueAtOf } from "./changes/task_record.ts";
 export type { Ended, TaskRecord } from "./changes/task_record.ts";
 export type { WaitsFor } from "./changes/waiting.ts";
-export { refuseCursor, refuseRoute } from "./refusals.ts";
 
 /** A task whose worker dies this often at one place is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;

@@ -30,6 +30,7 @@ import { callback, checkOptions, type Rules } from "../../../options.ts";
 import { awaitEnd } from "../await_end.ts";
 import type { Hub } from "./hub.ts";
 import * as change from "../record.ts";
+import { refuseCursor, refuseRoute } from "../refusals.ts";
 import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
 import type { Entry, Store } from "./store.ts";
@@ -104,7 +105,7 @@ export class StoreBackend implements Backend {
   /** Stores a task and queues it, unless another one holds its key. */
   async create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo> {
     const store = this.#open();
-    change.refuseRoute(task);
+    refuseRoute(task);
     const record = change.created(task, store.now());
     const input = toText(task.input, "The input");
     const create = async (key?: string) => {
@@ -173,7 +174,7 @@ export class StoreBackend implements Backend {
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
     const store = this.#open();
-    change.refuseCursor(cursor);
+    refuseCursor(cursor);
     const tasks: TaskInfo[] = [];
     let before = cursor;
     while (true) {
