@@ -13,11 +13,11 @@ import { runCommand, TOOL_NAME } from "./job.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  strict: false,
+  allowPositionals: true, // The executable of all examples takes its name as two.
   options: { config: { type: "string", default: "commands.json" }, root: { type: "string" }, kv: { type: "string" } },
 });
-const config = resolve(String(values.config));
-const allowed = await readAllowList(config, resolve(String(values.root ?? dirname(config))));
+const config = resolve(values.config);
+const allowed = await readAllowList(config, resolve(values.root ?? dirname(config)));
 
 const server = new AsyncToolServer({
   name: "background_command",
@@ -25,7 +25,7 @@ const server = new AsyncToolServer({
   title: "Background commands",
   instructions:
     "Runs allowed commands as tasks that may take minutes. Start one and continue with other work; its last line of output is its status.",
-  backend: await DenoKvBackend.open({ path: String(values.kv ?? join(dirname(config), "data", "commands.kv")) }),
+  backend: await DenoKvBackend.open({ path: values.kv ?? join(dirname(config), "data", "commands.kv") }),
   strategy: new OperationResourceStrategy({ notifications: true }),
 });
 server.registerAsyncTool(runCommand(allowed), { name: TOOL_NAME, cancel: true });

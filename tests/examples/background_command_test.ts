@@ -352,6 +352,15 @@ Deno.test("an invalid list of commands ends the server with an error that names 
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("an option that the server does not know ends it with an error that names the option", async () => {
+  const folder = await Deno.makeTempDir();
+  const args = [...await serverIn(folder, { greet: { command: "echo" } }), "--rot=/"];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  assertEquals(code, 1);
+  assertStringIncludes(new TextDecoder().decode(stderr), "'--rot'");
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("the end of a long output is kept, and a progress display yields its newest line", () => {
   const output = new Output(10);
   for (const text of ["0123456789", "abcdefghij", "\u001b[32mKLMNO\r"]) output.add(text);
