@@ -16,20 +16,26 @@ export async function openBackend(args: readonly string[] = Deno.args): Promise<
   const text = { type: "string" } as const;
   const { backend, kv, prefix, schema } = parseArgs({
     args: [...args],
-    strict: false,
-    options: { backend: { ...text, default: "kv" }, kv: text, prefix: text, schema: text },
+    allowPositionals: true, // The name of the example, and its role.
+    options: {
+      backend: { ...text, default: "kv" },
+      kv: text,
+      prefix: text,
+      schema: text,
+      "end-with-stdin": { type: "boolean" }, // END_WITH_STDIN of role.ts
+    },
   }).values;
   // Only this switch knows which backend it is: add another one here.
   switch (backend) {
     case "kv":
-      return await DenoKvBackend.open({ path: String(kv ?? Deno.env.get("MCP_JOBS_KV") ?? "./data/jobs.kv") });
+      return await DenoKvBackend.open({ path: kv ?? Deno.env.get("MCP_JOBS_KV") ?? "./data/jobs.kv" });
     case "redis": {
       const redis = Deno.env.get("REDIS_URL") ?? "redis://localhost:6379";
-      return await BullMqBackend.connect({ redis, ...(prefix && { prefix: String(prefix) }) });
+      return await BullMqBackend.connect({ redis, ...(prefix && { prefix }) });
     }
     case "postgres": {
       const url = Deno.env.get("POSTGRES_URL") ?? "postgres://localhost:5432/postgres";
-      const place = { url, ...(schema && { schema: String(schema) }) };
+      const place = { url, ...(schema && { schema }) };
       await PostgresBackend.migrate(place);
       return await PostgresBackend.connect(place);
     }

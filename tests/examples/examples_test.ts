@@ -317,6 +317,12 @@ Deno.test("unknown options and surplus arguments are refused, not ignored", asyn
   }
 });
 
+Deno.test("a server or worker refuses options that it does not know", async () => {
+  const { code, err } = await finish(await begin(["run", "--allow-all", MAIN, "adaptive", "worker", "--backnd=redis"]));
+  assertEquals(code, 1);
+  assertStringIncludes(err, "'--backnd'");
+});
+
 Deno.test("an unknown backend is refused with the names of the known ones", async () => {
   const { code, err } = await finish(await begin(["task", "example", "approach3", "--backend", "mysql"]));
   assertEquals(code, 2);
