@@ -146,8 +146,9 @@ export interface Backend extends AsyncDisposable {
   /**
    * Stores answers to a task's open questions, by key, and ignores all others; a question whose time has passed is
    * answered with `expired` instead. Of any number of answers to a question at the same moment, in any number of processes,
-   * only one counts. The task continues once no question is open. Rejects as `get`, and with `InvalidValue` if the answers are
-   * too large to be stored.
+   * only one counts. The task continues once no question is open. Does not check whether an answer fits the schema of its
+   * question: the caller does, because one that does not fit ends the task with an error. Rejects as `get`, and with
+   * `InvalidValue` if the answers are too large to be stored.
    */
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered>;
   /** Lists an owner's tasks, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend. */

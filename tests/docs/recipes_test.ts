@@ -1,4 +1,5 @@
 import { refund } from "../../docs/recipes/approval.ts";
+import { accept } from "../../docs/snippets/answer.ts";
 import { generateReport, newReportServer } from "../../docs/recipes/from_mcp_celery.ts";
 import { drawSales } from "../../docs/recipes/image.ts";
 import { chargeWith } from "../../docs/recipes/safe_retry.ts";
@@ -15,6 +16,7 @@ import {
   type TaskClient,
   ToolError,
 } from "../../mod.ts";
+import { InvalidInput } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
 
 /** A backend with a worker for one job, and a client. */
@@ -49,6 +51,17 @@ Deno.test("recipe approval: the refund is paid once a person has approved it", a
   const content = { approved: true };
   await shop.backend.answer(task.id, "me", { [await asked]: { action: "accept", content } });
   assertEquals(await shop.client.wait(task), { refunded: true });
+});
+
+Deno.test("recipe approval: an answer from a page that does not fit is refused, the next one counts, and only once", async () => {
+  await using shop = new Shop(refund);
+  const asked = shop.asked();
+  const { id, ...task } = await shop.client.start(refund, { order: "A-1", amount: 500 });
+  const key = await asked;
+  await assertRejects(() => accept(shop.backend, id, key, { approved: "maybe" }), InvalidInput, "approved");
+  assertEquals(await accept(shop.backend, id, key, { approved: true }), true);
+  assertEquals(await shop.client.wait({ id, ...task }), { refunded: true });
+  assertEquals(await accept(shop.backend, id, key, { approved: false }), false);
 });
 
 Deno.test("recipe approval: a question that nobody has answered in time ends the task with an error", async () => {
