@@ -8,7 +8,7 @@ import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
 import type { Outcome, TaskInfo } from "../../task.ts";
 import { turn } from "../../waiting.ts";
 import { eventKey } from "./keys.ts";
-import { untilUnlocked } from "./reading.ts";
+import { readAll, untilUnlocked } from "./reading.ts";
 
 /** Changes that belong together: all are written if all checks hold, and none otherwise. */
 export interface Write {
@@ -139,19 +139,32 @@ export class Committer {
     if (this.#searches.size > 0) await Promise.all(this.#searches).then(turn);
   }
 
-  /** Writes a group: as a whole, or else in halves, in order. Throws if KV fails. */
+  /** Writes a group: as a whole, or else without what has changed meanwhile, or in halves, in order. Throws if KV fails. */
   async #write(group: readonly Pending[]): Promise<void> {
     try {
       const versionstamp = await this.#apply(group.map(({ write }) => write));
       if (versionstamp !== null || group.length === 1) return group.forEach(({ resolve }) => resolve(versionstamp));
+      const rest = await this.#unchanged(group);
+      if (rest.length < group.length) return rest.length === 0 ? undefined : await this.#write(rest);
     } catch (cause) {
       if (!isRefused(cause)) throw cause;
       if (group.length === 1) return group.forEach(({ write, reject }) => reject(refusal(write, cause)));
     }
-    // The check of some member does not hold, one is too large, or all of them together are.
+    // One is too large, or all of them together are. Or a check holds again.
     const half = Math.ceil(group.length / 2);
     await this.#write(group.slice(0, half));
     await this.#write(group.slice(half));
+  }
+
+  /** The members whose checks hold. The others are told that theirs do not. */
+  async #unchanged(group: readonly Pending[]): Promise<readonly Pending[]> {
+    const keys = new Map(group.flatMap(({ write: { checks = [] } }) => checks.map(({ key }) => [nameOf(key), key])));
+    const found = await readAll(this.#kv, [...keys.values()]);
+    const versions = new Map([...keys.keys()].map((name, index) => [name, found[index]?.versionstamp]));
+    const holds = ({ write: { checks = [] } }: Pending) =>
+      checks.every(({ key, versionstamp }) => versions.get(nameOf(key)) === versionstamp);
+    for (const one of group) if (!holds(one)) one.resolve(null);
+    return group.filter(holds);
   }
 
   async #apply(writes: readonly Write[]): Promise<string | null> {

@@ -154,6 +154,18 @@ Deno.test("KV: writes that have nothing to do with each other go to disk as one"
     assertEquals(new Set(versions).size, 1);
   }));
 
+Deno.test("KV: what has changed meanwhile leaves the writes beside it one commit, however many have", () =>
+  withStore(async ({ kv }) => {
+    const committer = new Committer(kv, "other writer", () => {});
+    const keys = Array.from({ length: 100 }, (_, number) => taskKey(OWNER, `${number}`));
+    await Promise.all(keys.filter((_, number) => number % 3 === 0).map((key) => kv.set(key, "another process")));
+    const write = (key: Deno.KvKey) =>
+      committer.commit({ checks: [{ key, versionstamp: null }], sets: [{ key, value: "ours" }], bytes: 10 });
+    const versions = await Promise.all(keys.map(write));
+    assertEquals(versions.map((version) => version === null), keys.map((_, number) => number % 3 === 0));
+    assertEquals(new Set(versions).size, 2);
+  }));
+
 Deno.test("KV: changes of one moment go to disk as one, although each reads its task before", () =>
   withStore(async ({ store, create }) => {
     const tasks = await Promise.all(Array.from({ length: 25 }, () => create()));
