@@ -41,12 +41,14 @@ export class KvLogs {
       ...packed([...before.at(-1) ?? [], ...added], bytesOf, SEGMENT_BYTES),
     ];
     const [first] = newestLines([...before.flat(), ...added]);
-    const isKept = (lines: readonly LogLine[]) => first !== undefined && (lines.at(-1)?.number ?? 0) >= first.number;
+    const kept = segments.filter((lines) => first !== undefined && (lines.at(-1)?.number ?? 0) >= first.number);
     // At the end all of them are written once more: only then is it known how long they are kept.
-    const written = segments.filter((lines) => isKept(lines) && (expireIn !== undefined || isNew(lines, added)));
+    const written = kept.filter((lines) => expireIn !== undefined || isNew(lines, added));
+    // The last segment keeps its name as it grows, even if none of its earlier lines is kept.
+    const names = new Set(kept.map(numberOf));
     return {
       sets: written.map((lines) => ({ key: logKey(id, numberOf(lines)), value: lines, expireIn })),
-      deletes: before.filter((lines) => !isKept(lines)).map((lines) => logKey(id, numberOf(lines))),
+      deletes: before.map(numberOf).filter((name) => !names.has(name)).map((name) => logKey(id, name)),
       bytes: written.flat().reduce((sum, line) => sum + bytesOf(line), 0),
     };
   }

@@ -95,6 +95,21 @@ export const logging: Cases = {
     deepStrictEqual(lines.map(({ number, text }) => [number, text]), texts.map((text, index) => [index + 1, text]));
   },
 
+  "of a burst of lines that follows a stored one the last 200 are kept": async (stage) => {
+    await stage.work({
+      burst: async (_, ctx) => {
+        await ctx.log("begun");
+        for (let line = 2; line <= 300; line++) void ctx.log(`line ${line}`);
+      },
+    });
+    const task = await stage.create({ job: "burst" });
+    await stage.finished(task);
+    deepStrictEqual(
+      (await logOf(stage, task)).map(({ number, text }) => [number, text]),
+      Array.from({ length: 200 }, (_, index) => [101 + index, `line ${101 + index}`]),
+    );
+  },
+
   "of 10,000 lines at once the last 200 are kept, with few changes of the task": async (stage) => {
     await stage.work({
       flood: (_, ctx) => {
