@@ -6,7 +6,7 @@
 export { descendants, isRunning } from "../../tools/processes.ts";
 
 /** How long something may take to happen, in ms, before a test gives up on it. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 /** The pauses between two looks, in ms: they grow, because each look costs the processes that are waited for time. */
 const PAUSES_MS = { first: 10, most: 100, growth: 1.2 };
