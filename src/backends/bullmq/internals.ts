@@ -65,7 +65,7 @@ function scriptTexts({ prototype }: BullMq["RedisConnection"]): ReadonlyMap<stri
 
 /** The private methods with which a worker of BullMQ calls Redis and handles errors; they can be replaced. */
 export interface RetryMethods {
-  retryIfFailed<T>(act: () => Promise<T>, options: unknown): Promise<T>;
+  retryIfFailed<T>(act: () => Promise<T | undefined>, options: unknown): Promise<T | undefined>;
   checkConnectionError<T>(act: () => Promise<T>, delay?: number): Promise<T | undefined>;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Workers of BullMQ that pause after errors. By itself a worker retries at once after any error but a lost connection:
  * thousands of times a second when Redis refuses writes, and without ever yielding to the rest of its process when the
- * error is known at once. It also mistakes a refusal to store the end of a job for a failure of the job.
+ * error is known at once. It also mistakes an error while the end of a job is stored for a failure of the job.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface PauseOptions {
 
 /** Makes a worker pause. */
 export function pauseAfterErrors(
-  { isNotConnectionError }: Pick<BullMq, "isNotConnectionError">,
+  { isNotConnectionError, ErrorCode }: Pick<BullMq, "isNotConnectionError" | "ErrorCode">,
   worker: Worker,
   { job, lease, onError }: PauseOptions,
   wait: Wait = pause,
@@ -38,6 +38,8 @@ export function pauseAfterErrors(
   const retryIfFailed = methods.retryIfFailed.bind(methods);
   const checkConnectionError = methods.checkConnectionError.bind(methods);
   const closing = Promise.withResolvers<void>();
+  const { JobNotExist, JobLockNotExist, JobNotInState, JobLockMismatch } = ErrorCode;
+  const lost: readonly unknown[] = [JobNotExist, JobLockNotExist, JobNotInState, JobLockMismatch];
   let [failures, reported, isClosing] = [0, 0, false];
   const report = (error: unknown) => onError(error, { where: "take a job from its queue, or store its end", job });
   worker.once("closing", () => {
@@ -65,6 +67,8 @@ export function pauseAfterErrors(
         } catch (error) {
           // After a lost connection, BullMQ itself pauses.
           if (!(error instanceof Error) || !isNotConnectionError(error)) throw error;
+          // Another worker has the job, so nothing can be stored for it, and the next one may be taken at once.
+          if ("code" in error && lost.includes(error.code)) return void report(error);
           const again = isRefusal(error) && performance.now() < until;
           if (again) report(error);
           await pauseNow();

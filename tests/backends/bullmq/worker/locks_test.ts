@@ -6,7 +6,7 @@ import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { ignored } from "../../../support/errors.ts";
-import { assertEquals } from "../../../../tools/std.ts";
+import { assertEquals, assertMatch } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { queueAgain } from "../../support/queue_again.ts";
@@ -17,10 +17,10 @@ const OWNER = "owner";
 /** Short, so that a worker soon learns that it has lost its task. */
 const LEASE = 900;
 
-/** A backend with short leases, a connection of its own to the same Redis, and the id of a task to come. */
-async function open(url: string) {
+/** A backend with such leases, a connection of its own to the same Redis, and the id of a task to come. */
+async function open(url: string, lease = LEASE) {
   const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-  const backend = await BullMqBackend.connect({ redis: url, prefix, lease: LEASE });
+  const backend = await BullMqBackend.connect({ redis: url, prefix, lease });
   const client = new Redis(url);
   return {
     prefix,
@@ -133,5 +133,30 @@ testUnless(
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await backend.create({ id, job: "sleeps", owner: OWNER, input: {}, resultTtl: 60_000, retry });
     assertEquals(await lost.promise, String(new HoldLost()));
+  },
+);
+
+testUnless(
+  noRedis,
+  "bullmq: a run that ends just after its task was taken from its worker reports that once, and the worker goes on",
+  async () => {
+    await using redis = await openRedis();
+    await using scene = await open(redis.url, 60_000); // No renewal notices the loss before the end.
+    const { prefix, backend, client } = scene;
+    const errors: unknown[] = [];
+    const run = async ({ taken }: { readonly taken?: boolean }, { id }: JobContext) => {
+      if (taken) await client.set(`${prefix}:ends:${id}:lock`, "another worker");
+      return "done";
+    };
+    const job = defineJob({ name: "ends", input: { type: "object" }, run });
+    const onError = (error: unknown) => void errors.push(error);
+    await using worker = createWorker(backend, [job], { concurrency: 1, onError });
+    await worker.ready;
+    using feed = new TaskFeed(backend);
+    await backend.create(newTask({ job: "ends", input: { taken: true } }));
+    await until(() => Promise.resolve(errors.length > 0), "the first run has reported that it has lost its task");
+    const { id, owner } = await backend.create(newTask({ job: "ends" }));
+    await feed.wait(id, owner);
+    assertMatch(errors.join("\n"), /^Error: Lock mismatch .*$/);
   },
 );
