@@ -3,7 +3,7 @@
  */
 import axe from "axe-core";
 import type { Page } from "playwright-core";
-import { MemoryBackend } from "../../mod.ts";
+import { createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { SCHEDULE } from "../../src/schedules/schedule.ts";
 import { declared, toText } from "../../src/schedules/schedule.ts";
@@ -269,6 +269,25 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       "Failed: 0 / min now, at most 0 / min in the last hour",
       "Failed: 7 / min now, at most 7 / min in the last hour",
     ]);
+  });
+
+  await t.step("characters that change the direction of a question do not turn what stands behind it", async () => {
+    const question = {
+      message: "\u202e(abc)",
+      schema: { type: "object", properties: {} },
+      expiresIn: 3_600_000,
+    } as const;
+    const asks = defineJob({ name: "asks", input: { type: "object" }, run: (_, ctx) => ctx.elicit(question) });
+    await using worker = createWorker(backend, [asks]);
+    await worker.ready;
+    const id = await system.start("asks");
+    await page.goto(`${origin}/#/tasks/${id}`);
+    await main.locator(".asks time").waitFor();
+    const [message, expires] = await Promise.all(
+      [".asks strong", ".asks time"].map((part) => main.locator(part).boundingBox()),
+    );
+    assert(message && expires && message.x < expires.x);
+    await backend.cancel(id, "me", 0);
   });
 
   await t.step("a task that is kept for longer than a date can say is shown all the same", async () => {

@@ -82,7 +82,7 @@ function questions(task) {
         "p",
         {},
         "Waits for an answer: ",
-        h("strong", {}, message),
+        h("strong", {}, h("bdi", {}, message)),
         expiresAt !== undefined && [" It expires ", ago(expiresAt), "."],
       )
     ),

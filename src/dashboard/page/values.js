@@ -94,9 +94,14 @@ function part(part) {
     case "audio":
       return h("audio", { controls: true, src: dataUrl(part), "aria-label": `Sound of the result, ${part.mimeType}` });
     case "file":
-      return h("p", {}, h("a", { href: dataUrl(part), download: part.name }, part.name), ` (${part.mimeType})`);
+      return h(
+        "p",
+        {},
+        h("a", { href: dataUrl(part), download: part.name }, h("bdi", {}, part.name)),
+        ` (${part.mimeType})`,
+      );
     case "resource_link":
-      return h("p", {}, `${part.title ?? part.name}: `, h("code", {}, part.uri));
+      return h("p", {}, h("bdi", {}, part.title ?? part.name), ": ", h("code", {}, part.uri));
   }
 }
 
