@@ -44,9 +44,12 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
   return { size: message.size, ...(message.end() ?? { refusal: empty(), status: 400 }) };
 }
 
-/** As `readStream`. For each stream, Deno keeps 64 KiB of memory until the response is sent; for this it does not. */
+/**
+ * As `readStream`. For each stream, Deno keeps 64 KiB of memory until the response is sent; for this it does not. The
+ * requests of adapters such as `@hono/node-server` 1 have no `bytes`.
+ */
 function readAtOnce(request: Request, message: MessageReader, timeout: number): Promise<boolean> {
-  return doneWithin(request.bytes().then((bytes) => message.push(bytes)), timeout);
+  return doneWithin(request.arrayBuffer().then((buffer) => message.push(new Uint8Array(buffer))), timeout);
 }
 
 /** Resolves with whether the body has arrived in time, or what did is refused. */
