@@ -24,12 +24,12 @@ export interface Write {
   /** The document that it changes. */
   readonly document?: string;
   /** What is written with it, as it is at the moment of the commit, after everything else of that commit. */
-  readonly latest?: Latest;
+  readonly latest?: readonly Latest[];
   /** An upper bound of the size of its values, in bytes. */
   readonly bytes: number;
 }
 
-/** A value that changes all the time. A commit writes it once, however many of its writes name it. */
+/** A value that changes all the time. A commit writes its key once, however many of its writes name it: as the last of them does. */
 export interface Latest {
   readonly key: Deno.KvKey;
   /** The value now. */
@@ -185,7 +185,8 @@ export class Committer {
     texts.forEach((text, index) => {
       atomic.set(eventKey(this.#writer, this.#eventNumber + index + 1), text, { expireIn: EVENT_TTL_MS });
     });
-    for (const { key, value } of new Set(writes.flatMap(({ latest }) => latest ?? []))) atomic.set(key, value);
+    const latest = new Map(writes.flatMap(({ latest = [] }) => latest.map((one) => [nameOf(one.key), one])));
+    for (const { key, value } of latest.values()) atomic.set(key, value);
     const result = await untilUnlocked(() => atomic.commit());
     this.#checkFile();
     if (!result.ok) return null;

@@ -5,11 +5,15 @@
  * @module
  */
 import type { JobLimits } from "../../backend.ts";
+import { batched } from "../shared/batch.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 import type { Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
 import { readAll, reading } from "./reading.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
+
+/** The most claims of one job in a commit. */
+const MAX_CLAIMS = 90;
 
 /** What the key of a job holds. */
 interface Stored extends RateWindow {
@@ -25,17 +29,30 @@ interface Usage {
 }
 
 /** What is written together with a claim. */
-export type ClaimWrites = Pick<Write, "checks" | "sets">;
+export type ClaimWrites = Pick<Write, "checks" | "latest">;
+
+/** Writes a claim, and `extra` in the same commit. Resolves with `undefined` if one of the checks does not hold. */
+type WriteClaim = (extra: ClaimWrites) => Promise<KvEntry | undefined>;
+
+/** A claim, if the limits allow it. */
+interface Claim {
+  readonly entry: KvEntry;
+  readonly limits: JobLimits;
+  readonly write: WriteClaim;
+}
+
+/** What became of it: `again` if only the key of its job has changed meanwhile. */
+type Claimed = Promise<KvEntry | "again" | undefined>;
 
 /** Reads and writes these keys. */
 export class KvLimits {
   readonly #kv: Deno.Kv;
   readonly #now: () => number;
   /**
-   * The last claim of each job in this process. They run one at a time, because of simultaneous claims only one would
-   * succeed.
+   * Claims tasks of each job: those of the same moment together, and then the next ones. Of several that read the key for
+   * themselves only one would succeed.
    */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #claims = new Map<string, (claim: Claim) => Promise<Claimed>>();
 
   constructor(kv: Deno.Kv, now: () => number) {
     this.#kv = kv;
@@ -52,23 +69,36 @@ export class KvLimits {
    * Claims a task with `write` if the limits of its job allow it; `write` gets what is to be written in the same commit.
    * Resolves with the result of `write`, or with `undefined` if the limits do not allow it or the task has changed.
    */
-  claim(
-    { record: { info: { job, owner, id } } }: KvEntry,
-    limits: JobLimits,
-    write: (extra: ClaimWrites) => Promise<KvEntry | undefined>,
-  ): Promise<KvEntry | undefined> {
-    return this.#inTurn(job, async () => {
-      while (true) {
-        const { check, begun, held } = await this.#read(job);
-        const now = this.#now();
-        if (capacityOf(limits, held.length, begun, now).free === 0) return undefined;
-        const value: Stored = { ...withClaim(limits, begun, now), claimed: [...held, [owner, id]] };
-        const done = await write({ checks: [check], sets: [{ key: check.key, value }] });
-        if (done) return done;
-        const { versionstamp } = await reading(() => this.#kv.get(check.key));
-        if (versionstamp === check.versionstamp) return undefined;
-      }
+  async claim(entry: KvEntry, limits: JobLimits, write: WriteClaim): Promise<KvEntry | undefined> {
+    const { job } = entry.record.info;
+    const claim = this.#claims.get(job) ?? batched<Claim, Claimed>((all) => this.#claim(job, all), MAX_CLAIMS);
+    this.#claims.set(job, claim);
+    while (true) {
+      const claimed = await claim({ entry, limits, write });
+      if (claimed !== "again") return claimed;
+    }
+  }
+
+  /** Resolves once all are written or not. Each has a promise of its own, because what is claimed must run if others fail. */
+  async #claim(job: string, claims: readonly Claim[]): Promise<readonly Claimed[]> {
+    const { check, begun, held } = await this.#read(job);
+    const now = this.#now();
+    let value: Stored = { ...begun, claimed: held };
+    const written = claims.map(async ({ entry, limits, write }) => {
+      if (capacityOf(limits, value.claimed.length, value, now).free === 0) return undefined;
+      const { owner, id } = entry.record.info;
+      // `write` commits at once, and a commit writes what its last claim names here: so that includes the claims before it.
+      value = { ...withClaim(limits, value, now), claimed: [...value.claimed, [owner, id]] };
+      const done = await write({ checks: [check], latest: [{ key: check.key, value }] });
+      return done ?? (await this.#mayTryAgain(check, entry.check) ? "again" : undefined);
     });
+    await Promise.allSettled(written); // Each caller gets its own error.
+    return written;
+  }
+
+  async #mayTryAgain(job: Deno.AtomicCheck, task: Deno.AtomicCheck): Promise<boolean> {
+    const [ofJob, ofTask] = await readAll(this.#kv, [job.key, task.key]);
+    return ofJob?.versionstamp !== job.versionstamp && ofTask?.versionstamp === task.versionstamp;
   }
 
   async #read(job: string): Promise<Usage> {
@@ -77,16 +107,5 @@ export class KvLimits {
     const entries = await readAll<StoredTask>(this.#kv, claimed.map(([owner, id]) => taskKey(owner, id)));
     const held = claimed.filter((_, index) => entries[index]?.value?.record.holder !== undefined);
     return { check: { key, versionstamp }, begun, held };
-  }
-
-  async #inTurn<T>(job: string, act: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(job) ?? Promise.resolve()).then(act);
-    const over = turn.catch(() => {}); // Its caller gets the error.
-    this.#turns.set(job, over);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(job) === over) this.#turns.delete(job);
-    }
   }
 }

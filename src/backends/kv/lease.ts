@@ -69,7 +69,7 @@ export class KvLease implements WorkerLease, Latest {
   }
 
   async renew(): Promise<void> {
-    await this.#committer.commit({ latest: this, bytes: 0 });
+    await this.#committer.commit({ latest: [this], bytes: 0 });
   }
 
   hasRoom(): boolean {

@@ -13,7 +13,7 @@ import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
-import type { Committer, Write } from "./committer.ts";
+import type { Committer } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";
 import { isAlive, KvLease, workersIn } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
@@ -97,7 +97,7 @@ export class KvStore implements Store<KvEntry> {
   async #create(
     stored: StoredTask,
     key: string | undefined,
-    { checks = [], latest }: Pick<Write, "checks" | "latest"> = {},
+    { checks = [], latest }: ClaimWrites = {},
   ): Promise<KvEntry | undefined> {
     const { id, owner } = stored.record.info;
     const named = key === undefined ? undefined : await this.#named(owner, key);
@@ -165,9 +165,9 @@ export class KvStore implements Store<KvEntry> {
     const claim = isClaim ? this.#claiming(record) : undefined;
     const versionstamp = await this.#committer.commit({
       ...write,
-      latest: claim?.latest,
+      latest: [...claim?.latest ?? [], ...extra.latest ?? []],
       checks: [check, ...claim?.checks ?? [], ...extra.checks ?? []],
-      sets: [...sets, ...extra.sets ?? [], ...gone.sets, ...log ? log.sets : [], ...inputEnds],
+      sets: [...sets, ...gone.sets, ...log ? log.sets : [], ...inputEnds],
       deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
       bytes: write.bytes + (log ? log.bytes : 0),
     });
@@ -247,8 +247,9 @@ export class KvStore implements Store<KvEntry> {
    * What the commit of a claim checks and writes: once a pause is stored, no process claims a task of the job, and others
    * find the tasks of a dead worker by the list in its lease.
    */
-  #claiming({ info: { job }, holder = "" }: TaskRecord): Pick<Write, "checks" | "latest"> {
-    return { checks: [{ key: documentKey(PAUSED + job), versionstamp: null }], latest: this.#leases.get(holder) };
+  #claiming({ info: { job }, holder = "" }: TaskRecord): ClaimWrites {
+    const lease = this.#leases.get(holder);
+    return { checks: [{ key: documentKey(PAUSED + job), versionstamp: null }], latest: lease && [lease] };
   }
 
   async #storeText(text: string, expireIn?: number): Promise<Text> {
