@@ -7,7 +7,7 @@ import type { Ajv } from "ajv";
 import { DefinitionError } from "../errors.ts";
 import { hasMoreParts, isObject } from "../json.ts";
 import type { Json } from "../task.ts";
-import { isRecursive, unescape } from "./pointer.ts";
+import { isEndless, isRecursive, unescape } from "./pointer.ts";
 import { addUniqueItems } from "./unique_items.ts";
 
 /** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
@@ -69,6 +69,11 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
     validator.validateSchema(schema, true);
     // With it, ajv's check is a promise, for which nobody waits.
     if (schema.$async) throw new Error("`$async` is no keyword of JSON Schema: remove it");
+    if (isEndless(schema)) {
+      throw new Error(
+        "it refers to itself for the same value, so its check would never end; a field or an item may refer to it",
+      );
+    }
     const first = newAjv(false).compile(schema);
     let every: typeof first | undefined;
     // To find all mistakes, ajv goes on into each choice of a schema, and in each of these into each choice again.

@@ -36,17 +36,53 @@ export function referencesOf({ $ref, $dynamicRef }: { readonly [keyword: string]
 
 /** Whether a schema contains itself, or has a reference of which this cannot be said. */
 export function isRecursive(root: Json): boolean {
+  const next = (part: Json & object) => [...targetsOf(part, root), ...Object.values(part)];
+  return hasCircle([root], next);
+}
+
+/** The keywords whose schemas are for the same value as the schema that has them. */
+const SAME_VALUE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
+
+/** The same for keywords with schemas by name. */
+const BY_NAME = ["dependentSchemas", "dependencies"];
+
+/** Whether a schema refers to itself for the same value, so that to check one would never end. */
+export function isEndless(root: Json): boolean {
+  const next = (part: Json & object) => {
+    if (!isObject(part)) return [];
+    const targets = targetsOf(part, root).filter((target) => target !== undefined);
+    const named = BY_NAME.flatMap((keyword) => Object.values(part[keyword] ?? {}));
+    return [...targets, ...named, ...SAME_VALUE.flatMap((keyword) => part[keyword] ?? [])];
+  };
+  return hasCircle(partsOf(root), next);
+}
+
+/** What the references of a part of a schema mean. */
+function targetsOf(part: Json & object, root: Json): readonly (Json | undefined)[] {
+  return isObject(part) ? referencesOf(part).map((reference) => placeOf(reference, root)) : [];
+}
+
+/** A part of a document and those within it, as far as they have parts themselves. */
+function* partsOf(part: Json): Iterable<Json> {
+  if (typeof part !== "object" || part === null) return;
+  yield part;
+  for (const inner of Object.values(part)) yield* partsOf(inner);
+}
+
+/** Whether a way from one of these parts to the `next` ones leads back to where it was, or to `undefined`. */
+function hasCircle(parts: Iterable<Json>, next: (part: Json & object) => readonly (Json | undefined)[]): boolean {
   const open = new Set<Json>();
   const closed = new Set<Json>();
-  const leadsBack = (part: Json): boolean => {
+  const leadsBack = (part: Json | undefined): boolean => {
+    if (part === undefined) return true;
     if (typeof part !== "object" || part === null || closed.has(part)) return false;
     if (open.has(part)) return true;
     open.add(part);
-    const targets = isObject(part) ? referencesOf(part).map((reference) => placeOf(reference, root)) : [];
-    const found = [...targets, ...Object.values(part)].some((next) => next === undefined || leadsBack(next));
+    const found = next(part).some(leadsBack);
     open.delete(part);
     closed.add(part);
     return found;
   };
-  return leadsBack(root);
+  for (const part of parts) if (leadsBack(part)) return true;
+  return false;
 }

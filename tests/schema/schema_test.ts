@@ -3,7 +3,7 @@ import * as mini from "zod/mini";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
 import type { JsonSchema } from "../../src/schema/json_schema.ts";
-import { type StandardSchema, toJsonSchema, validate } from "../../src/schema/schema.ts";
+import { checkSchema, type StandardSchema, toJsonSchema, validate } from "../../src/schema/schema.ts";
 
 const zodUser = z.object({ name: z.string(), tags: z.array(z.object({ id: z.number() })).default([]) });
 
@@ -84,6 +84,31 @@ Deno.test("plain JSON Schema of another draft is refused, and the error names th
 Deno.test("plain JSON Schema whose check is a promise is refused: every input would be accepted", async () => {
   const schema = { $async: true, type: "object", properties: { a: { type: "string" } } };
   await assertRejects(() => validate(schema, {}, "an input"), DefinitionError, "`$async` is no keyword of JSON Schema");
+});
+
+Deno.test("plain JSON Schema that refers to itself for the same value is refused: its check would never end", async () => {
+  const choices: JsonSchema = { anyOf: [{ type: "string" }, { $ref: "#/$defs/a" }] };
+  const endless: readonly JsonSchema[] = [
+    { $ref: "#" },
+    { allOf: [{ $ref: "#" }] },
+    { not: { $ref: "#" } },
+    { dependentSchemas: { a: { $ref: "#" } } },
+    { $defs: { a: { $ref: "#/$defs/b" }, b: choices }, properties: { x: { $ref: "#/$defs/a" } } },
+    { properties: { x: { items: { $ref: "#/properties/x/items" } } } },
+  ];
+  for (const schema of endless) {
+    const check = () => checkSchema({ type: "object", ...schema }, "input for x");
+    await assertRejects(check, DefinitionError, "refers to itself");
+  }
+});
+
+Deno.test("plain JSON Schema that refers to itself for a part of the value is taken, whatever its fields are called", async () => {
+  const node = {
+    type: "object",
+    properties: { allOf: { $ref: "#" }, $ref: { const: { $ref: "#" } }, not: { items: { $ref: "#" } } },
+  };
+  await checkSchema(node, "input for x");
+  await validate(node, { allOf: { not: [{}] } }, "input for x");
 });
 
 Deno.test("a schema that does not describe an object is refused", () => {
