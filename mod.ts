@@ -1,10 +1,10 @@
 /**
- * Background jobs as asynchronous MCP tools: register a job once, and every MCP client can start it, follow it, fetch
- * its result and cancel it, durable, on your own queue.
+ * Background jobs as MCP tools: register a job once, and every MCP client can start it, follow its progress, fetch its
+ * result and cancel it, with one durable task behind all of that.
  *
  * @example
  * ```ts
- * import { AsyncToolServer, defineJob, MemoryBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+ * import { AsyncToolServer, defineJob, MemoryBackend } from "@mcp-jobs/mcp-jobs";
  * import { z } from "zod";
  *
  * const generateReport = defineJob({
@@ -17,13 +17,8 @@
  *   },
  * });
  *
- * await using server = new AsyncToolServer({
- *   name: "reports",
- *   version: "1.0.0",
- *   backend: new MemoryBackend(),
- *   strategy: new OperationResourceStrategy({ notifications: true }),
- * });
- * server.registerAsyncTool(generateReport, { cancel: true, resultTtl: 3_600_000 });
+ * await using server = new AsyncToolServer({ name: "reports", version: "1.0.0", backend: new MemoryBackend() });
+ * server.registerAsyncTool(generateReport, { resultTtl: 24 * 3_600_000 });
  * // await server.run({ worker: { concurrency: 8 } });
  * ```
  *

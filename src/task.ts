@@ -70,7 +70,7 @@ export function canMove(from: TaskStatus, to: TaskStatus): boolean {
   return MOVES[from].includes(to);
 }
 
-/** Whether a state is final. Throws `TypeError` for what is no state. */
+/** Whether a state is final. Throws `TypeError` if `status` is not one. */
 export function isTerminal(status: TaskStatus): status is TerminalStatus {
   const moves: readonly TaskStatus[] | undefined = MOVES[status];
   if (moves !== undefined) return moves.length === 0;
@@ -191,7 +191,7 @@ export type FinishedTask = CompletedTask | FailedTask | CancelledTask;
 /** The task record, which all parts of the system exchange. */
 export type TaskInfo = LiveTask | FinishedTask;
 
-/** Whether a task is finished. Throws `TypeError` for what is no task. */
+/** Whether a task is finished. Throws `TypeError` if `task` is not one. */
 export function isFinished(task: TaskInfo): task is FinishedTask {
   return isTerminal(task?.status);
 }

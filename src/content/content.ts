@@ -42,7 +42,7 @@ const MADE = new WeakSet<ContentPart>();
 /**
  * A result of a job with what the model sees: texts, images, sounds, files and links, in this order. `structuredContent` is
  * the result as data, an object: a job with an `output` schema must have it, and that schema validates it. Throws
- * `InvalidValue` without parts, and for a part that was made otherwise.
+ * `InvalidValue` if there are no parts, or one was not made by `text`, `image`, `audio`, `file` or `link`.
  *
  * @example
  * ```ts
@@ -60,7 +60,7 @@ const MADE = new WeakSet<ContentPart>();
  * ```
  */
 export function content(parts: readonly ContentPart[]): Content;
-/** With the result as data. */
+/** The same with the result as data. */
 export function content<Data extends object>(
   parts: readonly ContentPart[],
   options: { readonly structuredContent: Data },
@@ -89,19 +89,25 @@ export function text(text: string): ContentPart {
   return made({ type: "text", text: textOf(text, "text(…)") });
 }
 
-/** An image, such as `image(bytes, "image/png")`. Throws `InvalidValue` for no bytes, and for another media type. */
+/**
+ * An image, such as `image(bytes, "image/png")`. Throws `InvalidValue` if `bytes` are not bytes, or `mimeType` is not that of
+ * an image.
+ */
 export function image(bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
   return media("image", bytes, mimeType);
 }
 
-/** A sound, such as `audio(bytes, "audio/wav")`. Throws `InvalidValue` for no bytes, and for another media type. */
+/**
+ * A sound, such as `audio(bytes, "audio/wav")`. Throws `InvalidValue` if `bytes` are not bytes, or `mimeType` is not that of
+ * a sound.
+ */
 export function audio(bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
   return media("audio", bytes, mimeType);
 }
 
 /**
  * A file, such as `file(bytes, { name: "report.pdf", mimeType: "application/pdf" })`. The name has at most 200 characters.
- * Throws `InvalidValue` beyond that, and for what is no file.
+ * Throws `InvalidValue` for a longer one, for a wrong media type, and if `bytes` are not bytes.
  */
 export function file(
   bytes: Uint8Array | ArrayBuffer,
@@ -120,7 +126,7 @@ export function file(
 /**
  * A link to a resource, of this server or elsewhere (MCP, `resource_link`). The default of `name` is the last part of the
  * URI. LangChain agents fail on a link, and clients before 2025-06-18 get none. The URI has at most 2,000 characters, `name`
- * and `title` 200, and `description` 1,000. Throws `InvalidValue` beyond that, and for what is no URI.
+ * and `title` 200, and `description` 1,000. Throws `InvalidValue` beyond that, and if `uri` is not a URI.
  */
 export function link(
   uri: string,

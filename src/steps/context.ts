@@ -54,11 +54,11 @@ export interface JobContext {
    * `ctx.elicit.all([...])` asks several at once. A question with `expiresIn` that has no answer in time is answered with
    * `expired`.
    *
-   * The schema describes a flat object with fields that a form can have: text, numbers, yes or no, one or several of a
-   * list; any other field rejects with `DefinitionError`. With `url` instead, the person is asked to open a page. An accepted answer fits the schema, and has at most 4,000
-   * characters of JSON. Open questions and all answers of a task have at most 10,000 together: a question without room
-   * waits until others are answered. Rejects with `ToolError` if that would not help, and with the reason of `signal` once
-   * that aborts.
+   * The schema describes a flat object with fields that a form can have: text, numbers, yes or no, one or several items of a
+   * list; any other field rejects with `DefinitionError`. With `url` instead, the person is asked to open a page. An accepted
+   * answer fits the schema, and has at most 4,000 characters of JSON. Open questions and all answers of a task have at most
+   * 10,000 together: a question without room waits until others are answered. Rejects with `ToolError` if that would not
+   * help, and with the reason of `signal` once that aborts.
    *
    * If the answer does not arrive within the job's `parkAfter`, the task is parked: this run ends with `TaskParked`, and the
    * code runs again once all questions are answered. Put into steps what must not be done twice.

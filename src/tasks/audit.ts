@@ -29,7 +29,7 @@ export interface AuditEvent {
   readonly client?: string;
   /** The address of the sender: behind a proxy, the proxy's. */
   readonly address?: string;
-  /** The first 8 characters of the id of its session, as revision 2025-11-25 has them: enough to tell sessions apart, too few to use one. */
+  /** The first 8 characters of the id of its 2025-11-25 session: enough to tell sessions apart, too few to use one. */
   readonly session?: string;
   /** What was requested; `"request"` for an invalid request, or one for a method that does not exist. */
   readonly operation:
@@ -49,16 +49,16 @@ export interface AuditEvent {
   readonly job?: string;
   /** The key of the question that was answered, or has expired; the answer itself is not in the log. */
   readonly question?: string;
-  /** What the answer says of itself: that there is one, or that the person declined, or did not decide. */
+  /** The `action` of the answer: the person has answered, declined or did not decide. */
   readonly action?: Answer["action"];
   /**
-   * In which way it was answered: by the person whom a client asked, by a model on what it says that the person said, or by
-   * `"nobody"`: the server cancelled it because the client cannot ask.
+   * Who gave the answer: the person whom a client asked, a model that passed on what the person said, or `"nobody"`, if the
+   * server cancelled the question because the client cannot ask.
    */
   readonly answeredBy?: "person" | "model" | "nobody";
   /**
-   * Why it was refused, cut after 500 characters; for an input that does not fit, only that it does not. If a task was
-   * cancelled or created without its owner's request: why.
+   * Why it was refused, cut after 500 characters; for an input that does not fit, only that it does not. Or why a
+   * task was cancelled or created without a request of its owner.
    */
   readonly reason?: string;
 }

@@ -56,7 +56,7 @@ export class DenoKvBackend extends StoreBackend {
 
   /**
    * Opens the file. Rejects with `BackendError` if it cannot be opened, or if Deno runs without `--unstable-kv`, and with
-   * `DefinitionError` for a path or a `lease` that cannot be.
+   * `DefinitionError` for an invalid path or `lease`.
    */
   static async open(options: DenoKvOptions): Promise<DenoKvBackend> {
     checkOptions("DenoKvBackend.open", options, OPTIONS);
