@@ -24,6 +24,23 @@ export async function doneWithin(done: Promise<unknown>, ms: number): Promise<bo
   }
 }
 
+/** What is to be called for each signal. */
+const listeners = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `act` once the signal aborts, until the returned function is called. For signals with which thousands of calls may
+ * wait: the listeners of a signal are a list, which is searched for each one that is added.
+ */
+export function onAbort(signal: AbortSignal, act: () => void): () => void {
+  const acts = listeners.get(signal) ?? new Set();
+  if (!listeners.has(signal)) {
+    listeners.set(signal, acts);
+    signal.addEventListener("abort", () => acts.forEach((each) => each()), { once: true });
+  }
+  acts.add(act);
+  return () => void acts.delete(act);
+}
+
 /** Settles as the promise does, unless the signal aborts first or has aborted already: then rejects with its reason. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();

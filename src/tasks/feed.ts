@@ -11,7 +11,7 @@ import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 import { isNewer, orderOf, remember } from "../recent.ts";
-import { LONGEST_TIMER_MS } from "../waiting.ts";
+import { LONGEST_TIMER_MS, onAbort } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;
 
@@ -148,14 +148,13 @@ export class TaskFeed implements Disposable {
     const end = () => {
       stop();
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      forget?.();
       this.#waiting.delete(fail);
     };
     const fail = (reason: unknown) => {
       end();
       reject(reason);
     };
-    const abort = () => fail(signal?.reason);
     const enough = () => {
       end();
       resolve(newest);
@@ -172,7 +171,7 @@ export class TaskFeed implements Disposable {
       else this.#backend.get(task.id, task.owner).then((now) => this.#deliver(now), () => {}).then(enough);
     };
     const timer = ms === undefined ? undefined : setTimeout(timeUp, Math.min(ms, LONGEST_TIMER_MS));
-    signal?.addEventListener("abort", abort);
+    const forget = signal && onAbort(signal, () => fail(signal.reason));
     this.#waiting.add(fail);
     if (known) this.#deliver(known);
     else this.#backend.get(task.id, task.owner).then((now) => this.#deliver(now), fail);

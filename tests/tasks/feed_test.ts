@@ -90,6 +90,26 @@ Deno.test("a wait whose signal aborts rejects with the signal's reason, and leav
   assertEquals(feed.size, 0);
 });
 
+Deno.test("waits with one signal add one listener to it, and all that go on when it aborts reject", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const giveUp = new AbortController();
+  let added = 0;
+  const { addEventListener } = giveUp.signal;
+  giveUp.signal.addEventListener = (...args: Parameters<AbortSignal["addEventListener"]>) => {
+    added++;
+    addEventListener.apply(giveUp.signal, args);
+  };
+  const tasks = [await create(backend), await create(backend), await create(backend)];
+  const [ended, ...others] = tasks.map((task) => feed.finish(task, giveUp.signal));
+  await backend.cancel(tasks[0]?.id ?? "", "me", 0);
+  assertEquals((await ended)?.status, "CANCELLED");
+  const rejected = others.map((wait) => assertRejects(() => wait, Error, "no patience"));
+  giveUp.abort(new Error("no patience"));
+  await Promise.all(rejected);
+  assertEquals([added, feed.size], [1, 0]);
+});
+
 Deno.test("every follower of a task sees each change once, and another owner sees none", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
