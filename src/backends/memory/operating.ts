@@ -13,10 +13,11 @@ import type { TaskTable } from "./tasks.ts";
 /** The most tasks that one read checks. */
 const MAX_READ = 10_000;
 
-/** Reads the tasks of all owners. `headsOf`: the tasks that head the queues of a job. */
+/** Reads the tasks of all owners. `headsOf`: the tasks that head the queues of a job. `due`: those that are to be queued now. */
 export function operatingOf<E extends Entry>(
   table: TaskTable<E>,
   headsOf: (job: string) => readonly string[],
+  due: () => readonly TaskInfo[],
 ): OperatingStore<E> {
   return {
     find: (id) => Promise.resolve(table.get(id)),
@@ -32,9 +33,11 @@ export function operatingOf<E extends Entry>(
       return Promise.resolve({ tasks });
     },
     counts() {
+      const dueOf = Map.groupBy(due(), ({ job }) => job);
       return Promise.resolve(
         table.counted().map((counted) => {
-          const oldestWaiting = oldestOf(headsOf(counted.job).flatMap((id) => table.get(id)?.record.info ?? []));
+          const heads = headsOf(counted.job).flatMap((id) => table.get(id)?.record.info ?? []);
+          const oldestWaiting = oldestOf([...heads, ...dueOf.get(counted.job) ?? []]);
           return { ...counted, ...(oldestWaiting !== undefined && { oldestWaiting }) };
         }),
       );

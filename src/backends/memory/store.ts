@@ -47,7 +47,11 @@ export class MemoryStore implements Store<MemoryEntry> {
   /** What keys name. */
   readonly #keys = new Map<string, string>();
   readonly #limits = new MemoryLimits((id) => this.#tasks.get(id)?.record.holder !== undefined);
-  readonly operating: OperatingStore<MemoryEntry> = operatingOf(this.#tasks, (job) => this.#ready.heads(job));
+  readonly operating: OperatingStore<MemoryEntry> = operatingOf(
+    this.#tasks,
+    (job) => this.#ready.heads(job),
+    () => this.#due(),
+  );
   #sweepAt = FIRST_SWEEP;
 
   constructor(hub: Hub) {
@@ -185,6 +189,12 @@ export class MemoryStore implements Store<MemoryEntry> {
       else if (this.#delayed.delete(record.info.id)) this.#ready.add(record);
     }
     return next;
+  }
+
+  /** The tasks that are due, but that no worker has made ready. */
+  #due(): readonly TaskInfo[] {
+    const due = this.#delayed.values().filter(({ record }) => (dueAtOf(record) ?? Infinity) <= this.now());
+    return due.map(({ record }) => record.info).toArray();
   }
 
   #find(jobs: readonly string[], max: number): ReadyTasks<MemoryEntry> {

@@ -14,7 +14,7 @@ import { countedJobs, countTasks } from "./counters.ts";
 import type { Indexed } from "./indexes.ts";
 import { readPage } from "./pages.ts";
 import { purgePage } from "./purge.ts";
-import { headsOf } from "./waiting.ts";
+import { dueTasks, headsOf } from "./waiting.ts";
 
 /** What this needs of the store. */
 export interface Tasks extends Pick<Store<KvEntry>, "now" | "read"> {
@@ -39,10 +39,10 @@ export function operatingOf(kv: Deno.Kv, committer: Committer, { now, read, get 
     },
     page: (query, limit) => readPage(kv, query, limit),
     async counts() {
-      const counted = await countTasks(kv, now());
+      const [counted, due] = await Promise.all([countTasks(kv, now()), dueTasks(kv, now())]);
       return await Promise.all(counted.map(async (of) => {
         const { heads } = await headsOf(kv, of.job);
-        const oldestWaiting = oldestOf(heads.map(({ task }) => task));
+        const oldestWaiting = oldestOf([...heads.map(({ task }) => task), ...due.filter(({ job }) => job === of.job)]);
         return { ...of, ...(oldestWaiting !== undefined && { oldestWaiting }) };
       }));
     },

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TaskInfo } from "../../../task.ts";
-import { readyKey } from "../keys.ts";
+import { delayedKey, readyKey } from "../keys.ts";
 import { reading } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
 
@@ -37,4 +37,14 @@ export async function headsOf(
     start = readyKey(job, urgency, LAST);
   }
   return { heads, all: false };
+}
+
+/** The most tasks that are read which are due. */
+const MAX_DUE = 100;
+
+/** The tasks that are due, but that no worker has made ready: those that have been due for longest if there are too many. */
+export async function dueTasks(kv: Deno.Kv, now: number): Promise<readonly TaskInfo[]> {
+  const due = { prefix: delayedKey(), end: delayedKey(now, LAST) };
+  const found = await reading(() => Array.fromAsync(kv.list<StoredTask>(due, { limit: MAX_DUE })));
+  return found.map(({ value }) => value.record.info);
 }

@@ -15,6 +15,9 @@ import { parseState } from "./states.ts";
 /** The most rows that a sweep merges at once. */
 const PAGE = 5_000;
 
+/** The most tasks that are read which are due: those that have been due for longest. */
+const MAX_DUE = 100;
+
 interface CountRow {
   readonly job: string;
   readonly state: string;
@@ -66,7 +69,10 @@ SELECT job, state, sum(tasks)::float8 AS tasks FROM (
 ) AS changes GROUP BY job, state HAVING sum(tasks) > 0`;
 }
 
-/** Since when the oldest ready task waits: the head of each job's queue, one for each priority. */
+/**
+ * Since when the oldest task waits: the head of each job's queue, one for each priority, and what is due, but has not been made
+ * ready by a worker.
+ */
 function waitingStatement(schema: string): string {
   return `
 WITH RECURSIVE heads AS (
@@ -77,8 +83,11 @@ WITH RECURSIVE heads AS (
     WHERE (job, delayed, priority) > (heads.job, false, heads.priority) AND NOT delayed
     ORDER BY job, delayed, priority, due_at LIMIT 1
   ) AS next
+), due AS (
+  SELECT job, due_at FROM ${schema}.queue WHERE delayed AND due_at <= now() ORDER BY due_at LIMIT ${MAX_DUE}
 )
-SELECT job, (extract(epoch FROM min(due_at)) * 1000)::float8 AS since FROM heads GROUP BY job`;
+SELECT job, (extract(epoch FROM min(due_at)) * 1000)::float8 AS since
+FROM (SELECT job, due_at FROM heads UNION ALL SELECT job, due_at FROM due) AS waiting GROUP BY job`;
 }
 
 /** Merges many rows into one. Resolves with whether there may be more. */

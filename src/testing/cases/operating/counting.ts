@@ -67,6 +67,14 @@ export const counting: Cases = {
     deepStrictEqual((await countsOf(stage.backend, "runs"))?.counts, { ...NO_TASKS, FAILED: 1 });
   },
 
+  "a task that is due counts as waiting, also if there is no worker to notice": async (stage) => {
+    const task = await stage.create({ job: "later", delay: 50 });
+    await stage.create({ job: "later", delay: LATER });
+    const dueAt = "dueAt" in task ? task.dueAt : undefined;
+    ok(dueAt);
+    await eventually("it is due", async () => (await countsOf(stage.backend, "later"))?.oldestWaiting === dueAt);
+  },
+
   "an operator sees the workers of all connections, and what each runs, until they stop": async (stage) => {
     const second = await stage.connect();
     const before = Date.now();
