@@ -131,13 +131,13 @@ function overview(): string {
     "",
     ...COMMANDS.map(({ name, about }) => `  ${name.padEnd(widest)}  ${about}`),
     "",
-    "MCP_JOBS_KV, REDIS_URL or POSTGRES_URL of the environment can say where the tasks are, too. There, other users of the",
-    "machine do not see the password of a URL. mcp-jobs COMMAND --help tells more of one command.",
+    "Without one of these options, MCP_JOBS_KV, REDIS_URL or POSTGRES_URL in the environment names the store. Unlike a",
+    "command line, it hides the password of a URL from other users. mcp-jobs COMMAND --help shows the options of a command.",
   ].join("\n");
 }
 
 function helpOf({ name, about, operands, options }: Command): string {
-  const groups: readonly (readonly [string, Options])[] = [["Options", { ...options, ...COMMON }], ["Place", PLACE]];
+  const groups: readonly (readonly [string, Options])[] = [["Options", { ...options, ...COMMON }], ["Store", PLACE]];
   const listed = groups.map(([title, group]) => [
     "",
     `${title}:`,

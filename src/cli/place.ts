@@ -13,11 +13,11 @@ import { text } from "./option.ts";
 
 /** The options that say where the tasks are. */
 export const PLACE = {
-  kv: text("PATH", "the Deno KV file of the tasks; default: MCP_JOBS_KV of the environment"),
-  redis: text("URL", "their Redis, as redis://user:password@host:port/database; default: REDIS_URL"),
-  postgres: text("URL", "their PostgreSQL, as postgres://user:password@host:port/database; default: POSTGRES_URL"),
-  prefix: text("PREFIX", "with Redis: the prefix of BullMQ's keys, if not bull"),
-  schema: text("SCHEMA", "with PostgreSQL: the schema of the tables, if not mcp_jobs"),
+  kv: text("PATH", "the Deno KV file; default: MCP_JOBS_KV in the environment"),
+  redis: text("URL", "the Redis, as redis://user:password@host:port/database; default: REDIS_URL"),
+  postgres: text("URL", "the PostgreSQL, as postgres://user:password@host:port/database; default: POSTGRES_URL"),
+  prefix: text("PREFIX", "with Redis: the prefix of BullMQ's keys; default: bull"),
+  schema: text("SCHEMA", "with PostgreSQL: the schema of the tables; default: mcp_jobs"),
 } as const satisfies Options;
 
 /** The environment variables that may replace an option: all users of the machine can see a URL on a command line. */
@@ -45,7 +45,7 @@ export async function openPlace(
 export function placeOf(options: Values<typeof PLACE>, variable: (name: string) => string | undefined): Place {
   const { prefix, schema } = options;
   const [kind, ...others] = KINDS.filter((kind) => options[kind] !== undefined);
-  if (others.length > 0) throw new UsageError(`${PASS}: where the tasks are.`);
+  if (others.length > 0) throw new UsageError(`more than one store is named. ${PASS}.`);
   const place = kind === undefined ? fromEnvironment(variable) : { [kind]: options[kind] };
   if (prefix !== undefined && place.redis === undefined) throw new UsageError("--prefix goes with --redis.");
   if (schema !== undefined && place.postgres === undefined) throw new UsageError("--schema goes with --postgres.");
@@ -60,11 +60,13 @@ function fromEnvironment(variable: (name: string) => string | undefined): Place 
   const names = named.map(([kind]) => VARIABLES[kind]);
   if (names.length > 1) {
     throw new UsageError(
-      `The environment names more than one place: ${names.join(" and ")}. ${PASS}, or unset all but one.`,
+      `the environment names more than one store: ${names.join(" and ")}. ${PASS}, or unset all but one.`,
     );
   }
   if (names.length === 0) {
-    throw new UsageError(`${PASS}, or set one of ${Object.values(VARIABLES).join(", ")}: where the tasks are.`);
+    throw new UsageError(
+      `no store is named. ${PASS}, or set one of ${Object.values(VARIABLES).join(", ")} in the environment.`,
+    );
   }
   return Object.fromEntries(named);
 }

@@ -26,7 +26,7 @@ export const cancel: Command = command({
 /** Repeats tasks. */
 export const retry: Command = command({
   name: "retry",
-  about: "Repeat finished tasks: a new task each, with the same input and owner",
+  about: "Repeat finished tasks, each as a new task with the same input and owner",
   operands: ["ID..."],
   options: {},
   run: (call) =>

@@ -14,7 +14,7 @@ export const dashboard: Command = command({
   name: "dashboard",
   about: "Serve a live page of all tasks on 127.0.0.1, and print its URL",
   operands: [],
-  options: { port: number("PORT", "its port, if not any free one", 0, 65_535) },
+  options: { port: number("PORT", "the port; default: any free one", 0, 65_535) },
   run: async ({ backend, options: { port }, out, signal }) => {
     await using served = await serveDashboard(backend, { port });
     show(out, { url: served.url }, () => served.url);

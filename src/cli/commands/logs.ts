@@ -13,7 +13,7 @@ import type { Output } from "../output.ts";
 /** Shows the log of a task. */
 export const logs: Command = command({
   name: "logs",
-  about: "Show what the job of a task has logged: the last 200 lines",
+  about: "Show the log of a task, which has its last 200 lines",
   operands: ["ID"],
   options: { follow: flag("go on until the task has ended") },
   run: async ({ backend, operator, operands, options: { follow }, out, signal }) => {

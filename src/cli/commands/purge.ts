@@ -17,7 +17,7 @@ const FINAL: Option<TerminalStatus> = oneOf("STATUS", "COMPLETED, FAILED or CANC
 /** Deletes finished tasks. */
 export const purge: Command = command({
   name: "purge",
-  about: "Delete finished tasks and their results, before their time is over",
+  about: "Delete finished tasks and their results before they expire",
   operands: [],
   options: {
     status: FINAL,

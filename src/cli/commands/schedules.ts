@@ -13,7 +13,7 @@ import { showRows } from "../output.ts";
 /** Lists schedules, or changes one. */
 export const schedules: Command = command({
   name: "schedules",
-  about: "List schedules; or pause, resume or remove one",
+  about: "List schedules, or pause, resume or remove one",
   operands: [],
   options: {
     pause: text("NAME", "create no tasks of this schedule from now on"),

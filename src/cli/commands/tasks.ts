@@ -33,8 +33,8 @@ export const tasks: Command = command({
     owner: text("OWNER", "of this owner"),
     since: time("created then or later"),
     until: time("created before"),
-    limit: number("N", "at most so many, by default 100", 1, 1_000),
-    cursor: text("CURSOR", "the page that begins there"),
+    limit: number("N", "list at most N tasks; default: 100", 1, 1_000),
+    cursor: text("CURSOR", "list the page after this cursor"),
   },
   run: async ({ operator, options, out, signal }) => {
     let page = await operator.tasks(options);

@@ -22,7 +22,7 @@ const LINGER_MS = 5_000;
 /** Follows tasks. */
 export const watch: Command = command({
   name: "watch",
-  about: "Follow the tasks that are not finished, or those that are named until they are",
+  about: "Follow unfinished tasks, or the named tasks until they finish",
   operands: ["[ID]..."],
   options: { job: text("NAME", "only those of this job") },
   run: async (call) => {
