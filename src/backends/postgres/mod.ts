@@ -6,7 +6,6 @@
 import type { BackendOptions } from "../../backend.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, flag, required, type Rule, type Rules, text, wholeNumber } from "../../options.ts";
-import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { refuseMade } from "../shared/refusals.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
@@ -19,7 +18,7 @@ import { documentsIn } from "./tables/documents.ts";
 import { deleteExpired } from "./tables/expiry.ts";
 import { checkSchema, migrate } from "./tables/schema.ts";
 import { PostgresStore } from "./store.ts";
-import { Writer } from "./writer.ts";
+import { type Announce, Writer } from "./writer.ts";
 
 /** Where the tables are. */
 export interface PostgresPlace {
@@ -110,8 +109,8 @@ export class PostgresBackend extends StoreBackend {
       const hub = new OrderedHub();
       const name = crypto.randomUUID();
       const log = await EventLog.open(database, name, listen, hub, onError);
-      const written = (tasks: readonly TaskInfo[], isNotified: boolean) => {
-        const ready = hub.written(tasks);
+      const written: Announce = (tasks, isNotified, outcomes) => {
+        const ready = hub.written(tasks, [], outcomes);
         if (!isNotified) log.notifyLater(ready);
       };
       const writer = new Writer(database, name, written, log);

@@ -16,6 +16,8 @@ export interface PgEntry {
   readonly state: string;
   /** Its input, where that came with it. */
   readonly input?: Json;
+  /** How it ended, as JSON, where that came with it. */
+  readonly outcome?: string;
 }
 
 /** A row of `tasks`, read with {@linkcode TASK_COLUMNS}. */
@@ -50,6 +52,9 @@ export interface Change {
   /** Lines to be added to its log. */
   readonly lines?: readonly LogLine[];
 }
+
+/** The longest outcome that comes with its task, or with the event of its end, in characters of JSON. */
+export const SMALL_OUTCOME = 8_000;
 
 /** Sorts before every id. */
 export const FIRST_ID = "00000000-0000-0000-0000-000000000000";

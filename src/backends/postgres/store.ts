@@ -17,7 +17,7 @@ import { queueOf } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
 import { operatingOf } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
-import { entryOf, LAST_ID, type NewRow, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
+import { entryOf, LAST_ID, type NewRow, type PgEntry, SMALL_OUTCOME, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { stepsIn } from "./steps.ts";
 import { streamsIn } from "./streams.ts";
 import { textArray } from "./tables/rows_in.ts";
@@ -151,8 +151,8 @@ export class PostgresStore implements Store<PgEntry> {
     return input === undefined ? await this.#load<Json>(record.info.id, "input") : input;
   }
 
-  outcome({ record }: PgEntry): Promise<Outcome | undefined> {
-    return this.#load<Outcome>(record.info.id, "outcome");
+  async outcome({ record, outcome }: PgEntry): Promise<Outcome | undefined> {
+    return outcome === undefined ? await this.#load<Outcome>(record.info.id, "outcome") : JSON.parse(outcome);
   }
 
   async list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
@@ -199,11 +199,12 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async #readMany(ids: readonly string[]): Promise<readonly (PgEntry | undefined)[]> {
-    const rows = await this.#database.run<TaskRow & { readonly id: string }>({
+    const rows = await this.#database.run<TaskRow & { readonly id: string; readonly outcome: string | null }>({
       name: "mcp_jobs_read",
-      text: `SELECT id, ${TASK_COLUMNS} FROM ${this.#database.schema}.tasks WHERE id = ANY($1::uuid[])`,
+      text: `SELECT id, ${TASK_COLUMNS}, CASE WHEN octet_length(outcome) <= ${SMALL_OUTCOME} THEN outcome END AS outcome
+        FROM ${this.#database.schema}.tasks WHERE id = ANY($1::uuid[])`,
     }, [[...new Set(ids)]]);
-    const found = new Map(rows.map((row) => [row.id, entryOf(row)]));
+    const found = new Map(rows.map((row) => [row.id, { ...entryOf(row), outcome: row.outcome ?? undefined }]));
     return ids.map((id) => found.get(id));
   }
 

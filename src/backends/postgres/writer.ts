@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { TaskInfo } from "../../task.ts";
+import type { Outcome, TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { readyJobs } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
 import type { EventLog } from "./events.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import { type Change, type NewRow, recordOf } from "./rows.ts";
+import { type Change, type NewRow, recordOf, SMALL_OUTCOME } from "./rows.ts";
 import { changes } from "./tables/change.ts";
 import { creations, starts } from "./tables/create.ts";
 import type { Prepare } from "./tables/rows_in.ts";
@@ -20,8 +20,15 @@ export const MAX_WRITES = 100;
 const AT_ONCE = 2;
 const MAX_TEXT = 32 * 1024 * 1024;
 
-/** Receives changes that are stored. `isNotified`: the other processes have been notified already. */
-export type Announce = (tasks: readonly TaskInfo[], isNotified: boolean) => void;
+/**
+ * Receives changes that are stored, and how tasks have ended unless that is large. `isNotified`: the other processes have been
+ * notified already.
+ */
+export type Announce = (
+  tasks: readonly TaskInfo[],
+  isNotified: boolean,
+  outcomes?: ReadonlyMap<TaskInfo, Outcome>,
+) => void;
 
 /** What a statement returns: the ids of the tasks that it has written, and when it has claimed them. */
 interface Written {
@@ -87,9 +94,17 @@ export class Writer {
       const isDone = first.get(one.record.info.id) === one && ids.has(one.record.info.id);
       return isDone ? recordOf(one.record, workerOf(one), row?.at ?? null) : undefined;
     });
-    if (ids.size > 0) this.written(written.flatMap((record) => record?.info ?? []), !claims);
+    if (ids.size > 0) this.written(written.flatMap((record) => record?.info ?? []), !claims, outcomesOf(sorted));
     return written;
   }
+}
+
+/** How tasks end by these writes, unless that is large. */
+function outcomesOf(rows: readonly (NewRow | Change)[]): ReadonlyMap<TaskInfo, Outcome> {
+  return new Map(rows.flatMap((row) => {
+    const { outcome = "" } = "outcome" in row ? row : {};
+    return outcome !== "" && outcome.length <= SMALL_OUTCOME ? [[row.record.info, JSON.parse(outcome)]] : [];
+  }));
 }
 
 function workerOf(row: NewRow | Change): string | null {
