@@ -61,14 +61,14 @@ Deno.test("without a place among the options, the one that the environment names
   const error = assertThrows(() => chosen({}, { POSTGRES_URL: postgres, REDIS_URL: redis }), UsageError);
   assertEquals(
     error.message,
-    "The environment names more than one place: REDIS_URL and POSTGRES_URL. Pass one of --kv PATH, --redis URL and --postgres URL, or unset all but one.",
+    "the environment names more than one store: REDIS_URL and POSTGRES_URL. Pass one of --kv PATH, --redis URL and --postgres URL, or unset all but one.",
   );
   assertThrows(() => chosen({ prefix: "mine" }, { POSTGRES_URL: postgres }), UsageError, "--prefix goes with --redis");
 });
 
 Deno.test("the options name one place, and what belongs to it", async () => {
-  await assertRejects(() => countAt({}), UsageError, "Pass one of");
-  await assertRejects(() => countAt({ kv: "a", redis: "b" }), UsageError, "Pass one of");
+  await assertRejects(() => countAt({}), UsageError, "no store is named. Pass one of");
+  await assertRejects(() => countAt({ kv: "a", redis: "b" }), UsageError, "more than one store is named.");
   await assertRejects(() => countAt({ kv: "a", prefix: "b" }), UsageError, "--prefix goes with --redis");
   await assertRejects(() => countAt({ kv: "a", schema: "b" }), UsageError, "--schema goes with --postgres");
 });
