@@ -16,11 +16,23 @@ const MAX_IN_LOOP = 400;
 const MAX_PAIRS = 4_000;
 const MAX_STEPS = 200_000;
 
+/** The most patterns whose cost is kept. */
+const MAX_KNOWN = 1_000;
+
+/** Costs by pattern: a library such as zod writes the same one for each date, whichever schema it stands in. */
+const known = new Map<string, PatternCost>();
+
 /**
  * Estimates how long a pattern can take, by the two criteria of Weber and Seidl (On the degree of ambiguity of finite
  * automata, 1991). A pattern that is too large to analyse counts as `polynomial`.
  */
 export function patternCost(pattern: string): PatternCost {
+  const cost = known.get(pattern) ?? analyse(pattern);
+  if (known.size < MAX_KNOWN) known.set(pattern, cost);
+  return cost;
+}
+
+function analyse(pattern: string): PatternCost {
   try {
     const graph = new Graph(pattern);
     if (graph.isExponential()) return "exponential";
