@@ -17,8 +17,9 @@ export function checkTimes(times: Times, name: string): void {
   const what = `Cannot schedule ${name} at ${quote(times.cron)} in the time zone ${quote(times.timeZone)}`;
   // Croner also takes a date.
   if (!/^@|\s/.test(times.cron.trim())) throw new DefinitionError(`${what}: a cron expression has five or six fields.`);
-  // Croner takes the time zone of the machine for an empty name, which differs between servers.
-  if (times.timeZone.trim() === "") throw new DefinitionError(`${what}: name a time zone, such as "UTC".`);
+  if (!isTimeZone(times.timeZone)) {
+    throw new DefinitionError(`${what}: name one of the IANA database, such as "UTC" or "Europe/Berlin".`);
+  }
   let next: number | undefined;
   try {
     next = dueAfter(times, 0, Date.now());
@@ -47,4 +48,14 @@ export function dueBefore(times: Times, anchor: number, before: number): number 
 
 function cronOf({ cron, timeZone }: Extract<Times, { readonly cron: string }>): Cron {
   return new Cron(cron, { timezone: timeZone });
+}
+
+/** Croner takes the time zone of the machine for an empty name, which differs between servers. */
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false; // Its error says no more.
+  }
 }
