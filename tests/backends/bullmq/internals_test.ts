@@ -47,6 +47,7 @@ const members: readonly [keyof CheckedBullMq, string][] = [
   ["Job", "addJob"],
   ["RedisQueueBackend", "waitForJob"],
   ["RedisQueueBackend", "disconnectBlocking"],
+  ["RedisQueueBackend", "moveToFinished"],
   ["RedisConnection", "loadCommands"],
 ];
 
