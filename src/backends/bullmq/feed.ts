@@ -156,7 +156,7 @@ export class QueueFeed {
       if (event === "started") return this.#readLater(id);
       // A task that is stored here is emitted without a read. Its event may come before the answer to its creation.
       if (event === "stored" && (this.#emitted.has(id) || this.#storing.has(id))) return;
-      if (this.#ending.has(id) || this.#emitted.get(id) === LAST_REVISION) return;
+      if (event === "ended" && (this.#ending.has(id) || this.#emitted.get(id) === LAST_REVISION)) return;
       if (change > (this.#answered.get(id) ?? 0)) this.#readSoon(id);
     };
     return this.#store.subscribe(queue, changed, () => this.#gap(), since);
