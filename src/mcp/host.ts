@@ -150,7 +150,7 @@ export class McpHost extends McpServer {
     const prefix = this.#surface.templates.map(prefixOf).find((prefix) => uri.startsWith(prefix));
     if (prefix !== undefined) {
       throw new DefinitionError(
-        `Cannot register ${uri}: the results of a job stand under ${prefix}. Give the plain resource another URI.`,
+        `Cannot register ${uri}: the URIs of results of a job begin with ${prefix}. Give the plain resource another URI.`,
       );
     }
     // TypeScript picks an overload for one type at a time.

@@ -54,7 +54,7 @@ export async function settle(
 
 function cannotAnswer({ name }: RegisteredJob): DefinitionError {
   return new DefinitionError(
-    `Cannot let a model answer what ${name} asks: with its strategy, a client does not come to know the task while a call ` +
+    `Cannot let a model answer what ${name} asks: with its strategy, a client does not learn of the task while a call ` +
       'waits for it. Use another one, such as AdaptiveExposureStrategy, or leave `answers: "model"` out.',
   );
 }

@@ -46,13 +46,13 @@ const TAKEN: readonly (readonly [string, ExposureStrategy, (mcp: McpServer) => v
     "resource among a job's results",
     operation,
     addResource("mcp://results/echo/about"),
-    "Cannot register mcp://results/echo/about: the results of a job stand under mcp://results/echo/",
+    "Cannot register mcp://results/echo/about: the URIs of results of a job begin with mcp://results/echo/",
   ],
   [
     "resource template among a job's results",
     operation,
     addTemplate("mcp://results/echo/{id}"),
-    "Cannot register mcp://results/echo/{id}: the results of a job stand under mcp://results/echo/",
+    "Cannot register mcp://results/echo/{id}: the URIs of results of a job begin with mcp://results/echo/",
   ],
 ];
 

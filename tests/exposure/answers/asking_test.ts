@@ -120,7 +120,7 @@ Deno.test("a server does not start if a model may answer and no client comes to 
     server.registerAsyncTool(buy, { answers: "model" });
     const answer = () => server.fetch(new Request("http://localhost/healthz", { headers: { host: "localhost" } }));
     if (Strategy !== BlockingExposureStrategy) assertEquals((await answer()).status, 200);
-    else await assertRejects(answer, DefinitionError, "does not come to know the task while a call waits for it");
+    else await assertRejects(answer, DefinitionError, "does not learn of the task while a call waits for it");
     await server.close();
   }
 });
