@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { assert, assertEquals, assertThrows } from "../tools/std.ts";
+import { createClient, createWorker, MemoryBackend } from "../mod.ts";
 import { DefinitionError } from "../src/errors.ts";
 import { defineJob, implement, type Job, type JobPolicy, retryPolicy } from "../src/job.ts";
 import type { JobContext } from "../src/steps/context.ts";
@@ -128,4 +129,19 @@ Deno.test("implement refuses a job that has code, and a definition", () => {
   assertThrows(() => implement(contract, none), DefinitionError, "Cannot implement count: pass its code");
   const definition = { name: "count", input: z.object({}) } as unknown as Job;
   assertThrows(() => implement(definition, run), DefinitionError, "it must be what defineJob has returned");
+});
+
+Deno.test("a job that was renamed also runs the tasks of its old name, as a copy with that name", async () => {
+  await using backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "me" });
+  const old = defineJob({ name: "load_csv", input: z.object({ path: z.string() }) });
+  const waits = await client.start(old, { path: "a.csv" });
+  const importCsv = defineJob({
+    name: "import_csv",
+    input: z.object({ path: z.string() }),
+    run: ({ path }, ctx) => `${ctx.job}: ${path}`,
+  });
+  await using _worker = createWorker(backend, [importCsv, { ...importCsv, name: "load_csv" }]);
+  assertEquals(await client.wait(waits), "load_csv: a.csv");
+  assertEquals(await client.wait(await client.start(importCsv, { path: "b.csv" })), "import_csv: b.csv");
 });
