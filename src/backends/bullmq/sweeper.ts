@@ -38,11 +38,12 @@ export function sweepExpired(records: ExpiredRecords, onError: OnError): Sweeper
     const ids = await records.due(BATCH);
     // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
     const retry = (id: string) => async (error: unknown) => {
-      onError(error, { where: FIND_EXPIRED, task: id });
       await records.postpone(id, RETRY_MS);
+      onError(error, { where: FIND_EXPIRED, task: id });
     };
     const checks = await Promise.allSettled(ids.map((id) => check(records, id).catch(retry(id))));
-    return ids.length === BATCH && checks.every(({ status }) => status === "fulfilled");
+    for (const checked of checks) if (checked.status === "rejected") throw checked.reason;
+    return ids.length === BATCH;
   };
   return new Sweeper({ what: FIND_EXPIRED, every: SWEEP_MS, page, pause: 0, onError });
 }

@@ -8,7 +8,7 @@ import { BackendError, DefinitionError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { refuseMade } from "../shared/refusals.ts";
-import { Hub } from "../shared/store/hub.ts";
+import { OrderedHub } from "../shared/store/ordered_hub.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { sweepBlobs } from "./values/blobs.ts";
@@ -49,7 +49,7 @@ const SWEEP_PAUSE_MS = 50;
  * ```
  */
 export class DenoKvBackend extends StoreBackend {
-  private constructor(store: KvStore, hub: Hub, opened: AsyncDisposable, onError: OnError) {
+  private constructor(store: KvStore, hub: OrderedHub, opened: AsyncDisposable, onError: OnError) {
     refuseMade(store instanceof KvStore, "DenoKvBackend.open({ path })");
     super(store, hub, opened, { onError });
   }
@@ -73,7 +73,7 @@ export class DenoKvBackend extends StoreBackend {
       await makeFile(path);
       const kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together may all create the file.
       opened.defer(() => kv.close());
-      const hub = new Hub();
+      const hub = new OrderedHub();
       const file = new KvFile(path, () => hub.event({ kind: "gap" })); // Waiting calls reread their task, and reject with `StoreLost`.
       const checkUsable = () => file.check();
       const writer = crypto.randomUUID();

@@ -28,6 +28,26 @@ export const watching: Cases = {
     }
   },
 
+  "changes come in order also where a worker takes a task of another process before its event has come": async (
+    stage,
+  ) => {
+    const second = await stage.connect();
+    await stage.work({ quick: () => "done" }, { concurrency: 50 });
+    const make = async () => {
+      const tasks = [];
+      for (let i = 0; i < 50; i++) tasks.push(await stage.create({ job: "quick" }, second));
+      return tasks;
+    };
+    const tasks = (await Promise.all([make(), make(), make(), make()])).flat();
+    for (const task of tasks) await stage.finished(task);
+    const last = await stage.create({ job: "unknown" }, second);
+    await stage.until(last, "stored", () => true); // All earlier events have come.
+    for (const task of tasks) {
+      const revisions = stage.events(task).map(({ revision }) => revision);
+      deepStrictEqual(revisions, [...new Set(revisions)].sort((a, b) => a - b));
+    }
+  },
+
   "an event has the same record as a read, and each change increases its revision": async (stage) => {
     const task = await stage.create({ job: "nobody runs this" });
     deepStrictEqual(await stage.until(task, "stored", () => true), task);

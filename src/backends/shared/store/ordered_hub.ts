@@ -11,8 +11,9 @@ import { Hub } from "./hub.ts";
 const REMEMBERED = 10_000;
 
 /**
- * Leaves out a change that comes after a later one of its task, or again. The answers to two statements of this process may
- * be handled in another order than the database has carried them out, and the events of other processes are read later.
+ * Leaves out a change that comes after a later one of its task, or again. A worker may take a task of another process before
+ * the event of that process has been read, and the answers to two statements of this process may be handled in another order
+ * than the database has carried them out.
  */
 export class OrderedHub extends Hub {
   /** Which state of each task was told last. */
