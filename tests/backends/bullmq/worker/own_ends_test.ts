@@ -18,7 +18,9 @@ const job = defineJob({
 });
 
 for (const fails of [false, true]) {
-  const name = `bullmq: a task that ${fails ? "fails" : "completes"} in its server is read once, right behind its end`;
+  const name = `bullmq: a task that ${
+    fails ? "fails" : "completes"
+  } in its server is read right behind its end, on the same connection`;
   testUnless(noRedis, name, async () => {
     await using redis = await openRedis();
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix: `test-${crypto.randomUUID()}` });
@@ -49,8 +51,10 @@ for (const fails of [false, true]) {
       await worker.close();
       await admin.echo("over");
       await last.promise;
-      assertEquals(commands.map(({ what }) => what), ["end", "read"]);
-      assertEquals(commands[0]?.source, commands[1]?.source);
+      // On a slow machine it is also read while it runs.
+      const end = commands.findIndex(({ what }) => what === "end");
+      const same = commands.slice(end).filter(({ source }) => source === commands[end]?.source);
+      assertEquals(same.map(({ what }) => what), ["end", "read"]);
     } finally {
       await Promise.all([monitor, admin].map(closeForGood));
     }
