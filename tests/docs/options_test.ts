@@ -4,8 +4,8 @@ import { assert, assertEquals } from "../../tools/std.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const USERS = /Options$|^Limits$|^JobDefinition$|^JobPolicy$/;
-/** Only writers of a strategy pass these. */
-const WRITERS = ["WaitOptions", "StartOptions"];
+/** Only writers of a strategy or a backend pass these. */
+const WRITERS = ["WaitOptions", "StartOptions", "WorkOptions"];
 
 Deno.test("docs/api.md and docs/security.md name every option that a user can pass", async () => {
   const entries = ["mod.ts", "strategy.ts", "backend.ts", "dashboard.ts"].map((file) => new URL(file, ROOT));
