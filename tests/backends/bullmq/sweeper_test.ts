@@ -2,7 +2,7 @@ import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { sweepExpired } from "../../../src/backends/bullmq/sweeper.ts";
 import type { Snapshot } from "../../../src/backends/bullmq/snapshot.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { ignored } from "../../support/errors.ts";
+import { ignored, Reported } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
 import { newTask } from "../../support/tasks.ts";
@@ -49,6 +49,27 @@ Deno.test("closing a sweeper waits for every check under way, although one of th
   answer.resolve(expired(slow));
   await closed;
   assertEquals(order, ["checked", "closed"]);
+});
+
+Deno.test("a sweep that fails because all is closed reports nothing", async () => {
+  using time = new FakeTime();
+  const reading = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<never>();
+  const reported = new Reported();
+  const sweeper = sweepExpired({
+    due: () => Promise.resolve([newTaskId()]),
+    read: () => {
+      reading.resolve();
+      return closed.promise;
+    },
+    expire: () => closed.promise,
+    postpone: () => closed.promise,
+  }, reported.onError);
+  await pass(time, reading.promise);
+  const ended = sweeper[Symbol.asyncDispose]();
+  closed.reject(new Error("The connection is closed."));
+  await ended;
+  assertEquals(reported.all, []);
 });
 
 Deno.test("an expired task whose job still runs, and a task that is gone, are not checked again at once", async () => {
