@@ -77,6 +77,15 @@ export function queueOf({ run, schema }: Database, writer: Writer, { name: worke
       const more = moreOf(found === Math.min(max, free), max, free, { concurrency, rateLimit });
       return { entries: claimed(row), ...more, pause: pause ?? undefined };
     },
+    async waiting(jobs) {
+      const rows = await run<{ job: string }>({
+        name: "mcp_jobs_ready",
+        text: `SELECT job FROM unnest($1::text[]) AS job, LATERAL (
+          SELECT FROM ${schema}.queue WHERE queue.job = job.job AND NOT delayed LIMIT 1
+        ) AS first`,
+      }, [jobs]);
+      return rows.map(({ job }) => job);
+    },
   };
 }
 

@@ -47,6 +47,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   assert(await store.change(other, record, outcome));
   const limits = { concurrency: 2, rateLimit: { max: 2, per: 1_000 } };
   assertEquals((await queue.limited?.(1, [], "limited", limits))?.entries, []);
+  assertEquals(await queue.waiting?.(["job", "limited"]), ["job"]);
   const entry = await store.read(task.id, task.owner);
   assert(entry);
   await Promise.all([store.input(entry), store.outcome(entry), store.list("ann", undefined, 1)]);
@@ -64,7 +65,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await until(async () => (await prepared()).some(({ name }) => name === "mcp_jobs_events"), "events are read");
   const statements = await prepared();
   const names = statements.map(({ name }) => name);
-  for (const name of ["create", "create_keyed", "change", "change_all", "claim"]) {
+  for (const name of ["create", "create_keyed", "change", "change_all", "claim", "ready"]) {
     assert(names.includes(`mcp_jobs_${name}`), name);
   }
   for (const { name, parameters } of statements) {

@@ -155,3 +155,28 @@ testUnless(
     await client.end();
   },
 );
+
+testUnless(
+  noPostgres,
+  "PostgreSQL: of many jobs with limits, a worker searches only those by themselves that have tasks",
+  async () => {
+    const url = await emptyTables();
+    await using backend = await PostgresBackend.connect({ url });
+    const names = ["first", "second", "third", "free"];
+    const jobs = names.map((name) =>
+      defineJob({ name, input: { type: "object" }, concurrency: name === "free" ? undefined : 2, run: () => name })
+    );
+    await using worker = createWorker(backend, jobs, { concurrency: 8 });
+    await worker.ready;
+    using feed = new TaskFeed(backend);
+    for (const job of ["free", "second", "free", "second"]) {
+      const { id } = await backend.create({ ...TASK, id: newTaskId(), job });
+      assertEquals((await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
+    }
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    // The first search of a job with limits makes its row.
+    assertEquals((await client.query("SELECT job FROM mcp_jobs.limits")).rows, [{ job: "second" }]);
+    await client.end();
+  },
+);

@@ -40,7 +40,7 @@ export class Finder {
   }
 
   async #findWithin(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
-    const limited = jobs.filter((job) => Object.hasOwn(this.#limits, job));
+    const limited = await this.#waiting(jobs.filter((job) => Object.hasOwn(this.#limits, job)));
     const others = jobs.filter((job) => !Object.hasOwn(this.#limits, job));
     const groups = [...limited.map((job) => [job]), ...others.length > 0 ? [others] : []];
     const first = this.#searches++ % groups.length;
@@ -60,6 +60,14 @@ export class Finder {
       }
     }
     return { entries, more, pause };
+  }
+
+  /** Those of the jobs with limits that have tasks. Each is searched by itself, one after the other, and most have none. */
+  async #waiting(jobs: readonly string[]): Promise<readonly string[]> {
+    if (jobs.length < 2 || this.#queue.waiting === undefined) return jobs;
+    const waiting = await this.#queue.waiting(jobs);
+    for (const job of jobs) if (!waiting.includes(job)) this.#full.delete(job);
+    return waiting;
   }
 
   /** A task of a job was found that could not be claimed. */

@@ -116,6 +116,8 @@ export interface Queue<E extends Entry = Entry> {
    * all processes one after the other; otherwise `Store.claim` does. Absent: the store keeps no limits.
    */
   limited?(max: number, held: readonly TaskInfo[], job: string, limits: JobLimits): Promise<LimitedTasks<E>>;
+  /** Which of these jobs have tasks that are ready: only these are worth a `limited`. Absent: that costs next to nothing. */
+  waiting?(jobs: readonly string[]): Promise<readonly string[]>;
 }
 
 /** Tasks that a worker may claim. */
