@@ -5,7 +5,7 @@
  * @module
  */
 import type { Job } from "bullmq";
-import type { Claim, ProgressReport, WorkOptions } from "../../../backend.ts";
+import type { Attempt, Claim, ProgressReport, WorkOptions } from "../../../backend.ts";
 import { HoldLost, JobFault, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import type { Answer, Json } from "../../../task.ts";
@@ -77,25 +77,11 @@ export class JobRun {
    */
   async execute(): Promise<Json> {
     const { store, name, job, token, run } = this.#options;
-    const { signal } = this.#controller;
     try {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
       // record shows a request to stop whose signal was lost.
       if (job.attemptsStarted > 1) await this.#resume();
-      const { owner = await this.#retry(() => this.#readOwner()), timeout, trace } = ownOptionsOf(job);
-      const claim: Claim = {
-        // `name` is that of the job that runs here; the tool that stored the task may have another.
-        task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
-        input: job.data,
-        timeout,
-        trace,
-        signal,
-        answered: (key) => this.#answers.get(key),
-        now: this.#options.now,
-        mayHaveSteps: this.#recorded !== NO_STEPS,
-        park: (until) => this.#park(until),
-        ...this.#calls.ofClaim,
-      };
+      const claim = await this.#claim();
       // A worker that stops may receive a last job when it no longer waits for code.
       const started = !this.#cancelled && !this.#lost && !this.#stopping;
       if (started && job.attemptsStarted === 1) {
@@ -110,20 +96,40 @@ export class JobRun {
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
       await this.#retry(() => this.#flush());
       if (this.#lost) throw new store.bullmq.WaitingError(); // BullMQ leaves the job as it is.
-      const abandoned = started && (attempt === undefined || isAbandoned(attempt));
-      const handBack = attempt === undefined || this.#stopping && signal.aborted && attempt.kind !== "value";
-      const end: RunEnd = this.#cancelled
-        ? { kind: "cancelled", abandoned }
-        : !started
-        ? { kind: "not begun" }
-        : handBack
-        ? { kind: "handed back", abandoned }
-        : { kind: "settled", attempt };
-      return await endRun(store, { job, token }, end, (act) => this.#retry(act));
+      return await endRun(store, { job, token }, this.#end(started, attempt), (act) => this.#retry(act));
     } finally {
       this.#ended = true;
       this.#released.resolve(undefined);
     }
+  }
+
+  /** What the code is given. */
+  async #claim(): Promise<Claim> {
+    const { name, job, now } = this.#options;
+    const { owner = await this.#retry(() => this.#readOwner()), timeout, trace } = ownOptionsOf(job);
+    return {
+      // `name` is that of the job that runs here; the tool that stored the task may have another.
+      task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
+      input: job.data,
+      timeout,
+      trace,
+      signal: this.#controller.signal,
+      answered: (key) => this.#answers.get(key),
+      now,
+      mayHaveSteps: this.#recorded !== NO_STEPS,
+      park: (until) => this.#park(until),
+      ...this.#calls.ofClaim,
+    };
+  }
+
+  /** How the run ends. Its code was not `started`, or has ended as `attempt` says, or nobody waits for it any longer. */
+  #end(started: boolean, attempt: Attempt | undefined): RunEnd {
+    const abandoned = started && (attempt === undefined || isAbandoned(attempt));
+    if (this.#cancelled) return { kind: "cancelled", abandoned };
+    if (!started) return { kind: "not begun" };
+    const isStopped = this.#stopping && this.#controller.signal.aborted;
+    if (attempt === undefined || isStopped && attempt.kind !== "value") return { kind: "handed back", abandoned };
+    return { kind: "settled", attempt };
   }
 
   /** Whether somebody has asked to cancel the task. */
