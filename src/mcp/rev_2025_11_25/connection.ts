@@ -7,10 +7,12 @@ import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { Unavailable } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
+import type { SurfaceTool } from "../../exposure/surface.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TaskServer } from "../host.ts";
+import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import type { Client, Connection } from "../revision.ts";
+import type { Client, Connection, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
 import { declaredAsking } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
@@ -67,21 +69,9 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     subscriptions: false,
     client,
     listed: (taskSupport) => surface.tasks ? { execution: { taskSupport } } : {},
-    taskRequest(tool, { name, task }) {
-      // Section "Capabilities": a receiver that declares no tasks processes the request as any other.
-      if (surface.tasks === undefined) return undefined;
-      const refuse = (name: string, reason: string) => {
-        tasks.refuseCall(peer.owner, name, reason);
-        // Section "Tool-Level Negotiation": both refusals are -32601.
-        return new ProtocolError(METHOD_NOT_FOUND, reason);
-      };
-      const shown = name.slice(0, 100);
-      if (task && !tool?.taskSupport) throw refuse(shown, `${shown} cannot be called as a task.`);
-      if (!task && tool?.taskSupport === "required") {
-        throw refuse(name, `${name} can only be called as a task: pass \`task\`.`);
-      }
-      return task && { ttl: task.ttl, demanded: true };
-    },
+    // Section "Capabilities": a receiver that declares no tasks processes the request as any other.
+    taskRequest: (tool, params) =>
+      surface.tasks && taskRequest(tool, params, (name, reason) => tasks.refuseCall(peer.owner, name, reason)),
     created(task, ctx) {
       push.created(task, ctx.mcpReq._meta?.progressToken);
       return { ...createTaskResult(task, resourceUri(task)) };
@@ -105,4 +95,23 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
       return undefined;
     },
   };
+}
+
+/** What a call says of tasks. Throws, after a call of `onRefuse`, where it must be a task and is none, or the other way round. */
+function taskRequest(
+  tool: SurfaceTool | undefined,
+  { name, task }: CallParams,
+  onRefuse: (name: string, reason: string) => void,
+): TaskRequest | undefined {
+  const refuse = (name: string, reason: string) => {
+    onRefuse(name, reason);
+    // Section "Tool-Level Negotiation": both refusals are -32601.
+    return new ProtocolError(METHOD_NOT_FOUND, reason);
+  };
+  const shown = name.slice(0, 100);
+  if (task && !tool?.taskSupport) throw refuse(shown, `${shown} cannot be called as a task.`);
+  if (!task && tool?.taskSupport === "required") {
+    throw refuse(name, `${name} can only be called as a task: pass \`task\`.`);
+  }
+  return task && { ttl: task.ttl, demanded: true };
 }
