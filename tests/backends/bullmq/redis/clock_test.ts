@@ -164,10 +164,10 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   await backend.create(late);
   // The stored times as they are after the clock was set back.
   const client = new Redis(place.url);
+  await using _client = { [Symbol.asyncDispose]: () => client.quit().then(() => {}) };
   const key = (name: string) => `${options.prefix}:${name}`;
-  const stillToLive = (await client.pttl(key(`${dead.job}:${dead.id}:lock`))) + 2 * HOURS;
-  assert(stillToLive > 2 * HOURS, "The worker's lock has run out.");
-  await client.pexpire(key(`${dead.job}:${dead.id}:lock`), stillToLive);
+  // Set and not prolonged: on a slow machine, the lock of the dead worker may have run out by now.
+  await client.set(key(`${dead.job}:${dead.id}:lock`), "the dead worker", "PX", 2 * HOURS + LEASE);
   await client.set(key(`${dead.job}:stalled-check`), 1, "PX", 2 * HOURS + 360);
   await client.set(key(`${late.job}:limiter`), 1, "PX", 2 * HOURS + 300);
   const due = Number(await client.zscore(key(`${late.job}:delayed`), late.id)) + 2 * HOURS * 0x1000;
@@ -183,7 +183,6 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   near(Number(await client.zscore(key(`${late.job}:delayed`), late.id)) / 0x1000, due / 0x1000 - 2 * HOURS);
   near(Number(await client.zscore(key("mcp-jobs:expiry"), late.id)), check);
   near(await client.pttl(key(`${late.job}:limiter`)), 300);
-  await client.quit();
   const done = (name: string) => defineJob({ name, input: { type: "object" }, run: () => "done" });
   await using _worker = createWorker(backend, [done(dead.job), done(late.job)]);
   const signal = AbortSignal.timeout(60_000);
