@@ -1,21 +1,47 @@
 /**
- * Message streams in PostgreSQL, for every process of the schema.
+ * Message streams in PostgreSQL, for every process of the schema. Messages of the same moment become one statement.
  *
  * @module
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
-import type { Database } from "./database.ts";
+import { batched } from "../shared/batch.ts";
+import { type Database, isAway } from "./database.ts";
+import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
+
+/** The most messages of one statement, and text of all statements under way, in UTF-16 units. */
+const MAX_MESSAGES = 100;
+const MAX_TEXT = 8 * 1024 * 1024;
+
+interface Message extends StreamEvent {
+  readonly stream: string;
+  /** How long it is kept, in ms. */
+  readonly ttl: number;
+}
+
+const COLUMNS: readonly Column<Message>[] = [
+  ["stream", "text", ({ stream }) => stream],
+  ["id", "text", ({ id }) => id],
+  ["body", "text", ({ text }) => text],
+  ["ttl", "float8", ({ ttl }) => ttl],
+];
 
 /** Keeps messages in the table `streams`. */
-export function streamsIn({ run, schema }: Database): StreamStore {
+export function streamsIn({ run, schema }: Pick<Database, "run" | "schema">): StreamStore {
+  const appendMany = async (messages: readonly Message[]): Promise<readonly void[]> => {
+    // One statement cannot write a row twice.
+    const rows = [...new Map(messages.map((one) => [`${one.stream} ${one.id}`, one])).values()];
+    await run({
+      name: "mcp_jobs_append",
+      text: `WITH ${inputOf(COLUMNS, 1)}
+        INSERT INTO ${schema}.streams SELECT stream, id, body, now() + ttl * interval '1 ms' FROM input
+        ON CONFLICT (stream, id) DO UPDATE SET body = excluded.body, expires_at = excluded.expires_at`,
+    }, arraysOf(COLUMNS, rows));
+    return [];
+  };
+  const options = { atOnce: 2, enough: MAX_MESSAGES / 4, maxSize: MAX_TEXT, isFatal: isAway };
+  const append = batched(appendMany, MAX_MESSAGES, options, ({ text }) => text.length);
   return {
-    async append(stream, { id, text }, ttl) {
-      await run({
-        name: "mcp_jobs_append",
-        text: `INSERT INTO ${schema}.streams VALUES ($1, $2, $3, now() + $4::float8 * interval '1 ms')
-          ON CONFLICT (stream, id) DO UPDATE SET body = excluded.body, expires_at = excluded.expires_at`,
-      }, [stream, id, text, ttl]);
-    },
+    append: (stream, event, ttl) => append({ ...event, stream, ttl }),
     readAfter: (stream, id) =>
       run<StreamEvent>({
         name: "mcp_jobs_read_after",

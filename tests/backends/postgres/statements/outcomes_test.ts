@@ -3,18 +3,18 @@
  *
  * @module
  */
-import type { Backend } from "../../../backend.ts";
-import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
-import { PostgresStore } from "../../../src/backends/postgres/store.ts";
-import { Writer } from "../../../src/backends/postgres/writer.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { isFinished, type Outcome } from "../../../src/task.ts";
-import { noPostgres } from "../../../tools/postgres_server.ts";
-import { assertEquals } from "../../../tools/std.ts";
-import { emptyTables } from "../../support/postgres.ts";
-import { newTask } from "../../support/tasks.ts";
-import { testUnless } from "../../support/test_unless.ts";
+import type { Backend } from "../../../../backend.ts";
+import { createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
+import { Database } from "../../../../src/backends/postgres/database.ts";
+import { PostgresStore } from "../../../../src/backends/postgres/store.ts";
+import { Writer } from "../../../../src/backends/postgres/writer.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { isFinished, type Outcome } from "../../../../src/task.ts";
+import { noPostgres } from "../../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../../tools/std.ts";
+import { emptyTables } from "../../../support/postgres.ts";
+import { newTask } from "../../../support/tasks.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 /** A job that returns so many characters. */
 const text = defineJob({
