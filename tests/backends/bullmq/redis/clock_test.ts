@@ -166,15 +166,18 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   const client = new Redis(place.url);
   await using _client = { [Symbol.asyncDispose]: () => client.quit().then(() => {}) };
   const key = (name: string) => `${options.prefix}:${name}`;
-  // Set and not prolonged: on a slow machine, the lock of the dead worker may have run out by now.
-  await client.set(key(`${dead.job}:${dead.id}:lock`), "the dead worker", "PX", 2 * HOURS + LEASE);
-  await client.set(key(`${dead.job}:stalled-check`), 1, "PX", 2 * HOURS + 360);
-  await client.set(key(`${late.job}:limiter`), 1, "PX", 2 * HOURS + 300);
   const due = Number(await client.zscore(key(`${late.job}:delayed`), late.id)) + 2 * HOURS * 0x1000;
-  await client.zadd(key(`${late.job}:delayed`), due, late.id);
   const check = Number(await client.zscore(key("mcp-jobs:expiry"), late.id));
-  for (const { id } of [dead, late]) await client.zincrby(key("mcp-jobs:expiry"), 2 * HOURS, id);
-  await client.set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS);
+  // All at once: what was set a moment before the clock would not be ahead of it. The lock may have run out by now.
+  await client.multi()
+    .set(key(`${dead.job}:${dead.id}:lock`), "the dead worker", "PX", 2 * HOURS + LEASE)
+    .set(key(`${dead.job}:stalled-check`), 1, "PX", 2 * HOURS + 360)
+    .set(key(`${late.job}:limiter`), 1, "PX", 2 * HOURS + 300)
+    .zadd(key(`${late.job}:delayed`), due, late.id)
+    .zincrby(key("mcp-jobs:expiry"), 2 * HOURS, dead.id)
+    .zincrby(key("mcp-jobs:expiry"), 2 * HOURS, late.id)
+    .set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS)
+    .exec();
   // Nobody reads the tasks meanwhile, but the worker's process looks for expired tasks.
   const store = await RedisStore.open(place.url, ignored, options.prefix);
   assertEquals(await store.records.due(10), []);
