@@ -9,11 +9,10 @@ import type { OnError } from "../../log/on_error.ts";
 import { remember } from "../../recent.ts";
 import { isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import type { JobEvent, Subscription } from "./redis/events/events.ts";
-import type { ReadTask } from "./redis/reads.ts";
 import type { RedisRecords } from "./redis/records.ts";
 import type { RedisStore } from "./redis/store.ts";
 import { outcomeOf } from "./result.ts";
-import { isOver, LAST_REVISION, type Snapshot, toTask } from "./snapshot.ts";
+import { LAST_REVISION, type Snapshot, toTask } from "./snapshot.ts";
 
 /** For how many tasks the revision that was emitted last is remembered. */
 const REMEMBERED = 10_000;
@@ -28,7 +27,7 @@ const START_MS = 20;
 const SMALL = 4_096;
 
 /** The part of the store that the feed uses. */
-type FeedStore = Pick<RedisStore, "onEnd" | "onSignal" | "onReconnect" | "subscribe"> & {
+type FeedStore = Pick<RedisStore, "onSignal" | "onReconnect" | "subscribe"> & {
   readonly records: Pick<RedisRecords, "queues" | "read">;
 };
 
@@ -51,8 +50,6 @@ export class QueueFeed {
   #startedBefore = new Set<string>();
   #startTimer: ReturnType<typeof setTimeout> | undefined;
   #changed = new Set<string>();
-  /** The tasks whose ends this process has sent, and reads right behind that: their events need no other read. */
-  readonly #ending = new Set<string>();
   #reading = false;
   /** Ends the subscription to signals; `undefined` before `start`. */
   #unsubscribe: (() => void) | undefined;
@@ -74,7 +71,6 @@ export class QueueFeed {
       if (signal.kind === "gap") void this.#followAll();
     });
     this.#store.onReconnect(() => void this.#followAll());
-    this.#store.onEnd((id, read) => void this.#readEnd(id, read));
     void this.#followAll();
   }
 
@@ -156,7 +152,6 @@ export class QueueFeed {
       if (event === "started") return this.#readLater(id);
       // A task that is stored here is emitted without a read. Its event may come before the answer to its creation.
       if (event === "stored" && (this.#emitted.has(id) || this.#storing.has(id))) return;
-      if (event === "ended" && (this.#ending.has(id) || this.#emitted.get(id) === LAST_REVISION)) return;
       if (change > (this.#answered.get(id) ?? 0)) this.#readSoon(id);
     };
     return this.#store.subscribe(queue, changed, () => this.#gap(), since);
@@ -175,24 +170,9 @@ export class QueueFeed {
     this.#startTimer = more ? setTimeout(() => this.#readStarted(), START_MS) : undefined;
   }
 
-  /** Reads a task behind its end. If it has not ended after all, its events count again. */
-  async #readEnd(id: string, read: ReadTask): Promise<void> {
-    if (this.#closed) return;
-    this.#notStarted(id);
-    this.#ending.add(id);
-    const snapshot = await read(id, "", this.#stored.has(id)).catch(() => undefined); // Then it is read again.
-    this.#ending.delete(id);
-    if (snapshot && isOver(snapshot)) this.#emitRead(snapshot, undefined);
-    else this.#readSoon(id);
-  }
-
-  #notStarted(id: string): void {
+  #readSoon(id: string): void {
     this.#started.delete(id);
     this.#startedBefore.delete(id);
-  }
-
-  #readSoon(id: string): void {
-    this.#notStarted(id);
     this.#changed.add(id);
     if (this.#reading || this.#closed) return;
     this.#reading = true;

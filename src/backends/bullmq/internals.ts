@@ -36,7 +36,7 @@ export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }:
   retryMethodsOf(Worker.prototype);
   internalOf("bullmq", "Job", Job.prototype, "addJob", isFunction);
   internalOf("bullmq", "Worker", Worker.prototype, "createJob", isFunction);
-  for (const name of ["waitForJob", "disconnectBlocking", "moveToFinished"]) {
+  for (const name of ["waitForJob", "disconnectBlocking"]) {
     internalOf("bullmq", "RedisQueueBackend", RedisQueueBackend.prototype, name, isFunction);
   }
   checkScripts(scriptTexts(RedisConnection));
@@ -96,19 +96,6 @@ export function askRedisWhatIsDue(worker: Worker): void {
     const marker = await wait(Math.min(seconds, drainDelay));
     return marker && { ...marker, score: 0 };
   };
-}
-
-/** Calls back when the end of a job has just been sent to Redis: what is sent on the same connection now comes behind it. */
-export function onEndSent(worker: Worker, sent: (id: string) => void): void {
-  const backend = worker.getBackend();
-  const finish = internalOf("bullmq", "RedisQueueBackend", backend, "moveToFinished", isFunction);
-  Reflect.set(backend, "moveToFinished", (id: string, args: unknown) => {
-    const finished = Reflect.apply(finish, backend, [id, args]);
-    const client = internalOf("bullmq", "RedisQueueBackend", backend, "client", isObject);
-    // BullMQ waits for the same promise, and then sends.
-    Promise.resolve(client).then(() => sent(id), () => {}); // Without a connection, nothing is sent.
-    return finished;
-  });
 }
 
 /** Makes a worker that has taken the last job wait until it is woken. By itself it asks for another one. */

@@ -4,26 +4,21 @@ import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import type { JobListener } from "../../../src/backends/bullmq/redis/events/events.ts";
 import type { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
-import type { EndListener } from "../../../src/backends/bullmq/redis/workers.ts";
 import type { Signal } from "../../../src/backends/bullmq/redis/events/signals.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
-import { oneTurn, pass } from "../../support/time.ts";
+import { pass } from "../../support/time.ts";
 import { newTask } from "../../support/tasks.ts";
 
-/** A store of one queue; `changed` is the listener that subscribed last, `ended` that of ends. */
+/** A store of one queue; `changed` is the listener that subscribed last. */
 function storeOf(read: RedisRecords["read"]) {
   const store = {
     changed: ((): void => {}) as JobListener,
-    ended: ((): void => {}) as EndListener,
     records: { queues: () => Promise.resolve([]), read },
     onSignal: () => () => {},
     onReconnect: () => {},
-    onEnd: (listener: EndListener) => {
-      store.ended = listener;
-    },
     subscribe: (_queue: string, changed: JobListener) => {
       store.changed = changed;
       return Promise.resolve({ close: () => Promise.resolve() });
@@ -291,53 +286,6 @@ Deno.test("the end of a task that this process has stored is emitted with its ou
     kind: "value",
     value: 2,
   }]]);
-});
-
-Deno.test("a task that ends in a worker of this process is emitted as it is read behind its end; its event causes no read", async () => {
-  const id = newTaskId();
-  const reads: string[] = [];
-  const store = storeOf((id) => {
-    reads.push(id);
-    return Promise.resolve(undefined);
-  });
-  const emitted: unknown[] = [];
-  const feed = new QueueFeed(store, (event) => {
-    if (event.kind === "change") emitted.push([event.task.status, event.outcome]);
-  }, ignored);
-  feed.start();
-  await feed.follow("job");
-  await feed.storing(id, () => Promise.resolve(toTask(snapshotOf(id))));
-  const answer = Promise.withResolvers<Snapshot>();
-  store.changed(id, "started");
-  store.ended(id, () => answer.promise);
-  store.changed(id, "ended"); // Its event may come before the answer to the read, or after that.
-  answer.resolve({ ...snapshotOf(id), state: "completed", started: 1, finishedOn: 2, result: "3" });
-  await answer.promise;
-  await oneTurn();
-  store.changed(id, "ended");
-  assertEquals([emitted, reads], [[["PENDING", undefined], ["COMPLETED", { kind: "value", value: 3 }]], []]);
-  store.changed(id, "changed"); // Its job is removed.
-  await oneTurn();
-  await feed.close();
-  assertEquals(reads, [id]);
-});
-
-Deno.test("a task that has not ended after all, or cannot be read behind its end, is read as after an event", async () => {
-  const [unread, running] = [newTaskId(), newTaskId()];
-  const emitted: string[] = [];
-  const both = Promise.withResolvers<void>();
-  const store = storeOf((id) => Promise.resolve({ ...snapshotOf(id), state: "active", started: 2 }));
-  const feed = new QueueFeed(store, (event) => {
-    if (event.kind === "change" && emitted.push(event.task.id) === 2) both.resolve();
-  }, ignored);
-  feed.start();
-  await feed.follow("job");
-  store.ended(unread, () => Promise.reject(new Error("Connection is closed.")));
-  store.ended(running, () => Promise.resolve({ ...snapshotOf(running), state: "active", started: 1 }));
-  for (const id of [unread, running]) store.changed(id, "ended");
-  await both.promise;
-  await feed.close();
-  assertEquals(emitted.toSorted(), [unread, running].toSorted());
 });
 
 Deno.test("after the signal of a new queue that it has subscribed to already, a feed says that it may have missed changes", async () => {

@@ -47,7 +47,6 @@ const members: readonly [keyof CheckedBullMq, string][] = [
   ["Job", "addJob"],
   ["RedisQueueBackend", "waitForJob"],
   ["RedisQueueBackend", "disconnectBlocking"],
-  ["RedisQueueBackend", "moveToFinished"],
   ["RedisConnection", "loadCommands"],
 ];
 

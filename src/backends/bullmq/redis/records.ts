@@ -19,8 +19,7 @@ import { createArguments, KEY_MOVED } from "./scripts/create.ts";
 import { askArguments, parseQuestionState } from "./scripts/questions.ts";
 import { type NewLines, NO_LINES } from "../../../task_log/newest_lines.ts";
 import { lineArgument, parseLine } from "./scripts/log.ts";
-import { type ReadTask, taskReads } from "./reads.ts";
-import { parse } from "./scripts/read.ts";
+import { parse, parseReply } from "./scripts/read.ts";
 import { answerArguments, type AnswerRequest, parseStored, type Stored } from "./scripts/resuming/answer.ts";
 import type { Snapshot } from "../snapshot.ts";
 
@@ -35,6 +34,13 @@ export interface Hold {
   readonly token: string;
 }
 
+/** A task to read, the owner that it must have ("" for any), and whether to read its result. */
+interface ReadRequest {
+  readonly id: string;
+  readonly owner: string;
+  readonly result: boolean;
+}
+
 /** A task to store. */
 interface StoreRequest {
   readonly job: Job;
@@ -45,6 +51,9 @@ interface StoreRequest {
   /** The key that must name it. */
   readonly key?: string;
 }
+
+/** The most tasks that are read together. */
+const MAX_READS = 500;
 
 /** The most tasks that are stored together. */
 const MAX_WRITES = 50;
@@ -65,8 +74,7 @@ const QUEUE_TIMEOUT_MS = 5_000;
 
 /** Our records on Redis. */
 export class RedisRecords implements KeyStore {
-  /** Reads a task, in the next read with all that are called during one. */
-  readonly read: ReadTask;
+  readonly #read: (request: ReadRequest) => Promise<Snapshot | undefined>;
   readonly #store: (request: StoreRequest) => Promise<number | Error>;
   readonly #answer: (request: AnswerRequest) => Promise<Stored | Error>;
   readonly #scripts: RedisScripts;
@@ -89,11 +97,19 @@ export class RedisRecords implements KeyStore {
       inTime: (answer, size) => deadline.wait(answer, size),
       queueTimeout: QUEUE_TIMEOUT_MS,
     };
-    this.read = taskReads(scripts, options);
+    this.#read = batched((requests) => this.#readMany(requests), MAX_READS, options);
     const writes = { ...options, enough: ENOUGH_WRITES };
     const store = (requests: readonly StoreRequest[]) => this.#storeMany(requests);
     this.#store = batched(store, MAX_WRITES, writes, ({ size }) => size);
     this.#answer = batched((requests) => this.#answerMany(requests), MAX_WRITES, writes);
+  }
+
+  /**
+   * Reads a task, in the next read with all that are called during one. For an owner, another's task is like one that never
+   * existed: it is not read, so that the time reveals nothing.
+   */
+  read(id: string, owner: string = "", result: boolean = false): Promise<Snapshot | undefined> {
+    return this.#read({ id, owner, result });
   }
 
   /**
@@ -273,5 +289,10 @@ export class RedisRecords implements KeyStore {
 
   async #answerMany(requests: readonly AnswerRequest[]): Promise<readonly (Stored | Error)[]> {
     return parseStored(requests, await this.#scripts.run("answer", ...requests.flatMap(answerArguments)));
+  }
+
+  async #readMany(requests: readonly ReadRequest[]): Promise<readonly (Snapshot | undefined)[]> {
+    const args = requests.flatMap(({ id, owner, result }) => [id, owner, result ? 1 : 0]);
+    return parseReply(requests.map(({ id }) => id), await this.#scripts.run("read", ...args));
   }
 }

@@ -21,7 +21,7 @@ import { RedisRecords } from "./records.ts";
 import { RedisScripts } from "./scripts/run.ts";
 import { RedisSignals, type Signal } from "./events/signals.ts";
 import { transactionsOn } from "./transaction.ts";
-import { type EndListener, RedisWorkers } from "./workers.ts";
+import { RedisWorkers } from "./workers.ts";
 
 /** How long the key that `check` writes is kept, in ms. */
 const CHECK_TTL_MS = 60_000;
@@ -57,7 +57,6 @@ export class RedisStore {
   readonly #listeners = new Set<(signal: Signal) => void>();
   /** The names of Redis's connections, and when they were asked for. */
   #connections: { readonly at: number; readonly names: Promise<readonly string[]> } | undefined;
-  #onEnd: EndListener = () => {};
   #signals: RedisSignals | undefined;
   #reconnected: Promise<void> | undefined;
   #closed = false;
@@ -101,12 +100,7 @@ export class RedisStore {
 
   /** Prepares to start BullMQ's workers, which keep the limits of these jobs. */
   workers(limits?: WorkOptions["limits"]): RedisWorkers {
-    return new RedisWorkers(this.bullmq, this.#template, this.#prefix, limits, (id, read) => this.#onEnd(id, read));
-  }
-
-  /** Calls back with the tasks that workers of this store end. There is one such listener. */
-  onEnd(listener: EndListener): void {
-    this.#onEnd = listener;
+    return new RedisWorkers(this.bullmq, this.#template, this.#prefix, limits);
   }
 
   /** Writes a small key that nobody reads. Rejects if Redis takes no writes. */

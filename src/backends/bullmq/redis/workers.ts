@@ -6,40 +6,31 @@
 import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../backend.ts";
-import { type ReadTask, taskReads } from "./reads.ts";
 import { patchScripts } from "./scripts/changed.ts";
 import {
   askRedisWhatIsDue,
   type BullMq,
   closeForGood,
   closeWaitingWith,
-  onEndSent,
   waitAfterLast,
   withDuplicate,
 } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { WORKER } from "./scripts/read.ts";
-import { RedisScripts } from "./scripts/run.ts";
-
-/** Called when the end of a task was just sent to Redis. What `read` reads before it returns comes behind that end. */
-export type EndListener = (id: string, read: ReadTask) => void;
 
 /** BullMQ's workers, which start and end together. They wait while Redis is away. */
 export class RedisWorkers {
   readonly #bullmq: BullMq;
   readonly #client: Redis;
   readonly #prefix: string;
-  readonly #onEnd: (id: string) => void;
   readonly #closers: (() => Promise<void>)[] = [];
 
   /** `template` is the connection to duplicate; the workers keep the limits of these jobs. */
-  constructor(bullmq: BullMq, template: Redis, prefix: string, limits: WorkOptions["limits"], onEnd: EndListener) {
+  constructor(bullmq: BullMq, template: Redis, prefix: string, limits: WorkOptions["limits"]) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
     this.#client = patchScripts(openWaiting(template), limits);
-    const read = taskReads(new RedisScripts(bullmq.createIORedisClient(this.#client), prefix));
-    this.#onEnd = (id) => onEnd(id, read);
   }
 
   /** Starts the worker of a queue. */
@@ -49,7 +40,6 @@ export class RedisWorkers {
     withHeartbeat(blocking);
     askRedisWhatIsDue(worker);
     waitAfterLast(worker);
-    onEndSent(worker, this.#onEnd);
     closeWaitingWith(worker, () => closeForGood(blocking));
     worker.on("error", () => {}); // Until `pauseAfterErrors` listens, which reports them.
     this.#closers.push(async () => {

@@ -37,8 +37,8 @@ const RETRY_MS = 500;
 /** How often the jobs are counted, in ms. */
 const COUNT_MS = LONGEST_BLOCK_MS / 2;
 
-/** What has become of a job: it was only just added to its queue, a worker has taken it, it is over, or it has changed in another way. */
-export type JobEvent = "stored" | "started" | "ended" | "changed";
+/** What has become of a job: it was only just added to its queue, a worker has taken it, or it has changed in another way. */
+export type JobEvent = "stored" | "started" | "changed";
 
 /** Called with a job that may have changed. `change`: the number of an answer. */
 export type JobListener = (id: string, event: JobEvent, change?: number) => void;
@@ -160,6 +160,5 @@ export class RedisEvents implements Subscription {
 
 function jobEvent(event: string | undefined, prev: string | undefined): JobEvent {
   if (event === "active") return "started";
-  if (event === "completed" || event === "failed") return "ended";
   return event === "waiting" && prev === undefined ? "stored" : "changed";
 }
