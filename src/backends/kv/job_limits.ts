@@ -9,6 +9,7 @@ import { batched } from "../shared/batch.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 import type { Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
+import { fitting } from "./limits.ts";
 import { readAll, reading } from "./reading.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
 
@@ -30,6 +31,8 @@ interface Usage {
 
 /** What is written together with a claim. */
 export type ClaimWrites = Pick<Write, "checks" | "latest">;
+
+type Owners = readonly { readonly owner: string }[];
 
 /** Writes a claim, and `extra` in the same commit. Resolves with `undefined` if one of the checks does not hold. */
 type WriteClaim = (extra: ClaimWrites) => Promise<KvEntry | undefined>;
@@ -59,10 +62,10 @@ export class KvLimits {
     this.#now = now;
   }
 
-  /** How many more tasks of a job may begin. */
-  async capacity(job: string, limits: JobLimits): Promise<ReturnType<typeof capacityOf>> {
+  /** How many more tasks of a job may begin, and the owners of those that are held. */
+  async capacity(job: string, limits: JobLimits): Promise<ReturnType<typeof capacityOf> & { readonly held: Owners }> {
     const { held, begun } = await this.#read(job);
-    return capacityOf(limits, held.length, begun, this.#now());
+    return { ...capacityOf(limits, held.length, begun, this.#now()), held: ownersOf(held) };
   }
 
   /**
@@ -83,9 +86,11 @@ export class KvLimits {
   async #claim(job: string, claims: readonly Claim[]): Promise<readonly Claimed[]> {
     const { check, begun, held } = await this.#read(job);
     const now = this.#now();
+    const room = fitting(claims.map(({ entry }) => entry.record.info), ownersOf(held)).length;
     let value: Stored = { ...begun, claimed: held };
-    const written = claims.map(async ({ entry, limits, write }) => {
-      if (capacityOf(limits, value.claimed.length, value, now).free === 0) return undefined;
+    const written = claims.map(async ({ entry, limits, write }, index) => {
+      // Where the list has no room, the task waits for the end of another one, as if no slot were free.
+      if (index >= room || capacityOf(limits, value.claimed.length, value, now).free === 0) return undefined;
       const { owner, id } = entry.record.info;
       // `write` commits at once, and a commit writes what its last claim names here: so that includes the claims before it.
       value = { ...withClaim(limits, value, now), claimed: [...value.claimed, [owner, id]] };
@@ -108,4 +113,8 @@ export class KvLimits {
     const held = claimed.filter((_, index) => entries[index]?.value?.record.holder !== undefined);
     return { check: { key, versionstamp }, begun, held };
   }
+}
+
+function ownersOf(held: Stored["claimed"]): Owners {
+  return held.map(([owner]) => ({ owner }));
 }

@@ -14,7 +14,7 @@ const MAX_LIVE_BYTES = 40_000;
 /** The longest expiry that KV takes, about 30,000 years, in ms. */
 const LONGEST_MS = 1e15;
 
-/** The most room for the list of held tasks in a worker's value, in bytes; the rest is for the names of its jobs. */
+/** The most room for a list of held tasks, in bytes; in a worker's value, the rest is for the names of its jobs. */
 const MAX_HELD_BYTES = 55_000;
 
 /** What one held task takes besides the owner's name, in bytes. */
@@ -22,7 +22,7 @@ const HELD_BYTES = 50;
 
 type Owned = Pick<TaskInfo, "owner">;
 
-/** Returns the first tasks of `more` that fit into a worker's list beside those that it holds. */
+/** Returns the first tasks of `more` that fit into a list of held tasks beside those that are in it. */
 export function fitting<T extends Owned>(more: readonly T[], held: readonly Owned[] = []): readonly T[] {
   const sizeOf = ({ owner }: Owned) => bytesOf(owner) + HELD_BYTES;
   let bytes = held.reduce((sum, one) => sum + sizeOf(one), 0);

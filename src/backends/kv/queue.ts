@@ -67,9 +67,12 @@ export function queueOf(
     },
     ready,
     async limited(max, held, job, limits) {
-      const { free, pause } = await limitsOf.capacity(job, limits);
+      const { free, pause, held: ofAll } = await limitsOf.capacity(job, limits);
       if (free === 0) return { entries: [], more: false, full: true, pause };
       const found = await ready(Math.min(max, free), held, [job]);
+      const room = fitting(found.entries.map(({ record }) => record.info), ofAll).length;
+      // Where the job's list of held tasks is full, the others wait for the end of one, as if no slot were free.
+      if (room < found.entries.length) return { entries: found.entries.slice(0, room), more: false, full: true };
       return { ...found, ...moreOf(found.more, max, free, limits) };
     },
   };

@@ -9,7 +9,8 @@ import { KvLimits } from "../../../../src/backends/kv/job_limits.ts";
 import { limitKey } from "../../../../src/backends/kv/keys.ts";
 import type { KvStore } from "../../../../src/backends/kv/store.ts";
 import type { KvEntry } from "../../../../src/backends/kv/stored.ts";
-import { cancelledNow, claimed, created } from "../../../../src/backends/shared/record.ts";
+import { cancelledNow, claimed, created, settled } from "../../../../src/backends/shared/record.ts";
+import { MAX_OWNER_LENGTH } from "../../../../src/ids.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { newTask } from "../../../support/tasks.ts";
 import { found, OWNER, storeOf } from "../support/store.ts";
@@ -23,7 +24,7 @@ interface Opened {
   /** Of another process. */
   readonly other: KvStore;
   /** Creates so many tasks, and finds them in the queue. */
-  readonly waiting: (count: number) => Promise<readonly KvEntry[]>;
+  readonly waiting: (count: number, owner?: string) => Promise<readonly KvEntry[]>;
   /** The ids of the tasks that may be held, and how many have begun. */
   readonly used: () => Promise<{ readonly ids: readonly string[]; readonly count: number }>;
 }
@@ -33,8 +34,8 @@ async function withStores(use: (opened: Opened) => Promise<void>): Promise<void>
   const committers = ["one", "two"].map((name) => new Committer(kv, name, () => {}));
   const [store, other] = committers.map((committer) => storeOf(kv, committer, { now: () => NOW }));
   assert(store && other);
-  const waiting = async (count: number) => {
-    const tasks = Array.from({ length: count }, () => created(newTask({ owner: OWNER }), NOW));
+  const waiting = async (count: number, owner = OWNER) => {
+    const tasks = Array.from({ length: count }, () => created(newTask({ owner }), NOW));
     await Promise.all(tasks.map((task) => store.create(task, "{}")));
     return (await store.queue().ready(count, [], ["job"])).entries;
   };
@@ -99,4 +100,24 @@ Deno.test("KV: claims of a job with limits that do not fit into one commit count
     ));
     assertEquals([idsOf(taken), new Set(taken.map((entry) => entry?.check.versionstamp)).size], [idsOf(entries), 2]);
     assertEquals(await used(), { ids: idsOf(entries), count: entries.length });
+  }));
+
+Deno.test("KV: a task of a job with limits waits while the list of those that are held has no room for it", () =>
+  withStores(async ({ store, waiting }) => {
+    const limits = { rateLimit: { max: 1_000, per: 3_600_000 } };
+    const claim = async () => {
+      const found = await waiting(100, "ж".repeat(MAX_OWNER_LENGTH));
+      return await Promise.all(found.map((entry) => take(store, entry, limits)));
+    };
+    const [first, second, third] = [await claim(), await claim(), await claim()]; // Of several workers: one holds no more.
+    const counts = [first, second, third].map((claimed) => idsOf(claimed).length);
+    assert(counts[0] === 100 && counts[1] !== 0 && counts[2] === 0, `They hold ${counts}.`);
+    const search = async () => await store.queue().limited?.(10, [], "job", limits);
+    assertEquals(await search(), { entries: [], more: false, full: true });
+    const [ended] = first;
+    assert(ended);
+    await store.change(ended, settled(ended.record, { kind: "value", value: 1 }, NOW, 0).record);
+    const again = await search();
+    assertEquals([again?.entries.length, again?.full], [1, true]);
+    assertEquals(idsOf(await claim()).length, 1);
   }));
