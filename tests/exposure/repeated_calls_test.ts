@@ -373,7 +373,7 @@ Deno.test("calls that are cancelled at the same moment cancel their unique task"
   const { bench, gate, callers, first, second, status } = await twoCallers(new AdaptiveExposureStrategy());
   await using _bench = bench;
   for (const caller of callers) caller.abort(CANCELLED);
-  for (const waiting of [first, second]) await assertRejects(() => waiting, CallCancelled);
+  await Promise.all([first, second].map((waiting) => assertRejects(() => waiting, CallCancelled)));
   assertEquals(await status(), "CANCELLED");
   gate.open();
 });
@@ -386,7 +386,7 @@ Deno.test("a call that is cancelled does not end a unique task of which another 
   const native = await callFor(surface, "gated", { user: "Ada" }, { client });
   assertEquals(native.kind, "task");
   for (const caller of callers) caller.abort(CANCELLED);
-  for (const waiting of [first, second]) await assertRejects(() => waiting, CallCancelled);
+  await Promise.all([first, second].map((waiting) => assertRejects(() => waiting, CallCancelled)));
   assertEquals(await status(), "RUNNING");
   gate.open();
 });
@@ -396,7 +396,7 @@ Deno.test("task_cancel cancels a task for which calls wait", async () => {
   const { bench, gate, surface, first, second, status, token } = await twoCallers(new AdaptiveExposureStrategy());
   await using _bench = bench;
   assertEquals((await call(surface, "task_cancel", { token })).structuredContent?.status, "CANCELLED");
-  for (const waiting of [first, second]) await assertRejects(() => waiting, JobFault);
+  await Promise.all([first, second].map((waiting) => assertRejects(() => waiting, JobFault)));
   assertEquals(await status(), "CANCELLED");
   gate.open();
 });
