@@ -68,7 +68,10 @@ export class QueueWork implements WorkHandle {
   readonly #me: ReturnType<typeof newWorker>;
   /** Resolves once Redis knows of this worker, or it has stopped. */
   readonly #known = Promise.withResolvers<void>();
-  /** By how much Redis's clock is ahead of `performance.now()`, in ms: each report that the worker is alive reads it anew. */
+  /**
+   * By how much Redis's clock is ahead of `performance.now()` at most, in ms, so that no sleep is too short: each report that the
+   * worker is alive reads it anew.
+   */
   #ahead = performance.timeOrigin;
   readonly #unsubscribe: () => void;
   /** Why the runs are to stop; set once the grace is over. */
@@ -89,7 +92,7 @@ export class QueueWork implements WorkHandle {
     const tell = async () => {
       const asked = performance.now();
       const now = await store.operating.storeWorker({ ...this.#me, ids: workers.map(({ id }) => id) }, lease);
-      this.#ahead = now - (asked + performance.now()) / 2;
+      this.#ahead = now - asked;
       this.#known.resolve();
     };
     const pace = { every: lease / 2, first: 0, retry: TELL_RETRY_MS };
@@ -140,7 +143,7 @@ export class QueueWork implements WorkHandle {
   }
 
   async #run(name: string, locks: Locks, job: Job, token: string): Promise<Json> {
-    const now = () => Math.round(performance.now() + this.#ahead);
+    const now = () => Math.ceil(performance.now() + this.#ahead);
     const run = new JobRun({ ...this.#options, store: this.#store, name, job, token, now });
     const releaseLock = locks.hold(run.id, token, () => run.lose());
     this.#runs.add(run);

@@ -9,7 +9,7 @@ import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { ignored } from "../../../support/errors.ts";
-import { doneWithin } from "../../../../src/waiting.ts";
+import { doneWithin, pause } from "../../../../src/waiting.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { newTask } from "../../../support/tasks.ts";
@@ -234,4 +234,23 @@ test("a worker that stops waits for its running task also if its waiting connect
   over.resolve();
   await stopped;
   assertEquals((await backend.get(id, OWNER)).status, "COMPLETED");
+});
+
+test("the time that a worker tells its jobs is never behind Redis's, however late the answer comes, so that no sleep is too short", async ({ store, create }) => {
+  const { operating } = store;
+  const storeWorker = operating.storeWorker.bind(operating);
+  operating.storeWorker = async (...worker) => {
+    const now = await storeWorker(...worker);
+    await pause(100);
+    return now;
+  };
+  const ahead = Promise.withResolvers<number>();
+  const worker = workOn(store, "job", ({ now }) => {
+    const realTime = Date.now(); // Redis runs on the same machine.
+    ahead.resolve(now() - realTime);
+    return Promise.resolve({ kind: "value", value: null });
+  });
+  await create(newTaskId(), "job");
+  assert(await ahead.promise >= 0, `It is ahead by ${await ahead.promise} ms.`);
+  await worker.stop(0);
 });
