@@ -13,7 +13,7 @@ import { runCommand, TOOL_NAME } from "./job.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  allowPositionals: true, // The executable of all examples takes its name as two.
+  allowPositionals: true, // In the executable of all examples: which example this is, and its role.
   options: { config: { type: "string", default: "commands.json" }, root: { type: "string" }, kv: { type: "string" } },
 });
 const config = resolve(values.config);

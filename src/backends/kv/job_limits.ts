@@ -9,11 +9,11 @@ import { batched } from "../shared/batch.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 import type { Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
-import { fitting } from "./limits.ts";
+import { fitting, type Owned } from "./limits.ts";
 import { readAll, reading } from "./reading.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
 
-/** The most claims of one job in a commit. */
+/** The most claims of one job in a commit: each is one of the 100 checks that KV makes. */
 const MAX_CLAIMS = 90;
 
 /** What the key of a job holds. */
@@ -31,8 +31,6 @@ interface Usage {
 
 /** What is written together with a claim. */
 export type ClaimWrites = Pick<Write, "checks" | "latest">;
-
-type Owners = readonly { readonly owner: string }[];
 
 /** Writes a claim, and `extra` in the same commit. Resolves with `undefined` if one of the checks does not hold. */
 type WriteClaim = (extra: ClaimWrites) => Promise<KvEntry | undefined>;
@@ -63,7 +61,10 @@ export class KvLimits {
   }
 
   /** How many more tasks of a job may begin, and the owners of those that are held. */
-  async capacity(job: string, limits: JobLimits): Promise<ReturnType<typeof capacityOf> & { readonly held: Owners }> {
+  async capacity(
+    job: string,
+    limits: JobLimits,
+  ): Promise<ReturnType<typeof capacityOf> & { readonly held: readonly Owned[] }> {
     const { held, begun } = await this.#read(job);
     return { ...capacityOf(limits, held.length, begun, this.#now()), held: ownersOf(held) };
   }
@@ -115,6 +116,6 @@ export class KvLimits {
   }
 }
 
-function ownersOf(held: Stored["claimed"]): Owners {
+function ownersOf(held: Stored["claimed"]): readonly Owned[] {
   return held.map(([owner]) => ({ owner }));
 }

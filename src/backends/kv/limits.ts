@@ -20,7 +20,8 @@ const MAX_HELD_BYTES = 55_000;
 /** What one held task takes besides the owner's name, in bytes. */
 const HELD_BYTES = 50;
 
-type Owned = Pick<TaskInfo, "owner">;
+/** Whose a task is. */
+export type Owned = Pick<TaskInfo, "owner">;
 
 /** Returns the first tasks of `more` that fit into a list of held tasks beside those that are in it. */
 export function fitting<T extends Owned>(more: readonly T[], held: readonly Owned[] = []): readonly T[] {

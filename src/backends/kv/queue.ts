@@ -9,7 +9,7 @@ import type { Committer } from "./committer.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import type { KvLimits } from "./job_limits.ts";
 import { delayedKey, readyKey } from "./keys.ts";
-import { fitting } from "./limits.ts";
+import { fitting, type Owned } from "./limits.ts";
 import { type KvEntry, promoting, type StoredTask } from "./stored.ts";
 
 /** The most delayed tasks that are made ready at once. */
@@ -41,8 +41,7 @@ export function queueOf(
     const lists = await committer.withClaims(search);
     const [only = []] = lists;
     const found = lists.length === 1 ? only : lists.flat().sort(byUrgency).slice(0, max);
-    const room = fitting(found.map(({ record }) => record.info), held).length;
-    const entries = found.slice(0, room);
+    const entries = withRoom(found, held);
     const full = found.length > 0 && entries.length === 0;
     if (full) return { entries, more: false, pause: FULL_PAUSE_MS };
     return { entries, more: found.length === max || entries.length < found.length };
@@ -70,12 +69,17 @@ export function queueOf(
       const { free, pause, held: ofAll } = await limitsOf.capacity(job, limits);
       if (free === 0) return { entries: [], more: false, full: true, pause };
       const found = await ready(Math.min(max, free), held, [job]);
-      const room = fitting(found.entries.map(({ record }) => record.info), ofAll).length;
+      const entries = withRoom(found.entries, ofAll);
       // Where the job's list of held tasks is full, the others wait for the end of one, as if no slot were free.
-      if (room < found.entries.length) return { entries: found.entries.slice(0, room), more: false, full: true };
+      if (entries.length < found.entries.length) return { entries, more: false, full: true };
       return { ...found, ...moreOf(found.more, max, free, limits) };
     },
   };
+}
+
+/** The first entries that fit into a list of held tasks. */
+function withRoom(entries: readonly KvEntry[], held: readonly Owned[]): readonly KvEntry[] {
+  return entries.slice(0, fitting(entries.map(({ record }) => record.info), held).length);
 }
 
 function byUrgency({ record: a }: KvEntry, { record: b }: KvEntry): number {

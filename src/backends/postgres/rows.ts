@@ -53,7 +53,7 @@ export interface Change {
   readonly lines?: readonly LogLine[];
 }
 
-/** The longest outcome that comes with its task, or with the event of its end, in characters of JSON. */
+/** The longest JSON of an outcome that comes with its task, in bytes, or with the event of its end, in UTF-16 units. */
 export const SMALL_OUTCOME = 8_000;
 
 /** Sorts before every id. */
