@@ -33,8 +33,8 @@ export interface JobCounts {
   /** How many of them wait for an answer or a time without a worker. */
   readonly parked: number;
   /**
-   * Since when the oldest task that could run now has waited for a worker, in ms since the epoch: since its creation or its
-   * due time.
+   * Since when some task that could run now has waited for a worker, in ms since the epoch: since its creation or its due
+   * time, or since it was answered or has lost its worker.
    */
   readonly oldestWaiting?: number;
   /** Whether the job is paused. */

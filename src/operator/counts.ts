@@ -22,8 +22,14 @@ export function isParked(task: TaskInfo): boolean {
   return !isFinished(task) && task.parked === true;
 }
 
-/** Since when the longest-waiting of these ready tasks has waited, in ms since the epoch. */
+/**
+ * How many tasks at the head of a queue are read to find the one that has waited longest: before it there may be older tasks
+ * that have just been answered or handed back.
+ */
+export const HEADS = 10;
+
+/** Since when the longest-waiting of these ready tasks has waited, in ms since the epoch. Nothing changes a task that is ready. */
 export function oldestOf(ready: readonly TaskInfo[]): number | undefined {
-  const since = ready.map((task) => Math.max(task.createdAt, isFinished(task) ? 0 : task.dueAt ?? 0));
+  const since = ready.map((task) => Math.max(task.updatedAt, isFinished(task) ? 0 : task.dueAt ?? 0));
   return since.length === 0 ? undefined : Math.min(...since);
 }

@@ -31,7 +31,7 @@ export const GAUGES = {
     name: "mcp_jobs.queue.age",
     kind: "gauge",
     unit: "s",
-    description: "Age of the oldest task that could run now and waits for a worker; 0 if there is none",
+    description: "Longest wait for a worker: since a task was created, due, answered or lost its worker",
     attributes: ["mcp_jobs.job"],
   },
   workers: {

@@ -42,7 +42,10 @@ export function operatingOf(kv: Deno.Kv, committer: Committer, { now, read, get 
       const [counted, due] = await Promise.all([countTasks(kv, now()), dueTasks(kv, now())]);
       return await Promise.all(counted.map(async (of) => {
         const { heads } = await headsOf(kv, of.job);
-        const oldestWaiting = oldestOf([...heads.map(({ task }) => task), ...due.filter(({ job }) => job === of.job)]);
+        const oldestWaiting = oldestOf([
+          ...heads.flatMap(({ tasks }) => tasks),
+          ...due.filter(({ job }) => job === of.job),
+        ]);
         return { ...of, ...(oldestWaiting !== undefined && { oldestWaiting }) };
       }));
     },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HEADS } from "../../../operator/counts.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { delayedKey, readyKey } from "../keys.ts";
 import { reading } from "../reading.ts";
@@ -14,13 +15,13 @@ const MAX_HEADS = 100;
 /** Sorts after every id. */
 const LAST = "~";
 
-/** The first task of an urgency. */
+/** The first tasks of an urgency. */
 interface Head {
   readonly urgency: number;
-  readonly task: TaskInfo;
+  readonly tasks: readonly TaskInfo[];
 }
 
-/** Finds the first task of each urgency by skipping from one to the next; the most urgent ones if there are too many. */
+/** Finds the first tasks of each urgency by skipping from one to the next; the most urgent ones if there are too many. */
 export async function headsOf(
   kv: Deno.Kv,
   job: string,
@@ -29,11 +30,11 @@ export async function headsOf(
   const prefix = readyKey(job);
   let start: Deno.KvKey = [...prefix, -Infinity];
   while (heads.length < MAX_HEADS) {
-    const first = await reading(() => kv.list<StoredTask>({ prefix, start }, { limit: 1 }).next());
-    if (first.done) return { heads, all: true };
-    const { key, value } = first.value;
-    const urgency = Number(key[3]);
-    heads.push({ urgency, task: value.record.info });
+    const first = await reading(() => Array.fromAsync(kv.list<StoredTask>({ prefix, start }, { limit: HEADS })));
+    if (first[0] === undefined) return { heads, all: true };
+    const urgency = Number(first[0].key[3]);
+    const head = first.filter(({ key }) => key[3] === urgency);
+    heads.push({ urgency, tasks: head.map(({ value }) => value.record.info) });
     start = readyKey(job, urgency, LAST);
   }
   return { heads, all: false };

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { NO_TASKS } from "../../../operator/counts.ts";
+import { HEADS, NO_TASKS } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import type { TaskStatus } from "../../../task.ts";
 import type { Database } from "../database.ts";
@@ -70,8 +70,8 @@ SELECT job, state, sum(tasks)::float8 AS tasks FROM (
 }
 
 /**
- * Since when the oldest task waits: the head of each job's queue, one for each priority, and what is due, but has not been made
- * ready by a worker.
+ * Since when the oldest task waits: of the heads of each job's queue, one for each priority, and of what is due, but has not been
+ * made ready by a worker. A task that ran before has a place by its age, and waits since its last change.
  */
 function waitingStatement(schema: string): string {
   return `
@@ -84,10 +84,16 @@ WITH RECURSIVE heads AS (
     ORDER BY job, delayed, priority, due_at LIMIT 1
   ) AS next
 ), due AS (
-  SELECT job, due_at FROM ${schema}.queue WHERE delayed AND due_at <= now() ORDER BY due_at LIMIT ${MAX_DUE}
+  SELECT job, due_at, id, version FROM ${schema}.queue WHERE delayed AND due_at <= now() ORDER BY due_at LIMIT ${MAX_DUE}
+), waiting AS (
+  SELECT first.* FROM heads, LATERAL (
+    SELECT job, due_at, id, version FROM ${schema}.queue
+    WHERE job = heads.job AND NOT delayed AND priority = heads.priority ORDER BY due_at LIMIT ${HEADS}
+  ) AS first
+  UNION ALL SELECT * FROM due
 )
-SELECT job, (extract(epoch FROM min(due_at)) * 1000)::float8 AS since
-FROM (SELECT job, due_at FROM heads UNION ALL SELECT job, due_at FROM due) AS waiting GROUP BY job`;
+SELECT job, min(greatest(extract(epoch FROM due_at) * 1000, (record::json #>> '{info,updatedAt}')::float8))::float8 AS since
+FROM waiting JOIN ${schema}.tasks USING (job, id, version) GROUP BY job`;
 }
 
 /** Merges many rows into one. Resolves with whether there may be more. */

@@ -6,7 +6,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { WorkerInfo } from "../../../backend.ts";
 import { TaskNotFound } from "../../../errors.ts";
-import { ask, type Cases, CONFIRM, eventually, NO, OWNER, whereWorkersDie } from "../../stage.ts";
+import { ask, AT_ONCE, type Cases, type Code, CONFIRM, eventually, NO, OWNER, whereWorkersDie } from "../../stage.ts";
 import { countsOf, endless, fail } from "./operator.ts";
 import { NO_TASKS } from "../../../operator/counts.ts";
 
@@ -73,6 +73,49 @@ export const counting: Cases = {
     const dueAt = "dueAt" in task ? task.dueAt : undefined;
     ok(dueAt);
     await eventually("it is due", async () => (await countsOf(stage.backend, "later"))?.oldestWaiting === dueAt);
+  },
+
+  "a task that was answered waits since its answer": async (stage) => {
+    const worker = await stage.work({ asks: ask }, { parkAfter: 0 });
+    const parked = await stage.parked(await stage.create({ job: "asks" }));
+    await worker.close(0);
+    await eventually("time has passed", () => Date.now() > parked.updatedAt + 10);
+    await stage.answer(parked, NO);
+    const { updatedAt } = await stage.backend.get(parked.id, parked.owner);
+    ok(updatedAt > parked.updatedAt);
+    strictEqual((await countsOf(stage.backend, "asks"))?.oldestWaiting, updatedAt);
+  },
+
+  "a task that is handed back waits since then, behind those that waited before": async (stage) => {
+    const worker = await stage.work({ runs: endless }, { concurrency: 1 });
+    const runs = await stage.create({ job: "runs" });
+    await stage.running(runs);
+    await eventually("time has passed", () => Date.now() > runs.createdAt + 10);
+    const waits = await stage.create({ job: "runs" });
+    await worker.close(0);
+    strictEqual((await countsOf(stage.backend, "runs"))?.oldestWaiting, waits.createdAt);
+    await stage.backend.cancel(waits.id, OWNER, 0);
+    const { updatedAt } = await stage.backend.get(runs.id, runs.owner);
+    strictEqual((await countsOf(stage.backend, "runs"))?.oldestWaiting, updatedAt);
+  },
+
+  "a task that slept and is due waits since then": async (stage) => {
+    const naps: Code = async (_, ctx) => {
+      await ctx.sleep("nap", 400);
+      return await endless({}, ctx);
+    };
+    const worker = await stage.work({ naps }, AT_ONCE);
+    const tasks = [await stage.create({ job: "naps" }), await stage.create({ job: "naps" })];
+    const dueTimes = (await Promise.all(tasks.map((task) => stage.parked(task)))).map((task) =>
+      "dueAt" in task && task.dueAt || Infinity
+    );
+    await worker.close(0);
+    const due = Math.min(...dueTimes);
+    await eventually("both are due", () => Date.now() > Math.max(...dueTimes) + 10);
+    await stage.work({ naps }, { ...AT_ONCE, concurrency: 1 });
+    await eventually("one of them runs", async () => (await countsOf(stage.backend, "naps"))?.counts.RUNNING === 1);
+    const since = (await countsOf(stage.backend, "naps"))?.oldestWaiting;
+    ok(since !== undefined && since >= due, `The other one is due since ${due}, and waits since ${since}.`);
   },
 
   "an operator sees the workers of all connections, and what each runs, until they stop": async (stage) => {

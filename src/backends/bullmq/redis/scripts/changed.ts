@@ -95,10 +95,15 @@ return reply`;
 const PROMOTED =
   /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
 
-/** Changes a script of BullMQ so that a parked job that is due comes before those that never ran. */
+/**
+ * Changes a script of BullMQ so that a parked job that is due comes before those that never ran, and so that the task of each
+ * job that is due waits since then.
+ */
 function parkedFirst(lua: string): string {
   const changed = lua.replace(PROMOTED, (_, priority, queue) =>
     `${priority}
+            local task = ours .. "task:" .. jobId
+            if redis.pcall("EXISTS", task) == 1 then redis.pcall("HSET", task, "changedAt", timestamp) end
             local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
             if run[1] and run[1] == run[2] then
                 if priority == 0 then queueAgain(targetKey, prefix, { jobId })

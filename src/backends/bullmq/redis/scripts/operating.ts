@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { HEADS } from "../../../../operator/counts.ts";
 import { LUA_LISTS, MOVES } from "./lists.ts";
 import { COMMON } from "./parts.ts";
 
@@ -74,9 +75,6 @@ while #found < limit and #sources > 0 do
   if source.at > #source.ids then table.remove(sources, newest) end
 end
 return found`;
-
-/** How many of the first jobs in line are read: a job that ran before may stand in front of one that has waited longer. */
-const HEADS = 10;
 
 /**
  * Returns for every job its name, the sizes of its lists in their order, how many tasks run, how many of the running ask,

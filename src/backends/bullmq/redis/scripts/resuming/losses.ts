@@ -1,5 +1,6 @@
 /**
- * Counts how often a job has lost its worker since it came further, as `lossesOf` in shared/changes/losses.ts does.
+ * Counts how often a job has lost its worker since it came further, as `lossesOf` in shared/changes/losses.ts does, and stores
+ * when it lost its last one.
  *
  * @module
  */
@@ -26,7 +27,11 @@ local function countLoss(bull, queue, id, kind)
   for index = 0, redis.call("EXISTS", steps) * ${MAX_STEPS} - 1 do
     if redis.call("HEXISTS", steps, index) == 1 then recorded, last = recorded + 1, index end
   end
-  local answered = redis.call("HGET", bull .. "mcp-jobs:task:" .. id, "answered")
+  local task, time = bull .. "mcp-jobs:task:" .. id, redis.call("TIME")
+  if redis.call("EXISTS", task) == 1 then
+    redis.call("HSET", task, "changedAt", time[1] * 1000 + math.floor(time[2] / 1000))
+  end
+  local answered = redis.call("HGET", task, "answered")
   if answered then recorded = recorded + #cjson.decode(answered) / 2 end
   local losses = cjson.decode(redis.call("HGET", key, "${LOSSES}") or "{}")
   if recorded > (losses.recorded or 0) then losses = {} end
