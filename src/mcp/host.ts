@@ -7,12 +7,12 @@
 import {
   type Implementation,
   type JSONRPCMessage,
-  type JSONRPCRequest,
   McpServer,
   type RegisteredResource,
   type RegisteredResourceTemplate,
   type RegisteredTool,
   type ResourceTemplate,
+  type Result,
   type ServerContext,
   type ServerOptions,
   type Transport,
@@ -42,6 +42,9 @@ export interface Substitute {
   readonly params: { readonly [key: string]: unknown };
 }
 
+/** Answers a request for an extension. */
+export type PlainHandler = (params: Record<string, unknown>, ctx: RequestContext) => Promise<Result>;
+
 /** The SDK's low-level server, with elicitations whose answers any process may take. */
 export class TaskServer extends OpenServer {
   /** Receives the answer to an elicitation, `undefined` for an error. Returns whether the id was that of an elicitation. */
@@ -55,6 +58,12 @@ export class TaskServer extends OpenServer {
 
   /** Called before an elicitation is replayed to a client that resumes a stream. Returns whether to replay it. */
   onReplay?: (id: string, stream: string) => boolean;
+
+  /** The handler that an extension has set for a method so far, as a function of the parameters. */
+  plainHandler(method: string): PlainHandler | undefined {
+    const handle = this.handlerOf(method);
+    return handle && ((params, ctx) => handle({ jsonrpc: "2.0", id: ctx.mcpReq.id, method, params }, ctx));
+  }
 
   /** Connects. From then on answers to elicitations go to `onAnswer`, and what is sent is made readable for clients. */
   override async connect(transport: Transport): Promise<void> {
@@ -168,9 +177,4 @@ export class McpHost extends McpServer {
 
 function hasStreams(transport: Transport): transport is StreamTransport {
   return "openStreamOf" in transport;
-}
-
-/** A request as the SDK's own handlers take it. */
-export function asRequest(method: string, params: Record<string, unknown>, ctx: RequestContext): JSONRPCRequest {
-  return { jsonrpc: "2.0", id: ctx.mcpReq.id, method, params };
 }

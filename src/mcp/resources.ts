@@ -11,7 +11,7 @@ import { ResultPartNotFound } from "../exposure/answers/pages.ts";
 import type { ResourcePlace, SurfaceTemplate } from "../exposure/surface.ts";
 import { quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";
-import { asRequest, type TaskServer } from "./host.ts";
+import type { TaskServer } from "./host.ts";
 import { Listed, pageOf } from "./list_page.ts";
 import { ListParams } from "./params.ts";
 import type { Peer } from "./peer.ts";
@@ -32,19 +32,15 @@ export function bindResources(
 ): void {
   const listChanged = server.getCapabilities().resources?.listChanged ?? false;
   server.registerCapabilities({ resources: { listChanged, ...(subscribe && { subscribe }) } });
-  const plainList = server.handlerOf("resources/list");
-  const plainTemplates = server.handlerOf("resources/templates/list");
-  const plainRead = server.handlerOf("resources/read");
+  const plainTemplates = server.plainHandler("resources/templates/list");
+  const plainRead = server.plainHandler("resources/read");
 
-  server.setOwnHandler(
-    "resources/list",
-    ListParams,
-    async (params, ctx) =>
-      plainList ? await plainList(asRequest("resources/list", params, ctx), ctx) : { resources: [] },
-  );
+  if (server.handlerOf("resources/list") === undefined) {
+    server.setOwnHandler("resources/list", ListParams, () => Promise.resolve({ resources: [] }));
+  }
 
   server.setOwnHandler("resources/templates/list", ListParams, async (params, ctx) => {
-    const plain = plainTemplates ? await plainTemplates(asRequest("resources/templates/list", params, ctx), ctx) : {};
+    const plain = await plainTemplates?.(params, ctx) ?? {};
     const ours = templates.map(({ read: _, ...template }) => template);
     const { page, ...next } = pageOf([...ours, ...Listed.parse(plain.resourceTemplates)], params.cursor);
     return { ...plain, resourceTemplates: page, ...next };
@@ -55,7 +51,7 @@ export function bindResources(
     const [template, place] = resourceAt(uri, templates) ?? [];
     if (template === undefined || place === undefined) {
       try {
-        if (plainRead) return await plainRead(asRequest("resources/read", params, ctx), ctx);
+        if (plainRead) return await plainRead(params, ctx);
         throw noResource(`Resource not found: ${uri.slice(0, 200)}`, uri);
       } catch (error) {
         if (error instanceof ResourceNotFoundError) tasks.refuse(owner, "read", `Unknown resource ${quote(uri)}.`);

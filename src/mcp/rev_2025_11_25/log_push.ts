@@ -9,7 +9,7 @@ import { remember } from "../../recent.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { isAtLeast, LOG_LEVELS } from "../../task_log/levels.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { asRequest, type TaskServer } from "../host.ts";
+import type { TaskServer } from "../host.ts";
 import type { CallLog } from "../revision.ts";
 import { relatedTask } from "./wire.ts";
 
@@ -43,10 +43,10 @@ export class LogPush implements Disposable {
   /** Declares the capability, and takes the level that the client sets. Log messages of extensions follow it, too. */
   bind(server: TaskServer): void {
     server.registerCapabilities({ logging: {} });
-    const plain = server.handlerOf("logging/setLevel");
+    const plain = server.plainHandler("logging/setLevel");
     server.setOwnHandler("logging/setLevel", SetLevelParams, async (params, ctx) => {
       this.#level = params.level;
-      return plain ? await plain(asRequest("logging/setLevel", params, ctx), ctx) : {};
+      return await plain?.(params, ctx) ?? {};
     });
   }
 

@@ -12,7 +12,7 @@ import { cutToFit, messageOf, quote } from "../../text.ts";
 import { withoutAddedFields } from "./added_fields.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
-import { asRequest, type RequestContext, type TaskServer } from "../host.ts";
+import type { RequestContext, TaskServer } from "../host.ts";
 import { Listed, pageOf } from "../list_page.ts";
 import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
@@ -36,11 +36,11 @@ export function bindTools(
   const { owner, known } = peer;
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
   const tools = new Map(surface.tools.filter((tool) => mayCall(tool, peer)).map((tool) => [tool.name, tool]));
-  const plainList = server.handlerOf("tools/list");
-  const plainCall = server.handlerOf("tools/call");
+  const plainList = server.plainHandler("tools/list");
+  const plainCall = server.plainHandler("tools/call");
 
   server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
-    const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
+    const plain = await plainList?.(params, ctx) ?? {};
     const { tasks, elicitation } = connection.client(ctx);
     const client = { tasks, known, elicitation };
     const own = surface.tools.filter(({ listedTo }) => listedTo?.(client) ?? true);
@@ -70,7 +70,7 @@ export function bindTools(
     if (plainCall) connection.taskRequest(undefined, params, ctx); // Throws where the client demands a task.
     try {
       if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
-      const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
+      const answer = await plainCall(params, ctx);
       // How large its results are is a plain tool's own affair, but its errors may repeat a large input.
       return isError(answer) ? { ...fitted(answer) } : answer;
     } catch (error) {
