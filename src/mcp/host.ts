@@ -21,6 +21,7 @@ import { DefinitionError } from "../errors.ts";
 import { prefixOf } from "../exposure/answers/call_result.ts";
 import type { Surface } from "../exposure/surface.ts";
 import type { Json } from "../task.ts";
+import { cancelledBy } from "./messages/message.ts";
 import { sendable } from "./messages/sendable.ts";
 import { inSentSpan } from "./messages/sent_span.ts";
 import { becomeOpen, OpenServer } from "./sdk_internals.ts";
@@ -75,10 +76,8 @@ export class TaskServer extends OpenServer {
       if ("method" in message && "id" in message && this.handlerOf(message.method) === undefined) {
         this.onUnknownMethod?.(message.method);
       }
-      if ("method" in message && message.method === "notifications/cancelled") {
-        const { requestId, reason } = message.params ?? {};
-        if (typeof requestId === "string" || typeof requestId === "number") this.onCancelled?.(requestId, reason);
-      }
+      const cancelled = cancelledBy(message);
+      if (cancelled) this.onCancelled?.(cancelled.id, cancelled.reason);
       const ours = !("method" in message) && typeof message.id === "string" &&
         this.onAnswer?.(message.id, "result" in message ? message.result : undefined);
       if (!ours) onmessage?.(message, extra);

@@ -98,6 +98,15 @@ export function refuse(code: number, message: string, id: Refusal["id"] = null):
   return { jsonrpc: "2.0", id, error: { code, message } };
 }
 
+/** The request that a message cancels, and the client's reason; `undefined` if it cancels none. */
+export function cancelledBy(
+  message: JSONRPCMessage,
+): { readonly id: string | number; readonly reason: unknown } | undefined {
+  if (!("method" in message) || message.method !== "notifications/cancelled") return undefined;
+  const { requestId: id, reason } = message.params ?? {};
+  return typeof id === "string" || typeof id === "number" ? { id, reason } : undefined;
+}
+
 function idOf(value: unknown): Refusal["id"] {
   const id = typeof value === "object" && value !== null && "id" in value ? value.id : null;
   return typeof id === "string" || typeof id === "number" ? id : null;

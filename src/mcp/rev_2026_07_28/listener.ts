@@ -25,6 +25,7 @@ import type { TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
 import type { Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
+import { cancelledBy } from "../messages/message.ts";
 import { sendable } from "../messages/sendable.ts";
 import { TaskSubscription, type Write } from "./subscription.ts";
 import { traceOfMeta } from "../tools/call_span.ts";
@@ -78,10 +79,8 @@ export class TaskListener implements Disposable {
 
   /** Takes a message from the client. Returns what to forward to the SDK, or what to answer instead. */
   receive(message: JSONRPCMessage): { readonly forward: JSONRPCMessage } | { readonly answer: JSONRPCMessage } {
-    if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
-      const id = message.params?.requestId;
-      if (typeof id === "string" || typeof id === "number") this.#end(id);
-    }
+    const cancelled = cancelledBy(message);
+    if (cancelled) this.#end(cancelled.id);
     if (!isJSONRPCRequest(message) || message.method !== "subscriptions/listen") return { forward: message };
     const { id, params = {} } = message;
     if (!fits(message, MAX_BYTES) || hasMoreParts(message, MAX_PARTS)) {

@@ -12,12 +12,11 @@ import {
   type TransportSendOptions,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
-import { isObject } from "../../../json.ts";
 import { remember } from "../../../recent.ts";
 import type { StreamTransport, Substitute } from "../../host.ts";
 import { type EventName, parseEventId, type StreamRequest } from "./event_ids.ts";
 import type { SessionEvents } from "./events.ts";
-import { refuse } from "../../messages/message.ts";
+import { cancelledBy, refuse } from "../../messages/message.ts";
 import { streamsOf, type TransportStreams } from "../../sdk_internals.ts";
 
 /** How many streams of cancelled requests are remembered as ended. */
@@ -43,6 +42,9 @@ export interface SessionTransportOptions {
   readonly eventStore: SessionEvents;
 }
 
+/** What comes with a request: its message is parsed already. */
+type MessageOptions = HandleRequestOptions & { readonly parsedBody?: JSONRPCMessage };
+
 /** One session over HTTP. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport implements StreamTransport {
   readonly #events: SessionEvents;
@@ -65,7 +67,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   }
 
   /** Answers a request. */
-  override async handleRequest(request: Request, options?: HandleRequestOptions): Promise<Response> {
+  override async handleRequest(request: Request, options?: MessageOptions): Promise<Response> {
     this.#revision = request.headers.get("mcp-protocol-version") ?? this.#revision;
     const event = parseEventId(request.headers.get("last-event-id") ?? "");
     const { stream: resumed, last = false } = event ?? {};
@@ -78,8 +80,8 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
       this.#closeStream(resumed);
       return await super.handleRequest(request, options);
     }
-    const cancelled = response.status === 202 ? cancelledBy(options?.parsedBody) : undefined;
-    if (cancelled !== undefined) await this.#end(cancelled);
+    const cancelled = response.status === 202 && options?.parsedBody && cancelledBy(options.parsedBody);
+    if (cancelled) await this.#end(cancelled.id);
     return response;
   }
 
@@ -134,7 +136,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   async #replace(
     { stream, request: lost }: EventName,
     request: Request,
-    options?: HandleRequestOptions,
+    options?: MessageOptions,
   ): Promise<Response> {
     if (lost === undefined) return await super.handleRequest(request, options);
     const { id, substitute } = lost;
@@ -185,11 +187,4 @@ function nothingMore(): Response {
     "Cannot resume the stream: its request was answered or cancelled. Nothing more comes on it.",
   );
   return Response.json(error, { status: 405, headers: { allow: "POST, DELETE" } });
-}
-
-/** The id of the request that a message cancels. */
-function cancelledBy(message: unknown): string | number | undefined {
-  if (!isObject(message) || message.method !== "notifications/cancelled" || !isObject(message.params)) return undefined;
-  const id = message.params.requestId;
-  return typeof id === "string" || typeof id === "number" ? id : undefined;
 }
