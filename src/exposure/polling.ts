@@ -8,7 +8,6 @@ import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import { withPerCall } from "../schema/per_call.ts";
-import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { taskOfJob } from "./task_of_job.ts";
@@ -19,7 +18,7 @@ import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, questionsSchema, responseSchema } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import type { CallContext, ExposureStrategy, ResultForm, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "./answers/token_answer.ts";
+import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema, toToolResult } from "./answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode PollingExposureStrategy}. */
@@ -135,8 +134,8 @@ function formOf(registered: RegisteredJob): ResultForm {
   return resultForm(registered, `${registered.name}_result`);
 }
 
+/** What a tool that reads a task takes besides its token. */
 interface ReadingInput {
-  readonly token: string;
   readonly wait_seconds?: number;
   readonly page?: number;
 }
@@ -157,39 +156,29 @@ function readingTool(
     inputSchema: schema,
     outputSchema: responseSchema(job.outputSchema, questionsSchema([registered])),
     annotations: { readOnlyHint: true, idempotentHint: true },
-    call: async (input, ctx) => {
-      const given = await validate(schema, input, `input for ${name}`) as ReadingInput;
-      const result = await explainErrors(
-        given.token,
-        async () => await read(await taskOfJob(tasks, job.name, given.token, ctx.owner), given, ctx),
-      );
-      return { kind: "result", result };
-    },
+    call: tokenCall(name, schema, async (given: ReadingInput & { readonly token: string }, ctx) => {
+      const task = await taskOfJob(tasks, job.name, given.token, ctx.owner);
+      return await read(task, given, ctx);
+    }),
     resume: async (id, ctx, storeAnswers) => {
       const task = await storeAnswers(await taskOfJob(tasks, job.name, id, ctx.owner));
-      return {
-        kind: "result",
-        result: await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx),
-      };
+      return { kind: "result", result: await read(task, { wait_seconds: limits.most / 1_000 }, ctx) };
     },
   };
 }
 
-function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): SurfaceTool {
+function cancelTool({ name: base, title = base, job }: RegisteredJob, tasks: Tasks): SurfaceTool {
+  const name = `${base}_cancel`;
   return {
-    name: `${name}_cancel`,
+    name,
     title: `${title}: cancel`,
-    description: `Cancels a ${name} task that is not finished. \`message\` says whether its work has stopped.`,
+    description: `Cancels a ${base} task that is not finished. \`message\` says whether its work has stopped.`,
     inputSchema: TOKEN,
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-    call: async (input, { owner }) => {
-      const { token } = await validate(TOKEN, input, `input for ${name}_cancel`) as { readonly token: string };
-      const result = await explainErrors(token, async () => {
-        await taskOfJob(tasks, job.name, token, owner);
-        return toToolResult(formatResponse(await tasks.cancel(token, owner)));
-      });
-      return { kind: "result", result };
-    },
+    call: tokenCall(name, TOKEN, async ({ token }, { owner }) => {
+      await taskOfJob(tasks, job.name, token, owner);
+      return toToolResult(formatResponse(await tasks.cancel(token, owner)));
+    }),
   };
 }

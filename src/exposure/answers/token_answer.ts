@@ -6,6 +6,7 @@
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
 import { DEFAULT_INLINE_BYTES } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
+import { validate } from "../../schema/schema.ts";
 import { wellFormed } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import type { FinishedTask, Json, ResultValue } from "../../task.ts";
@@ -15,7 +16,7 @@ import { fitsInline, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
-import type { ContentBlock, ResultForm, ToolResult } from "../surface.ts";
+import type { CallContext, ContentBlock, ResultForm, SurfaceTool, ToolResult } from "../surface.ts";
 
 /** The input schema of a tool that takes a token, and `more` optional properties. */
 export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}): JsonSchema {
@@ -106,6 +107,18 @@ export function toToolResult(response: PollingResponse, more: readonly ContentBl
     content: [textBlock(text), ...more],
     structuredContent: JSON.parse(text),
     ...(response.error !== undefined && { isError: true }),
+  };
+}
+
+/** The `call` of a tool that takes a token: validates the input, and answers as `use` does, with `explainErrors`. */
+export function tokenCall<Input extends { readonly token: string }>(
+  name: string,
+  schema: JsonSchema,
+  use: (input: Input, ctx: CallContext) => Promise<ToolResult>,
+): SurfaceTool["call"] {
+  return async (input, ctx) => {
+    const given = await validate(schema, input, `input for ${name}`) as Input;
+    return { kind: "result", result: await explainErrors(given.token, () => use(given, ctx)) };
   };
 }
 

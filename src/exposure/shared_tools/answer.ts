@@ -4,12 +4,11 @@
  * @module
  */
 import type { JsonSchema } from "../../schema/json_schema.ts";
-import { validate } from "../../schema/schema.ts";
 import { type Answer, isFinished, type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { canAsk } from "../answers/asking.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
-import { endedAnswer, explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { endedAnswer, tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import type { AnsweringJob, CallClient, SurfaceTool } from "../surface.ts";
 import { waitWhile } from "../waiting_calls.ts";
 import type { AnsweringJobs } from "./answering.ts";
@@ -36,31 +35,25 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     // A client that can ask the person does so itself.
     listedTo: ({ elicitation }) => !elicitation,
-    call: async (input, ctx) => {
-      const { owner, client } = ctx;
-      const given = await validate(schema, input, `input for ${names.answer}`) as AnswerInput;
-      const result = await explainErrors(given.token, async () => {
-        const { task, job } = await findShared(jobs, tasks, given.token, owner);
-        const refusal = whyNot(given.question, task, job, client);
-        const asking = askingOf(client, job.registered, prefix);
-        const responseOf = (now: TaskInfo) => ({
-          ...formatResponse(now, undefined, asking),
-          ...(!isFinished(now) && { next: job.next(now, asking) }),
-        });
-        if (refusal !== undefined) {
-          tasks.refuseAnswer(task, refusal);
-          return toToolResult({ ...responseOf(task), error: refusal });
-        }
-        const answers = { [given.question]: answerOf(given) };
-        const answered = await tasks.answer(task.id, owner, () => answers, "model");
-        // It asks and cancels nothing: the next call deals with the next question.
-        const { signal } = ctx;
-        const condition = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
-        const now = await waitWhile(condition, answered, job.answerWithin, tasks, { signal });
-        return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(responseOf(now));
+    call: tokenCall(names.answer, schema, async (given: AnswerInput, { owner, client, signal }) => {
+      const { task, job } = await findShared(jobs, tasks, given.token, owner);
+      const asking = askingOf(client, job.registered, prefix);
+      const responseOf = (now: TaskInfo) => ({
+        ...formatResponse(now, undefined, asking),
+        ...(!isFinished(now) && { next: job.next(now, asking) }),
       });
-      return { kind: "result", result };
-    },
+      const refusal = whyNot(given.question, task, job, client);
+      if (refusal !== undefined) {
+        tasks.refuseAnswer(task, refusal);
+        return toToolResult({ ...responseOf(task), error: refusal });
+      }
+      const answers = { [given.question]: answerOf(given) };
+      const answered = await tasks.answer(task.id, owner, () => answers, "model");
+      // It asks and cancels nothing: the next call deals with the next question.
+      const condition = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
+      const now = await waitWhile(condition, answered, job.answerWithin, tasks, { signal });
+      return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(responseOf(now));
+    }),
   };
 }
 

@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { validate } from "../../schema/schema.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse, responseSchema } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
-import { explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { findShared, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that cancels a task. */
@@ -22,14 +21,10 @@ export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     listedTo: lacksTasks,
-    call: async (input, { owner }) => {
-      const { token } = await validate(schema, input, `input for ${name}`) as { readonly token: string };
-      const result = await explainErrors(token, async () => {
-        const { task, job } = await findShared(jobs, tasks, token, owner);
-        if (job.registered.cancel) return toToolResult(formatResponse(await tasks.cancel(token, owner)));
-        return toToolResult({ ...formatResponse(task), error: tasks.refuseCancel(task) });
-      });
-      return { kind: "result", result };
-    },
+    call: tokenCall(name, schema, async ({ token }, { owner }) => {
+      const { task, job } = await findShared(jobs, tasks, token, owner);
+      if (job.registered.cancel) return toToolResult(formatResponse(await tasks.cancel(token, owner)));
+      return toToolResult({ ...formatResponse(task), error: tasks.refuseCancel(task) });
+    }),
   };
 }

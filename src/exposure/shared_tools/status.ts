@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { validate } from "../../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "../answers/asking.ts";
 import { resultForm } from "../answers/call_result.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
 import type { CallContext, SurfaceTool, ToolResult } from "../surface.ts";
-import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
 import { askingOf, findShared, lacksTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
@@ -31,15 +30,10 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     outputSchema: responseSchema(undefined, { ...questions, ...PAGE_PROPERTIES }),
     annotations: { readOnlyHint: true, idempotentHint: true },
     listedTo: lacksTasks,
-    call: async (input, ctx) => {
-      const given = await validate(schema, input, `input for ${name}`) as StatusInput;
-      const { token } = given;
-      const result = await explainErrors(token, async () => {
-        const { task, job } = await findShared(jobs, tasks, token, ctx.owner);
-        return await read(job, task, given, tasks, ctx);
-      });
-      return { kind: "result", result };
-    },
+    call: tokenCall(name, schema, async (given: StatusInput, ctx) => {
+      const { task, job } = await findShared(jobs, tasks, given.token, ctx.owner);
+      return await read(job, task, given, tasks, ctx);
+    }),
     resume: async (id, ctx, storeAnswers) => {
       const { task, job } = await findShared(jobs, tasks, id, ctx.owner);
       const answered = await storeAnswers(task);
