@@ -15,7 +15,7 @@ import { askingOf, lacksTasks, nextStep, sharedNames } from "./shared_tools/jobs
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { toToolResult } from "./answers/token_answer.ts";
 import { waitWhile } from "./waiting_calls.ts";
-import { answerWithResult, waitingTool } from "./waiting_tool.ts";
+import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode AdaptiveExposureStrategy}. */
 export interface AdaptiveOptions {
@@ -87,7 +87,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { description, job, taskSupport, answerWithin = this.#answerWithin } = registered;
+    const { description, taskSupport, answerWithin = this.#answerWithin } = registered;
     // A model has no clock: without a wait it would ask again at once.
     const statusWithin = answerWithin || this.#answerWithin || ANSWER_WITHIN_MS;
     const prefix = this.#prefix;
@@ -107,13 +107,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
       }],
       templates: taskTemplates(registered, tasks),
       shared: { registered, prefix, answerWithin: statusWithin },
-      tasks: {
-        cancellable: registered.cancel ? [job.name] : [],
-        forms: new Map([[job.name, resultForm(registered)]]),
-        notifications: this.#notifications,
-        ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
-        ...(registered.answers === "model" && { answerTools: { [job.name]: sharedNames(prefix).answer } }),
-      },
+      tasks: nativeTasks(registered, this.#notifications, prefix),
     };
   }
 }

@@ -7,15 +7,15 @@ import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { awaitsModel, whenNobodyCanAnswer } from "./answers/asking.ts";
+import { awaitsModel } from "./answers/asking.ts";
 import { resourceUri, resultForm } from "./answers/call_result.ts";
 import { formatResponse } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import { toToolResult } from "./answers/token_answer.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
-import { askingOf, nextWith, sharedNames } from "./shared_tools/jobs.ts";
+import { askingOf, nextWith } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
-import { answerWithResult, waitingTool } from "./waiting_tool.ts";
+import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode OperationResourceStrategy}. */
 export interface OperationResourceOptions {
@@ -56,24 +56,14 @@ export class OperationResourceStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { job, cancel, taskSupport, answers, answerWithin = ANSWER_WITHIN_MS } = registered;
+    const { taskSupport, answerWithin = ANSWER_WITHIN_MS } = registered;
     const form = resultForm(registered);
-    const answering = answeringOf(registered, { form, answerWithin, read: readResult });
     const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx, registered, form);
     return {
-      tools: [{
-        ...waitingTool(registered, tasks, answer),
-        taskSupport,
-      }],
+      tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
       templates: taskTemplates(registered, tasks),
-      ...answering,
-      tasks: {
-        cancellable: cancel ? [job.name] : [],
-        forms: new Map([[job.name, form]]),
-        notifications: this.#notifications,
-        ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
-        ...(answers === "model" && { answerTools: { [job.name]: sharedNames("").answer } }),
-      },
+      ...answeringOf(registered, { form, answerWithin, read: readResult }),
+      tasks: nativeTasks(registered, this.#notifications),
     };
   }
 }

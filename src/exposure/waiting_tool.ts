@@ -10,9 +10,10 @@ import type { TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "./answers/asking.ts";
-import { callResult } from "./answers/call_result.ts";
+import { callResult, resultForm } from "./answers/call_result.ts";
 import { questionsSchema, resultOrHandle } from "./answers/response.ts";
-import type { CallAnswer, CallContext, ResultForm, SurfaceTool } from "./surface.ts";
+import { sharedNames } from "./shared_tools/jobs.ts";
+import type { CallAnswer, CallContext, ResultForm, Surface, SurfaceTool } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { startOptions, waitForCall } from "./waiting_calls.ts";
 
@@ -52,6 +53,18 @@ export function waitingTool(
         const task = await taskOfJob(tasks, job.name, id, ctx.owner);
         return await storeAnswers(task);
       }, input),
+  };
+}
+
+/** The native tasks of a job; the tool with which a model answers their questions has this prefix. */
+export function nativeTasks(registered: RegisteredJob, notifications: boolean, prefix = ""): Surface["tasks"] {
+  const { job, cancel, answers } = registered;
+  return {
+    cancellable: cancel ? [job.name] : [],
+    forms: new Map([[job.name, resultForm(registered)]]),
+    notifications,
+    ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
+    ...(answers === "model" && { answerTools: { [job.name]: sharedNames(prefix).answer } }),
   };
 }
 
