@@ -10,6 +10,11 @@ const MAX_MS = 2 ** 48 - 1;
 /** The longest name of an owner that backends accept, in UTF-16 units. */
 export const MAX_OWNER_LENGTH = 128;
 
+/** Whether this is the name of an owner. Some stores keep texts as UTF-8, where all halves of surrogate pairs are alike. */
+export function isOwner(name: string): boolean {
+  return name.length >= 1 && name.length <= MAX_OWNER_LENGTH && name.isWellFormed();
+}
+
 let last = 0;
 let counter = 0;
 

@@ -5,7 +5,7 @@
  */
 import { DefinitionError } from "./errors.ts";
 import { isObject } from "./json.ts";
-import { MAX_OWNER_LENGTH } from "./ids.ts";
+import { isOwner, MAX_OWNER_LENGTH } from "./ids.ts";
 import { quote } from "./text.ts";
 
 /** The rule of one option. */
@@ -62,8 +62,8 @@ export const text: Rule = { expected: "a text", fits: (value) => typeof value ==
 
 /** The name of an owner, as every backend takes it. */
 export const owner: Rule = {
-  expected: `a text of 1 to ${MAX_OWNER_LENGTH} characters`,
-  fits: (value) => typeof value === "string" && value.length > 0 && value.length <= MAX_OWNER_LENGTH,
+  expected: `a text of 1 to ${MAX_OWNER_LENGTH} characters, without half a surrogate pair`,
+  fits: (value) => typeof value === "string" && isOwner(value),
 };
 
 /** A boolean. A text such as "false" would otherwise count as true. */

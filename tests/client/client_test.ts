@@ -163,7 +163,7 @@ Deno.test("unknown options and wrong values are refused by name", async () => {
   }
   const unset = () => client.start(add, { a: 1 }, { key: "" });
   await assertRejects(unset, DefinitionError, "it must be a text that is not empty");
-  for (const owner of ["", "x".repeat(129)]) {
+  for (const owner of ["", "x".repeat(129), "\ud800"]) {
     assertThrows(() => createClient(backend, { owner }), DefinitionError, "1 to 128 characters");
   }
   for (const none of [undefined, null, 5, {}]) {

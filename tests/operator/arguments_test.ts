@@ -25,7 +25,9 @@ Deno.test("invalid arguments of an operator are refused, and change nothing", as
   for (const job of [undefined, null, 5, "", LONG, "a\0b", "a\nb"]) {
     for (const method of ["pause", "resume"]) await refuses(method, job);
   }
-  for (const filter of [{ job: "a\0b" }, { job: LONG }, { owner: LONG }, { owner: "" }]) await refuses("tasks", filter);
+  for (const filter of [{ job: "a\0b" }, { job: LONG }, { owner: LONG }, { owner: "" }, { owner: "\ud800" }]) {
+    await refuses("tasks", filter);
+  }
   for (const name of [undefined, 5, "", LONG, "a\0b"]) {
     await refuses("pauseSchedule", name, true);
     await refuses("removeSchedule", name);

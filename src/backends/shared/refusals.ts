@@ -5,7 +5,7 @@
  */
 import type { NewTask } from "../../backend.ts";
 import { DefinitionError, InvalidInput } from "../../errors.ts";
-import { isTaskId, MAX_OWNER_LENGTH } from "../../ids.ts";
+import { isOwner, isTaskId, MAX_OWNER_LENGTH } from "../../ids.ts";
 
 /** Throws `DefinitionError` for a task that is meant for somebody else's queue: our own stores have none. */
 export function refuseRoute({ job, route }: NewTask): void {
@@ -25,10 +25,9 @@ export function refuseCursor(cursor: string | undefined): void {
 
 /** Throws for a task that no server makes: its caller has a defect. */
 export function refuseNew({ job, owner, resultTtl }: NewTask): void {
-  if (owner.length < 1 || owner.length > MAX_OWNER_LENGTH) {
-    throw new Error(
-      `Cannot store a task of owner ${JSON.stringify(owner)}: it needs 1 to ${MAX_OWNER_LENGTH} characters.`,
-    );
+  if (!isOwner(owner)) {
+    const needs = `1 to ${MAX_OWNER_LENGTH} characters, without half a surrogate pair`;
+    throw new Error(`Cannot store a task of owner ${JSON.stringify(owner)}: it needs ${needs}.`);
   }
   if (!(resultTtl >= 0)) {
     throw new Error(`Cannot store a task of ${job} with resultTtl ${resultTtl}: it must be a number of ms from 0.`);

@@ -68,8 +68,8 @@ Deno.test("a new task is PENDING, held by nobody, and due at once or after its d
   assertEquals([dueAtOf(pending({ delay: 500 })), dueAtOf(pending({ delay: 0 }))], [1_500, undefined]);
 });
 
-Deno.test("an owner needs 1 to 128 characters", () => {
-  for (const owner of ["", "x".repeat(129)]) {
+Deno.test("an owner needs 1 to 128 characters of well-formed text", () => {
+  for (const owner of ["", "x".repeat(129), "half a surrogate pair: \ud800"]) {
     assertThrows(() => pending({ owner }), Error, "1 to 128 characters");
   }
   assertEquals(pending({ owner: "x".repeat(128) }).info.owner.length, 128);
