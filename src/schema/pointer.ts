@@ -11,13 +11,30 @@ export function unescape(step: string): string {
   return step.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-/** What a reference within a document means; `undefined` for one that leads nowhere, or to another document. */
+/**
+ * What a reference within a document means: a pointer or an anchor, alone or behind the `$id` of the document. `undefined` for
+ * one that leads nowhere, or to another document.
+ */
 export function placeOf(reference: string, root: Json): Json | undefined {
-  if (reference !== "#" && !reference.startsWith("#/")) return undefined;
-  return decoded(reference).split("/").slice(1).map(unescape).reduce<Json | undefined>((at, step) => {
+  const [document = "", fragment = ""] = reference.split("#", 2);
+  if (document !== "" && document !== idOf(root)) return undefined;
+  if (fragment !== "" && !fragment.startsWith("/")) return anchored(fragment, root);
+  return decoded(fragment).split("/").slice(1).map(unescape).reduce<Json | undefined>((at, step) => {
     if (Array.isArray(at)) return at[Number(step)];
     return isObject(at) && Object.hasOwn(at, step) ? at[step] : undefined;
   }, root);
+}
+
+function idOf(root: Json): string | undefined {
+  return isObject(root) && typeof root.$id === "string" ? root.$id.replace(/#$/, "") : undefined;
+}
+
+/** The part with an anchor. Of several it depends on the value which one is meant. */
+function anchored(name: string, root: Json): Json | undefined {
+  const [part, other] = [...partsOf(root)].filter((part) =>
+    isObject(part) && (part.$anchor === name || part.$dynamicAnchor === name)
+  );
+  return other === undefined ? part : undefined;
 }
 
 /** A pointer in a URI is percent-encoded, but not every library encodes its references. */

@@ -95,6 +95,10 @@ Deno.test("plain JSON Schema that refers to itself for the same value is refused
     { dependentSchemas: { a: { $ref: "#" } } },
     { $defs: { a: { $ref: "#/$defs/b" }, b: choices }, properties: { x: { $ref: "#/$defs/a" } } },
     { properties: { x: { items: { $ref: "#/properties/x/items" } } } },
+    { $id: "tree", allOf: [{ $ref: "tree" }] },
+    { $id: "https://example.com/tree#", properties: { x: { $ref: "https://example.com/tree#/properties/x" } } },
+    { $anchor: "node", anyOf: [{ $ref: "#node" }] },
+    { $dynamicAnchor: "node", anyOf: [{ $dynamicRef: "#node" }] },
   ];
   for (const schema of endless) {
     const check = () => checkSchema({ type: "object", ...schema }, "input for x");
@@ -109,6 +113,13 @@ Deno.test("plain JSON Schema that refers to itself for a part of the value is ta
   };
   await checkSchema(node, "input for x");
   await validate(node, { allOf: { not: [{}] } }, "input for x");
+  const tree = { $id: "tree", type: "object", properties: { children: { type: "array", items: { $ref: "tree" } } } };
+  await checkSchema(tree, "input for x");
+  await assertRejects(
+    () => validate(tree, { children: [{ children: 1 }] }, "input for x"),
+    InvalidInput,
+    "children[0]",
+  );
 });
 
 Deno.test("a schema that does not describe an object is refused", () => {
