@@ -61,6 +61,16 @@ interface EventRow extends Pick<TaskRow, "holder" | "claimedAt"> {
   readonly document: string | null;
 }
 
+/** What an event log needs. */
+export interface EventLogOptions {
+  /** The name under which this process writes events. */
+  readonly writer: string;
+  /** Whether a connection listens for notifications. */
+  readonly listens: boolean;
+  readonly listener: HubListener;
+  readonly onError: OnError;
+}
+
 /** Reads the events of all other processes. */
 export class EventLog implements AsyncDisposable {
   readonly #database: Database;
@@ -84,41 +94,27 @@ export class EventLog implements AsyncDisposable {
   /** Whether tasks may be ready of which no notification has told this process. */
   #unannounced = false;
   #notifying: Promise<void> | undefined;
-  /** Whether the other processes are to be notified, and of which jobs tasks may be ready. */
+  /** Whether the other processes are to be notified, and that tasks of any job may be ready. */
   #isDue = false;
-  readonly #ready = new Set<string>();
-  #open = true;
+  #isAnyReady = false;
   /** The connection that listens, while it does. */
   #client: Client | undefined;
 
-  private constructor(
-    database: Database,
-    writer: string,
-    numbers: readonly number[],
-    listens: boolean,
-    listener: HubListener,
-    onError: OnError,
-  ) {
-    this.#onError = onError;
+  private constructor(database: Database, numbers: readonly number[], options: EventLogOptions) {
+    this.#onError = options.onError;
     this.#database = database;
-    this.#writer = writer;
+    this.#writer = options.writer;
     this.#numbers = new EventNumbers(numbers);
-    this.#listener = listener;
+    this.#listener = options.listener;
     // One channel per schema, so that several systems can share a database. Two that share a name wake each other in vain.
     this.#channel = `mcp_jobs_${database.schema.toLowerCase().replaceAll(/\W/g, "_")}`.slice(0, MAX_NAME);
-    this.#listening = listens ? this.#listen() : Promise.resolve();
+    this.#listening = options.listens ? this.#listen() : Promise.resolve();
     this.#wait();
   }
 
   /** Opens the log. Every later change is reported, also of statements that are under way now. */
-  static async open(
-    database: Database,
-    writer: string,
-    listens: boolean,
-    listener: HubListener,
-    onError: OnError,
-  ): Promise<EventLog> {
-    return new EventLog(database, writer, await lastNumbers(database), listens, listener, onError);
+  static async open(database: Database, options: EventLogOptions): Promise<EventLog> {
+    return new EventLog(database, await lastNumbers(database), options);
   }
 
   /**
@@ -126,10 +122,9 @@ export class EventLog implements AsyncDisposable {
    * which `jobs` tasks may be ready to run. It includes what was to be notified a little later. It does not wait for the disk,
    * since PostgreSQL commits one notification at a time.
    */
-  notification(jobs: ReadonlySet<string>): Query {
-    const payload = [this.#writer, ...this.#ready.union(jobs)].join(" ");
-    this.#isDue = false;
-    this.#ready.clear();
+  notification(jobs: ReadonlySet<string> = new Set()): Query {
+    const payload = [this.#writer, ...this.#isAnyReady ? [ANY_JOB] : jobs].join(" ");
+    this.#isDue = this.#isAnyReady = false;
     return {
       name: "mcp_jobs_notify",
       text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1)`,
@@ -138,9 +133,8 @@ export class EventLog implements AsyncDisposable {
   }
 
   /** Notifies the other processes of new events a little later, unless another notification does so before. */
-  notifyLater(jobs: Iterable<string>): void {
-    if (!this.#open) return; // The others find the events with their next poll.
-    for (const job of jobs) this.#ready.add(job);
+  notifyLater(): void {
+    if (!this.#isOpen) return; // The others find the events with their next poll.
     this.#isDue = true;
     this.#notifying ??= this.#notifyWhileDue();
   }
@@ -152,13 +146,13 @@ export class EventLog implements AsyncDisposable {
   unsure(): void {
     this.#gap = true;
     this.#unsureUntil = performance.now() + MISSING_MS;
-    this.notifyLater([ANY_JOB]);
+    this.#isAnyReady = true;
+    this.notifyLater();
     this.#read();
   }
 
   /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#open = false;
     this.#closed.abort();
     clearTimeout(this.#timer);
     await Promise.all([this.#listening, this.#reading, this.#notifying]);
@@ -168,23 +162,20 @@ export class EventLog implements AsyncDisposable {
     while (this.#isDue) {
       await pause(LATER_MS, this.#closed.signal);
       if (!this.#isDue) break;
-      const query = this.notification(new Set());
+      const query = this.notification();
       // This process need not be woken by its own notification.
-      const sent = this.#open && this.#client?.query(query) || this.#database.run(query, query.values);
+      const sent = this.#isOpen && this.#client?.query(query) || this.#database.run(query, query.values);
       await sent.catch(() => {}); // The others find the events with their next poll.
     }
     this.#notifying = undefined;
   }
 
   async #listen(): Promise<void> {
-    while (this.#open) {
+    while (this.#isOpen) {
       const client = this.#database.client();
-      const lost = Promise.withResolvers<void>();
-      client.on("error", (error) => {
-        if (this.#open) this.#onError(error, { where: "listen to PostgreSQL" });
-        lost.resolve();
-      });
-      client.on("end", () => lost.resolve());
+      const lost = Promise.withResolvers<never>();
+      client.on("error", lost.reject);
+      client.on("end", () => lost.reject(new Error("The connection was closed.")));
       client.on("notification", ({ payload = "" }) => {
         const [writer, ...jobs] = payload.split(" ");
         if (writer === this.#writer && !this.#isUnsure) return;
@@ -194,7 +185,7 @@ export class EventLog implements AsyncDisposable {
       try {
         await unlessAborted(Promise.race([lost.promise, this.#listenOn(client)]), this.#closed.signal);
       } catch (error) {
-        if (this.#open) {
+        if (this.#isOpen) {
           // Until it listens again, events are polled.
           this.#onError(error, { where: "listen to PostgreSQL" });
           this.#database.cutOffIdle();
@@ -215,14 +206,14 @@ export class EventLog implements AsyncDisposable {
     this.#read(true);
     while (true) {
       await pause(PULSE_MS, this.#closed.signal);
-      if (!this.#open) return;
+      if (!this.#isOpen) return;
       const { rows: [row] } = await client.query<{ readOnly: boolean }>(IS_READ_ONLY);
       if (row?.readOnly) throw new Error("it is read-only now");
     }
   }
 
   #wait(): void {
-    if (!this.#open) return;
+    if (!this.#isOpen) return;
     clearTimeout(this.#timer);
     const ms = this.#client && this.#numbers.missing.length === 0 ? SAFETY_POLL_MS : POLL_MS;
     this.#timer = setTimeout(() => this.#read(true), ms);
@@ -230,7 +221,7 @@ export class EventLog implements AsyncDisposable {
 
   /** Reads new events, now or as soon as the read under way is over. */
   #read(unannounced = false): void {
-    if (!this.#open) return;
+    if (!this.#isOpen) return;
     this.#unannounced ||= unannounced;
     this.#again = this.#reading !== undefined;
     // After an error the next poll starts at the same number.
@@ -240,6 +231,10 @@ export class EventLog implements AsyncDisposable {
       this.#wait();
       if (this.#again) this.#read();
     });
+  }
+
+  get #isOpen(): boolean {
+    return !this.#closed.signal.aborted;
   }
 
   get #isUnsure(): boolean {

@@ -14,11 +14,10 @@ import { Sweeper } from "../shared/sweeper.ts";
 import { Database } from "./database.ts";
 import { EventLog } from "./events.ts";
 import { OrderedHub } from "../shared/store/ordered_hub.ts";
-import { documentsIn } from "./tables/documents.ts";
 import { deleteExpired } from "./tables/expiry.ts";
 import { checkSchema, migrate } from "./tables/schema.ts";
 import { PostgresStore } from "./store.ts";
-import { type Announce, Writer } from "./writer.ts";
+import { Writer } from "./writer.ts";
 
 /** Where the tables are. */
 export interface PostgresPlace {
@@ -108,12 +107,8 @@ export class PostgresBackend extends StoreBackend {
       await checkSchema(database);
       const hub = new OrderedHub();
       const name = crypto.randomUUID();
-      const log = await EventLog.open(database, name, listen, hub, onError);
-      const written: Announce = (tasks, isNotified, outcomes) => {
-        const ready = hub.written(tasks, [], outcomes);
-        if (!isNotified) log.notifyLater(ready);
-      };
-      const writer = new Writer(database, name, written, log);
+      const log = await EventLog.open(database, { writer: name, listens: listen, listener: hub, onError });
+      const writer = new Writer(database, name, hub, log);
       const sweeper = new Sweeper({
         what: "delete what has expired in PostgreSQL",
         every: SWEEP_MS,
@@ -128,8 +123,7 @@ export class PostgresBackend extends StoreBackend {
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });
-      const documents = documentsIn(database, name, (document) => hub.document(document), log);
-      return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened, onError);
+      return new PostgresBackend(new PostgresStore(database, writer, lease), hub, opened, onError);
     } catch (error) {
       await opened.disposeAsync();
       throw error;

@@ -20,6 +20,7 @@ import { stateOf } from "./operating/states.ts";
 import { entryOf, LAST_ID, type NewRow, type PgEntry, SMALL_OUTCOME, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { stepsIn } from "./steps.ts";
 import { streamsIn } from "./streams.ts";
+import { documentsIn } from "./tables/documents.ts";
 import { textArray } from "./tables/rows_in.ts";
 import type { Writer } from "./writer.ts";
 
@@ -52,16 +53,16 @@ export class PostgresStore implements Store<PgEntry> {
   readonly #named: (key: OwnKey) => Promise<string | undefined>;
 
   /** `lease`: how long the lease of a worker lasts, in ms. */
-  constructor(database: Database, writer: Writer, documents: Store["documents"], lease: number) {
+  constructor(database: Database, writer: Writer, lease: number) {
     this.streams = streamsIn(database);
-    this.documents = documents;
+    this.documents = documentsIn(database, writer);
     this.#database = database;
     this.#writer = writer;
     ({ steps: this.steps, record: this.record, forget: this.forget } = stepsIn(database));
     this.#lease = lease;
     this.#read = batched((ids) => this.#readMany(ids), MAX_READ, { isFatal: isAway });
     this.#named = batched((keys) => this.#namedMany(keys), MAX_READ, { isFatal: isAway });
-    this.#ahead = new Ahead(documents);
+    this.#ahead = new Ahead(this.documents);
     this.operating = operatingOf(database, this.#ahead, this.#read);
   }
 
@@ -70,35 +71,28 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    await this.#ahead.note(record.info);
-    const row = { record, input, key };
-    try {
-      return await this.#writer.create(row) !== undefined;
-    } catch (error) {
-      return await this.#createAgain(row, error) !== undefined;
-    }
+    return await this.#put({ record, input, key }) !== undefined;
   }
 
   async start(record: TaskRecord, input: string, worker: string, key?: string): Promise<PgEntry | boolean> {
-    await this.#ahead.note(record.info);
-    const row = { record, input, key, worker };
-    try {
-      const started = await this.#writer.start(row);
-      if (started) return { record: started, version: STARTED, state: stateOf(record.info) };
-    } catch (error) {
-      const entry = await this.#createAgain(row, error);
-      return entry?.version === STARTED && entry.record.holder === worker ? entry : entry !== undefined;
-    }
-    return await this.create(record, input, key);
+    const entry = await this.#put({ record, input, key, worker });
+    if (entry?.version === STARTED && entry.record.holder === worker) return entry;
+    return entry !== undefined || await this.create(record, input, key);
   }
 
-  /** Stores a task after a statement that was cut off and may have stored it. Resolves with it, if it is stored now. */
-  async #createAgain(row: NewRow, error: unknown): Promise<PgEntry | undefined> {
-    if (!isCut(error)) throw error;
-    // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
-    await this.#writer.create(row);
-    const { id, owner } = row.record.info;
-    return await this.read(id, owner);
+  /** Stores a task, and claims it if it has a worker. Resolves with `undefined` if it is not stored. */
+  async #put(row: NewRow): Promise<PgEntry | undefined> {
+    const { info } = row.record;
+    await this.#ahead.note(info);
+    try {
+      const record = await (row.worker === undefined ? this.#writer.create(row) : this.#writer.start(row));
+      return record && { record, version: record.holder === undefined ? 1 : STARTED, state: stateOf(info) };
+    } catch (error) {
+      if (!isCut(error)) throw error;
+      // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
+      await this.#writer.create({ ...row, worker: undefined });
+      return await this.read(info.id, info.owner);
+    }
   }
 
   readKey(owner: string, key: string): Promise<string | undefined> {

@@ -6,38 +6,38 @@
  */
 import type { Outcome, TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { readyJobs } from "../shared/store/hub.ts";
+import { type Hub, readyJobs } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
 import type { EventLog } from "./events.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { type Change, type NewRow, recordOf, SMALL_OUTCOME } from "./rows.ts";
 import { changes } from "./tables/change.ts";
-import { creations, starts } from "./tables/create.ts";
-import type { Prepare } from "./tables/rows_in.ts";
+import { creation, start } from "./tables/create.ts";
+import { arraysOf, type Statement } from "./tables/rows_in.ts";
+import type { Query } from "./pg.ts";
 
 /** The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. */
 export const MAX_WRITES = 100;
 const AT_ONCE = 2;
 const MAX_TEXT = 32 * 1024 * 1024;
 
-/**
- * Receives changes that are stored, and how tasks have ended unless that is large. `isNotified`: the other processes have been
- * notified already.
- */
-export type Announce = (
-  tasks: readonly TaskInfo[],
-  isNotified: boolean,
-  outcomes?: ReadonlyMap<TaskInfo, Outcome>,
-) => void;
+/** Tells the other processes of writes. */
+type Announcer = Pick<EventLog, "notification" | "notifyLater" | "unsure">;
+
+/** What is written of a task. */
+interface Row {
+  readonly record: TaskRecord;
+  /** The worker that claims it with its creation. */
+  readonly worker?: string;
+  /** How it ended, as JSON. */
+  readonly outcome?: string;
+}
 
 /** What a statement returns: the ids of the tasks that it has written, and when it has claimed them. */
 interface Written {
   readonly ids: string | null;
   readonly at?: number;
 }
-
-/** Tells the other processes of writes. */
-type Announcer = Pick<EventLog, "notification" | "unsure">;
 
 /** Writes for one process. */
 export class Writer {
@@ -52,61 +52,83 @@ export class Writer {
   readonly change: (change: Change) => Promise<TaskRecord | undefined>;
   /** The name under which this process writes events. */
   readonly name: string;
-  /** Called with what a statement has changed, once it is stored. */
-  readonly written: Announce;
   readonly #run: Database["run"];
+  readonly #hub: Pick<Hub, "written">;
   readonly #log: Announcer;
 
-  constructor({ schema, run }: Pick<Database, "schema" | "run">, name: string, written: Announce, log: Announcer) {
+  /** `hub` is told what is stored; `log` tells the other processes. */
+  constructor(
+    { schema, run }: Pick<Database, "schema" | "run">,
+    name: string,
+    hub: Pick<Hub, "written">,
+    log: Announcer,
+  ) {
     this.name = name;
-    this.written = written;
     this.#run = run;
+    this.#hub = hub;
     this.#log = log;
     const options = { atOnce: AT_ONCE, enough: MAX_WRITES / 4, maxSize: MAX_TEXT, isFatal: isAway };
-    const writing = <Row extends NewRow | Change>(prepare: Prepare<Row>, sizeOf: (row: Row) => number) =>
-      batched((rows: readonly Row[]) => this.#write(rows, prepare), MAX_WRITES, options, sizeOf);
-    this.create = writing(creations(schema), ({ input }) => input.length);
-    this.start = writing(starts(schema), ({ input }) => input.length);
-    this.change = writing(changes(schema), ({ outcome = "" }) => outcome.length);
+    const [creating, starting, changing] = [creation(schema), start(schema), changes(schema)];
+    this.create = batched((rows) => this.#write(rows, creating), MAX_WRITES, options, ({ input }) => input.length);
+    this.start = batched((rows) => this.#write(rows, starting, true), MAX_WRITES, options, ({ input }) => input.length);
+    this.change = batched(
+      (rows) => this.#write(rows, changing(rows)),
+      MAX_WRITES,
+      options,
+      ({ outcome = "" }) => outcome.length,
+    );
   }
 
-  async #write<Row extends NewRow | Change>(
-    rows: readonly Row[],
-    prepare: Prepare<Row>,
+  /** Runs a statement that changes documents. */
+  async changeDocument(query: Query, name: string): Promise<boolean> {
+    const rows = await this.#send(query, this.#log.notification());
+    if (rows.length > 0) this.#hub.written([], [name]);
+    return rows.length > 0;
+  }
+
+  /** Announces tasks that a statement has claimed. Other processes have little to do with them, so they are told a little later. */
+  claimed(tasks: readonly TaskInfo[]): void {
+    this.#hub.written(tasks);
+    this.#log.notifyLater();
+  }
+
+  async #write<R extends Row>(
+    rows: readonly R[],
+    { columns, ...statement }: Statement<R>,
+    claims = false,
   ): Promise<readonly (TaskRecord | undefined)[]> {
     // Of two changes of one task that was read at the same version, the first one counts.
     const first = new Map(rows.map((row) => [row.record.info.id, row] as const).reverse());
     // In the order of their ids, so that no two statements wait for each other.
     const sorted = [...first.values()].sort((a, b) => a.record.info.id < b.record.info.id ? -1 : 1);
-    const claims = sorted.some((row) => workerOf(row) !== null);
-    const query = prepare(sorted, this.name);
-    // Other processes have little to do with a task that is claimed already: their notification can wait for the next one.
-    const notification = claims
-      ? undefined
-      : this.#log.notification(readyJobs(sorted.map(({ record }) => record.info)));
-    const writing = this.#run<Written>(query, query.values, notification);
-    const [row] = await writing.catch((error) => {
-      this.#log.unsure();
-      throw error;
-    });
+    const query = { ...statement, values: [this.name, ...arraysOf(columns, sorted)] };
+    const ready = readyJobs(sorted.map(({ record }) => record.info));
+    const [row] = await this.#send<Written>(query, claims ? undefined : this.#log.notification(ready));
     const ids = new Set(row?.ids?.split(","));
     const written = rows.map((one) => {
-      const isDone = first.get(one.record.info.id) === one && ids.has(one.record.info.id);
-      return isDone ? recordOf(one.record, workerOf(one), row?.at ?? null) : undefined;
+      const { record, worker = null } = one;
+      const isDone = first.get(record.info.id) === one && ids.has(record.info.id);
+      return isDone ? recordOf(record, worker, row?.at ?? null) : undefined;
     });
-    if (ids.size > 0) this.written(written.flatMap((record) => record?.info ?? []), !claims, outcomesOf(sorted));
+    const tasks = written.flatMap((record) => record?.info ?? []);
+    if (claims) this.claimed(tasks);
+    else this.#hub.written(tasks, [], outcomesOf(sorted));
     return written;
+  }
+
+  async #send<Result>(query: Query, notification: Query | undefined): Promise<readonly Result[]> {
+    try {
+      return await this.#run(query, query.values, notification);
+    } catch (error) {
+      this.#log.unsure();
+      throw error;
+    }
   }
 }
 
 /** How tasks end by these writes, unless that is large. */
-function outcomesOf(rows: readonly (NewRow | Change)[]): ReadonlyMap<TaskInfo, Outcome> {
-  return new Map(rows.flatMap((row) => {
-    const { outcome = "" } = "outcome" in row ? row : {};
-    return outcome !== "" && outcome.length <= SMALL_OUTCOME ? [[row.record.info, JSON.parse(outcome)]] : [];
+function outcomesOf(rows: readonly Row[]): ReadonlyMap<TaskInfo, Outcome> {
+  return new Map(rows.flatMap(({ record, outcome }) => {
+    return outcome !== undefined && outcome.length <= SMALL_OUTCOME ? [[record.info, JSON.parse(outcome)]] : [];
   }));
-}
-
-function workerOf(row: NewRow | Change): string | null {
-  return "worker" in row ? row.worker ?? null : null;
 }

@@ -41,7 +41,7 @@ testUnless(
 
 const WAYS = [
   { name: "plain", how: () => ({}), statement: "mcp_jobs_start" },
-  { name: "with a key", how: () => ({ key: crypto.randomUUID() }), statement: "mcp_jobs_start_keyed" },
+  { name: "with a key", how: () => ({ key: crypto.randomUUID() }), statement: "mcp_jobs_start" },
   { name: "delayed", how: () => ({ delay: 10 }), statement: "mcp_jobs_create" },
 ];
 

@@ -1,4 +1,3 @@
-import { documentsIn } from "../../../src/backends/postgres/tables/documents.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { PostgresStore } from "../../../src/backends/postgres/store.ts";
@@ -23,13 +22,13 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const url = await emptyTables();
   await using database = await Database.open(url, "mcp_jobs", 1); // One connection, which prepares every statement.
   const name = crypto.randomUUID();
-  await using log = await EventLog.open(database, name, false, { event() {}, ready() {} }, ignored);
-  const store = new PostgresStore(
-    database,
-    new Writer(database, name, () => {}, log),
-    documentsIn(database, name, () => {}, log),
-    60_000,
-  );
+  await using log = await EventLog.open(database, {
+    writer: name,
+    listens: false,
+    listener: { event() {}, ready() {} },
+    onError: ignored,
+  });
+  const store = new PostgresStore(database, new Writer(database, name, { written: () => new Set() }, log), 60_000);
   const worker = newWorker(["job"]);
   const [lease, queue] = [store.lease(worker, () => []), store.queue(worker)];
   await lease.renew();
@@ -65,7 +64,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await until(async () => (await prepared()).some(({ name }) => name === "mcp_jobs_events"), "events are read");
   const statements = await prepared();
   const names = statements.map(({ name }) => name);
-  for (const name of ["create", "create_keyed", "change", "change_all", "claim", "ready"]) {
+  for (const name of ["create", "change", "change_all", "claim", "ready"]) {
     assert(names.includes(`mcp_jobs_${name}`), name);
   }
   for (const { name, parameters } of statements) {

@@ -43,10 +43,11 @@ Deno.test("a write that has failed is announced as one that may have been made",
       announced.push(["with the write", ...jobs]);
       return { text: "" };
     },
+    notifyLater: () => void announced.push("later"),
     unsure: () => void announced.push("perhaps made"),
   };
   const database = { schema: "mcp_jobs", run: () => Promise.reject(new BackendError("PostgreSQL is away.")) };
-  const writer = new Writer(database, crypto.randomUUID(), () => {}, log);
+  const writer = new Writer(database, crypto.randomUUID(), { written: () => new Set() }, log);
   const task = newTask({ job: "waits" });
   await assertRejects(() => writer.create({ record: created(task, Date.now()), input: "{}" }), BackendError, "away");
   assertEquals(announced, [["with the write", "waits"], "perhaps made"]);
@@ -59,17 +60,20 @@ Deno.test("the notification of tasks that are claimed with their creation can wa
       announced.push("with the write");
       return { text: "" };
     },
+    notifyLater: () => void announced.push("later"),
     unsure: () => {},
   };
   const task = newTask({ job: "waits" });
   const row = { record: created(task, Date.now()), input: "{}" };
   const run = <Row>() => Promise.resolve([{ ids: task.id, at: row.record.info.createdAt }] as Row[]);
-  const tell = (tasks: readonly TaskInfo[], isNotified: boolean) =>
-    void announced.push([tasks.map(({ status }) => status), isNotified]);
-  const writer = new Writer({ schema: "mcp_jobs", run }, crypto.randomUUID(), tell, log);
+  const written = (tasks: readonly TaskInfo[]) => {
+    announced.push(...tasks.map(({ status }) => status));
+    return new Set<string>();
+  };
+  const writer = new Writer({ schema: "mcp_jobs", run }, crypto.randomUUID(), { written }, log);
   await writer.create(row);
   await writer.start({ ...row, worker: crypto.randomUUID() });
-  assertEquals(announced, ["with the write", [["PENDING"], true], [["RUNNING"], false]]);
+  assertEquals(announced, ["with the write", "PENDING", "RUNNING", "later"]);
 });
 
 testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {

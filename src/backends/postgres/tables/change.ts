@@ -7,7 +7,7 @@ import { dueAtOf, urgencyOf } from "../../shared/record.ts";
 import { MAX_BYTES, MAX_LINES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.ts";
 import { type Change, deletedAt, dueOf } from "../rows.ts";
-import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
+import { type Column, inputOf, type Statement } from "./rows_in.ts";
 import { announced, counted, queued } from "./parts.ts";
 
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
@@ -37,16 +37,13 @@ const ALL: readonly Column<Change>[] = [
 ];
 
 /**
- * Prepares the statement. Those tasks are changed that still have the version that was read. Most changes touch neither the
- * queue nor marks nor logs; a statement that leaves these out takes half the time.
+ * The statement for some changes: those tasks are changed that still have the version that was read. Most changes touch
+ * neither the queue nor marks nor logs; a statement that leaves these out takes half the time.
  */
-export function changes(schema: string): Prepare<Change> {
-  const plain = { name: "mcp_jobs_change", text: changeStatement(schema, COLUMNS) };
-  const all = { name: "mcp_jobs_change_all", text: changeStatement(schema, ALL, otherParts(schema)) };
-  return (rows, writer) => {
-    const [query, columns] = rows.every(isPlain) ? [plain, COLUMNS] : [all, ALL];
-    return { ...query, values: [writer, ...arraysOf(columns, rows)] };
-  };
+export function changes(schema: string): (rows: readonly Change[]) => Statement<Change> {
+  const plain = { name: "mcp_jobs_change", text: changeStatement(schema, COLUMNS), columns: COLUMNS };
+  const all = { name: "mcp_jobs_change_all", text: changeStatement(schema, ALL, otherParts(schema)), columns: ALL };
+  return (rows) => rows.every(isPlain) ? plain : all;
 }
 
 function isPlain({ record, before, lines = [] }: Change): boolean {

@@ -7,15 +7,9 @@ import { ID_LENGTH } from "../../shared/store/keys.ts";
 import { dueAtOf, urgencyOf } from "../../shared/record.ts";
 import { stateOf } from "../operating/states.ts";
 import { dueOf, type NewRow } from "../rows.ts";
-import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
+import { type Column, inputOf, type Statement } from "./rows_in.ts";
 import { isPaused } from "./claim.ts";
 import { announced, counted, queued } from "./parts.ts";
-
-/** What a statement has for keys: the part that reads them, and the condition for a row. */
-interface Keyed {
-  readonly named: string;
-  readonly condition: string;
-}
 
 const COLUMNS: readonly Column<NewRow>[] = [
   ["id", "uuid", ({ record }) => record.info.id],
@@ -24,6 +18,7 @@ const COLUMNS: readonly Column<NewRow>[] = [
   ["state", "text", ({ record }) => stateOf(record.info)],
   ["record", "text", ({ record }) => JSON.stringify(record)],
   ["body", "text", ({ input }) => input],
+  ["key", "text", ({ key }) => key],
 ];
 
 const QUEUED: readonly Column<NewRow>[] = [
@@ -35,52 +30,28 @@ const QUEUED: readonly Column<NewRow>[] = [
 
 const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ worker }) => worker]];
 
-const KEY: Column<NewRow> = ["key", "text", ({ key }) => key];
-
-/** Prepares the statement. Those tasks are stored whose id is free and, if they have a key, whose key names them. */
-export function creations(schema: string): Prepare<NewRow> {
-  return preparing(schema, "mcp_jobs_create", QUEUED, createStatement);
-}
-
-/**
- * Prepares the statement that also claims the tasks for workers of this process. Of these tasks it stores only those that may
- * be claimed: the worker's lease lasts, and the job is not paused.
- */
-export function starts(schema: string): Prepare<NewRow> {
-  return preparing(schema, "mcp_jobs_start", CLAIMED, startStatement);
-}
-
-function preparing(
-  schema: string,
-  name: string,
-  columns: readonly Column<NewRow>[],
-  statement: (schema: string, columns: readonly Column<NewRow>[], keyed: Keyed) => string,
-): Prepare<NewRow> {
-  const plain = { name, text: statement(schema, columns, { named: "", condition: "true" }) };
-  const withKey = [...columns, KEY];
-  const keyed = { name: `${name}_keyed`, text: statement(schema, withKey, keyParts(schema)) };
-  return (rows, writer) => {
-    const [query, used] = rows.some(({ key }) => key !== undefined) ? [keyed, withKey] : [plain, columns];
-    return { ...query, values: [writer, ...arraysOf(used, rows)] };
-  };
-}
-
-function createStatement(schema: string, columns: readonly Column<NewRow>[], { named, condition }: Keyed): string {
-  return `
-WITH ${inputOf(columns, 2)}, ${named}made AS (
+/** Those tasks are stored whose id is free and, if they have a key, whose key names them. */
+export function creation(schema: string): Statement<NewRow> {
+  const text = `
+WITH ${inputOf(QUEUED, 2)}, ${named(schema)}, made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input)
-  SELECT id, owner, job, 1, state, record, body FROM input WHERE ${condition}
+  SELECT id, owner, job, 1, state, record, body FROM input WHERE ${KEY_NAMES_IT}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 1 AS version, NULL AS was_state FROM input WHERE id IN (SELECT id FROM made)
 ), ${queued(schema)}, ${counted(schema)}, ${announced(schema)}
 SELECT string_agg(id::text, ',') AS ids FROM written`;
+  return { name: "mcp_jobs_create", text, columns: QUEUED };
 }
 
-/** The locks and the checks are those of a claim. What it stores is what the creation and the claim would have stored. */
-function startStatement(schema: string, columns: readonly Column<NewRow>[], { named, condition }: Keyed): string {
-  return `
-WITH ${inputOf(columns, 2)}, ${named}locked AS MATERIALIZED (
+/**
+ * As the creation, and claims the tasks for workers of this process. Of these tasks it stores only those that may be claimed:
+ * the worker's lease lasts, and the job is not paused. The locks and the checks are those of a claim. What it stores is what
+ * the creation and the claim would have stored.
+ */
+export function start(schema: string): Statement<NewRow> {
+  const text = `
+WITH ${inputOf(CLAIMED, 2)}, ${named(schema)}, locked AS MATERIALIZED (
   SELECT name, pauses FROM ${schema}.workers WHERE name IN (SELECT worker FROM input) AND expires_at > now()
   ORDER BY name FOR SHARE
 ), alive AS MATERIALIZED (
@@ -89,7 +60,7 @@ WITH ${inputOf(columns, 2)}, ${named}locked AS MATERIALIZED (
 ), made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input, holder, claimed_at)
   SELECT id, owner, job, 2, state, record, body, worker, at FROM input JOIN alive USING (worker)
-  WHERE ${condition} AND NOT ${isPaused(schema, "job")}
+  WHERE ${KEY_NAMES_IT} AND NOT ${isPaused(schema, "job")}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 2 AS version, NULL AS was_state FROM input JOIN alive USING (worker) WHERE id IN (SELECT id FROM made)
@@ -100,15 +71,15 @@ WITH ${inputOf(columns, 2)}, ${named}locked AS MATERIALIZED (
   SELECT $1::uuid, worker, at, '[' || string_agg(record, ',') || ']' FROM written GROUP BY worker, at
 )
 SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
+  return { name: "mcp_jobs_start", text, columns: CLAIMED };
 }
 
 /** Locks the keys, so that none of them names another task before this one is stored. */
-function keyParts(schema: string): Keyed {
-  return {
-    named: `named AS MATERIALIZED (
+function named(schema: string): string {
+  return `named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
-), `,
-    condition: "(key IS NULL OR id IN (SELECT task FROM named))",
-  };
+)`;
 }
+
+const KEY_NAMES_IT = "(key IS NULL OR id IN (SELECT task FROM named))";

@@ -6,18 +6,10 @@
 import type { NamedDocument } from "../../../backend.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { Database } from "../database.ts";
-import type { EventLog } from "../events.ts";
+import type { Writer } from "../writer.ts";
 
-/**
- * Keeps documents in the table `documents`. `writer` is the name under which this process writes events; `changed` is called
- * after each change.
- */
-export function documentsIn(
-  { run, schema }: Database,
-  writer: string,
-  changed: (name: string) => void,
-  log: Pick<EventLog, "notification" | "unsure">,
-): Store["documents"] {
+/** Keeps documents in the table `documents`. */
+export function documentsIn({ run, schema }: Database, writer: Writer): Store["documents"] {
   const read = async (name: string) => {
     const [row] = await run<{ body: string }>({
       name: "mcp_jobs_document",
@@ -47,13 +39,7 @@ export function documentsIn(
         text: `WITH given AS (SELECT $2::text, $3::text), changed AS (${changes[kind]} RETURNING name)
           INSERT INTO ${schema}.events (writer, tasks, document) SELECT $4, '[]', name FROM changed RETURNING seq`,
       };
-      const writing = run(statement, [name, from ?? null, to ?? null, writer], log.notification(new Set()));
-      const rows = await writing.catch((error) => {
-        log.unsure();
-        throw error;
-      });
-      if (rows.length > 0) changed(name);
-      return rows.length > 0;
+      return await writer.changeDocument({ ...statement, values: [name, from ?? null, to ?? null, writer.name] }, name);
     },
   };
 }

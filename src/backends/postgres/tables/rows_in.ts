@@ -6,8 +6,10 @@
 import { Buffer } from "node:buffer";
 import type { Query } from "../pg.ts";
 
-/** Makes the statement that writes rows; `writer` is the name under which this process writes events. */
-export type Prepare<Row> = (rows: readonly Row[], writer: string) => Query;
+/** A statement that writes rows. Its first parameter is the name under which this process writes events. */
+export interface Statement<Row> extends Pick<Query, "name" | "text"> {
+  readonly columns: readonly Column<Row>[];
+}
 
 /** What a column may hold. */
 type Value = string | number | boolean | null | undefined;

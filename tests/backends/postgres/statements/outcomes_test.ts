@@ -74,8 +74,9 @@ testUnless(
     await using backend = await PostgresBackend.connect({ url });
     const ids = await runTasks(backend, [...Array.from({ length: 20 }, (_, length) => length), 10_000]);
     await using database = await Database.open(url, "mcp_jobs", 1);
-    const writer = new Writer(database, crypto.randomUUID(), () => {}, {
+    const writer = new Writer(database, crypto.randomUUID(), { written: () => new Set() }, {
       notification: () => ({ text: "" }),
+      notifyLater: () => {},
       unsure: () => {},
     });
     const statements: unknown[] = [];
@@ -85,7 +86,7 @@ testUnless(
       return run(query, values, next);
     };
     Object.assign(database, { run: counted });
-    const store = new PostgresStore(database, writer, backend.documents, 60_000);
+    const store = new PostgresStore(database, writer, 60_000);
     const outcomes = await Promise.all(ids.map(async (id) => {
       const entry = await store.read(id, OWNER);
       return entry && await store.outcome(entry);
