@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { ResultValue } from "../../task.ts";
+import type { ResultValue, TaskInfo } from "../../task.ts";
 import { cutToFit, isLonger, lengthOf } from "../../text.ts";
 import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pagesOf, readableBytes } from "./pages.ts";
+import type { PollingResponse } from "./response.ts";
 
 /** The bytes that are reserved for the texts around the blocks, which matters for the smallest answers. */
 const SPARE_BYTES = 800;
@@ -16,20 +17,17 @@ const SPARE_BYTES = 800;
 export interface Beginning {
   /** The blocks that have room in the answer; the text at their end may be cut. */
   readonly blocks: readonly ContentBlock[];
-  /** The beginning of the text. */
-  readonly head: string;
-  /** How many pages the result has. */
-  readonly pages: number;
-  /** Says how to read them. */
-  readonly next: string;
+  /** The data of the answer: `message` is the beginning of the text, and `next` says how to read the pages. */
+  readonly handle: Required<Pick<PollingResponse, "token" | "status" | "message" | "resource" | "pages" | "next">>;
   /** A link to what is missing. Old clients do not know this block, and LangChain agents fail on it. */
   readonly link: ContentBlock;
 }
 
-/** The beginning of the result of task `id`, whose resource is `uri`. */
+/** The beginning of the result of a task, whose resource is `uri`. */
 export function beginningOf(
   result: ResultValue,
-  { id, uri }: { readonly id: string; readonly uri: string },
+  { id: token, status }: Pick<TaskInfo, "id" | "status">,
+  uri: string,
   { inlineBytes, pageCall }: ResultForm & { readonly inlineBytes: number },
 ): Beginning {
   const blocks = blocksOf(result, uri);
@@ -39,12 +37,17 @@ export function beginningOf(
   const { length: pages } = pagesOf(result, inlineBytes);
   const many = pages === 1 ? "1 page" : `${pages} pages`;
   const how = `Read the resource ${uri}?page=1 and so on` +
-    (pageCall === undefined ? "." : `, or call ${pageCall} with the token ${id} and page 1.`);
+    (pageCall === undefined ? "." : `, or call ${pageCall} with the token ${token} and page 1.`);
   return {
     blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes))] : whole,
-    head: headOf(text, inlineBytes),
-    pages,
-    next: `This is only the beginning of the result, which has ${many}. ${how}`,
+    handle: {
+      token,
+      status,
+      message: headOf(text, inlineBytes),
+      resource: uri,
+      pages,
+      next: `This is only the beginning of the result, which has ${many}. ${how}`,
+    },
     link: linkTo(result, uri, whole.length),
   };
 }

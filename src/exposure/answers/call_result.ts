@@ -57,11 +57,10 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const data = isObject(value) && { structuredContent: value };
   const whole = { content: blocksOf(outcome, uri), ...data, _meta };
   if (fitsInline(whole, inlineBytes)) return whole;
-  const { blocks, head, pages, next, link } = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
-  const cut = [...blocks, textBlock(next), link];
+  const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes });
+  const cut = [...blocks, textBlock(handle.next), link];
   const withData = { content: cut, ...data, _meta };
   if (data && content !== undefined && fits(value, readable) && fits(withData, inlineBytes)) return withData;
-  const handle = { token: task.id, status: task.status, message: head, resource: uri, pages, next };
   return { content: cut, ...(typed && { structuredContent: handle }), _meta };
 }
 

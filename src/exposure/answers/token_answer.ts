@@ -56,10 +56,8 @@ export async function endedAnswer(
   const content = outcome.content === undefined ? [] : blocksOf(outcome, uri);
   const whole = toToolResult(response, content);
   if (fitsInline(whole, inlineBytes)) return whole;
-  const { token, status } = response;
-  const { blocks, head, pages, next, link } = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
-  const cut = { token, status, message: head, resource: uri, pages, next };
-  return toToolResult(cut, outcome.content === undefined ? [link] : [...blocks, link]);
+  const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes });
+  return toToolResult(handle, outcome.content === undefined ? [link] : [...blocks, link]);
 }
 
 /** A page of a result, as text and as data. */
