@@ -75,15 +75,18 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   else await over;
 }
 
+/** The pauses before a failed write is tried again, in ms. */
+export const PAUSES_MS: readonly number[] = [200, 1_000, 2_000, 4_000];
+
 /**
  * Calls `act`, and again after each of the pauses, in ms, while it fails. Resolves with whether it has succeeded, or has
  * failed with an error for which `isOver` is true. Otherwise `failed` receives the error of the last try.
  */
 export async function tryAgain(
   act: () => Promise<unknown>,
-  pauses: readonly number[],
   isOver: (error: unknown) => boolean,
   failed: (error: unknown) => void,
+  pauses: readonly number[] = PAUSES_MS,
 ): Promise<boolean> {
   for (const ms of [...pauses, undefined]) {
     try {

@@ -51,10 +51,10 @@ Deno.test("tryAgain repeats a failing operation after each pause, until it succe
   const isOver = (error: unknown) => error !== reason;
   const last: unknown[] = [];
   const failed = (error: unknown) => void last.push(error);
-  assertEquals([await tryAgain(failing(2), [0, 0], isOver, failed), tries], [true, 3]);
+  assertEquals([await tryAgain(failing(2), isOver, failed, [0, 0]), tries], [true, 3]);
   assertEquals(last, []);
-  assertEquals([await tryAgain(failing(3), [0, 0], isOver, failed), tries], [false, 3]);
+  assertEquals([await tryAgain(failing(3), isOver, failed, [0, 0]), tries], [false, 3]);
   assertEquals(last, [reason]);
-  assertEquals([await tryAgain(failing(9), [0, 0], () => true, failed), tries], [true, 1]);
+  assertEquals([await tryAgain(failing(9), () => true, failed, [0, 0]), tries], [true, 1]);
   assertEquals(last, [reason]);
 });

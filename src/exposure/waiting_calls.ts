@@ -99,9 +99,6 @@ function whenLost(tasks: Tasks, caller: Caller, begun: Promise<TaskInfo>): () =>
   return () => void tasks.untilClosed(caller.abandon(begun, LOST_MS));
 }
 
-/** The pauses before a failed write is tried again, in ms. */
-const PAUSES_MS = [200, 1_000, 2_000, 4_000];
-
 /** Cancels the task of a call that has ended. It retries, because no caller is left to do so. */
 async function cancelWork(tasks: Tasks, { id, owner, job }: TaskInfo, reason: unknown, caller: Caller): Promise<void> {
   const why = reason instanceof CallerGone ? reason.message : undefined;
@@ -113,5 +110,5 @@ async function cancelWork(tasks: Tasks, { id, owner, job }: TaskInfo, reason: un
   const failed = (error: unknown) => {
     tasks.onError(error, { where: "cancel the task of a call that has ended", job, task: id });
   };
-  await tryAgain(cancel, PAUSES_MS, isOver, failed);
+  await tryAgain(cancel, isOver, failed);
 }

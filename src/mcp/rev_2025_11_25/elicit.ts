@@ -7,7 +7,7 @@ import { DefinitionError, InvalidInput, TaskNotFound } from "../../errors.ts";
 import { remember } from "../../recent.ts";
 import type { Answer, Question, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { tryAgain } from "../../waiting.ts";
+import { PAUSES_MS, tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { answerOf, declaredAsking, elicitation, questionsToElicit } from "../words.ts";
 import { OpenElicitations } from "./open_elicitations.ts";
@@ -16,9 +16,6 @@ import { relatedTask } from "./wire.ts";
 
 /** How many questions of a connection are remembered as sent. An older one that is still open is sent again. */
 const REMEMBERED = 1_000;
-
-/** The pauses between the tries to store an answer, in ms: the person should not have to answer twice. */
-const PAUSES_MS: readonly number[] = [200, 1_000, 2_000];
 
 /** Stands for a stream where a question was withdrawn. No stream has this name, so it is not sent again. */
 const WITHDRAWN = "";
@@ -143,7 +140,7 @@ export class Elicitor {
     // An answer to a question that was not sent here is tried only once: anybody could send many of them.
     const pauses = this.#sent.has(id) ? this.#pauses : [];
     const failed = (error: unknown) => this.#tasks.onError(error, { where: "store an answer" });
-    const stored = await tryAgain(store, pauses, (error) => error instanceof TaskNotFound, failed);
+    const stored = await tryAgain(store, (error) => error instanceof TaskNotFound, failed, pauses);
     this.#storing.delete(id);
     if (!stored) this.#sent.delete(id);
   }

@@ -15,7 +15,6 @@ export class Caller {
   readonly #since: number;
   #list: () => ListName | undefined;
   #wait: Wait | undefined;
-  #waits = false;
   #found = false;
   #givenUpAfter: number | undefined;
 
@@ -51,7 +50,6 @@ export class Caller {
   /** The call begins to wait. `isReachable`: whether its client can receive the answer, as far as is known. */
   wait(task: TaskInfo, isReachable?: () => boolean): void {
     this.#wait = this.#callers.wait(task, this.#list, this.#found, isReachable);
-    this.#waits = true;
   }
 
   /** What calls with the same input have in common; `undefined` if the task is never left to others. */
@@ -67,8 +65,7 @@ export class Caller {
 
   /** The call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */
   leave(answered: boolean): void {
-    if (this.#wait && this.#waits) this.#callers.leave(this.#wait, answered);
-    this.#waits = false;
+    if (this.#wait) this.#callers.leave(this.#wait, answered);
   }
 
   /** Leaves a task, which may still be on its way into the store, to the next call with the same input; for `ms`, if given. */

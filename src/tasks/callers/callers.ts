@@ -15,9 +15,6 @@ import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
 import { type Offer, withOffer, withoutOffer } from "./offers.ts";
 
-/** The pauses before a failed write is tried again, in ms. */
-const PAUSES_MS = [200, 1_000, 2_000, 4_000];
-
 /** A task for which calls wait. */
 interface Awaited {
   readonly calls: Set<Wait>;
@@ -65,7 +62,7 @@ export class Callers implements Disposable {
   /** The calls for which `close` waits. */
   readonly #calls = new Set<Promise<void>>();
   /** What is being written. */
-  readonly #writing = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<boolean>>();
   /** Offers of callers that have left before their task was stored, by list. */
   readonly #leaving = new Map<string, Map<Promise<void>, number>>();
   #numbers = 0;
@@ -104,9 +101,10 @@ export class Callers implements Disposable {
 
   /** A call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */
   leave(wait: Wait, answered: boolean): void {
-    wait.awaited.given ||= answered;
-    wait.awaited.calls.delete(wait);
-    if (wait.awaited.calls.size === 0) this.#awaited.delete(wait.id);
+    const { id, awaited } = wait;
+    if (!awaited.calls.delete(wait)) return; // It has left already.
+    awaited.given ||= answered;
+    if (awaited.calls.size === 0) this.#awaited.delete(id);
     this.#marks.delete(wait);
   }
 
@@ -251,12 +249,10 @@ export class Callers implements Disposable {
     return !await this.#others.isDead(server);
   }
 
-  /** Writes in the background, and tries again if that fails. */
-  #write(act: () => Promise<void>): Promise<void> {
+  /** Writes in the background, and tries again if that fails. Resolves with whether it has succeeded. */
+  #write(act: () => Promise<void>): Promise<boolean> {
     const failed = (error: unknown) => this.#onError(error, { where: "store which tasks calls wait for" });
-    const writing = tryAgain(act, PAUSES_MS, () => false, failed).then(() => {
-      this.#writing.delete(writing);
-    });
+    const writing = tryAgain(act, () => false, failed).finally(() => this.#writing.delete(writing));
     this.#writing.add(writing);
     return writing;
   }

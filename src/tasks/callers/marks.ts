@@ -37,8 +37,8 @@ export interface MarksOptions {
   readonly heartbeat: Heartbeat;
   /** The time, in ms since the epoch. */
   readonly now: () => number;
-  /** Writes in the background, and retries. Resolves when the write is done, or was given up. */
-  readonly write: (act: () => Promise<void>) => Promise<void>;
+  /** Writes in the background, and retries. Resolves with whether that has succeeded. */
+  readonly write: (act: () => Promise<void>) => Promise<boolean>;
 }
 
 /** Marks the calls of one server. */
@@ -124,8 +124,8 @@ export class Marks implements Disposable {
       mark.isWriting = false;
       if (mark.calls === 0) this.#marks.delete(nameOf(mark));
     });
-    void written.then(() => {
-      if (mark.isWriting) mark.isWriting = false; // The store has failed.
+    void written.then((done) => {
+      if (!done) mark.isWriting = false; // The next change of it tries again.
     });
   }
 }
