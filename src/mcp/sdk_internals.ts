@@ -15,6 +15,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { isObject } from "../json.ts";
+import { whileHeld } from "./messages/held.ts";
 import { inRequestTime } from "./messages/request_time.ts";
 import { internalOf, MissingInternal } from "../libraries/internals.ts";
 
@@ -48,7 +49,9 @@ export class OpenServer extends Server {
     const { unwrapped } = this;
     this.unwrapped = false;
     const wrapped = unwrapped ? handler : super._wrapHandler(method, handler);
-    return (request, ctx) => inRequestTime(method, this, ctx, () => wrapped(request, ctx));
+    return (request, ctx) => {
+      return whileHeld(ctx.http?.req, () => inRequestTime(method, this, ctx, () => wrapped(request, ctx)));
+    };
   }
 }
 

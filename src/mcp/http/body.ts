@@ -4,7 +4,9 @@
  * @module
  */
 import { isJsonContentType, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import type { LimitExceeded } from "../../errors.ts";
 import { empty, incomplete, notJson, type Refusal, tooLong, tooSlow } from "../messages/message.ts";
+import type { HeldMessage } from "../messages/held.ts";
 import { MessageReader } from "../messages/reader.ts";
 import { doneWithin } from "../../waiting.ts";
 
@@ -15,16 +17,17 @@ export interface BodyLimits {
   readonly timeout: number;
 }
 
-/** What a body held: a message, or the refusal to send. `size` is the number of bytes that were read. */
+/** What a body held: a message, the refusal to send, or the error if there is no room for it. `size` is the number of bytes that were read. */
 export type Body =
   | { readonly size: number; readonly message: JSONRPCMessage }
-  | { readonly size: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 };
+  | { readonly size: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 }
+  | { readonly size: number; readonly noRoom: LimitExceeded };
 
 /** The longest body that is read as a whole, in bytes. */
 const SMALL = 8_192;
 
-/** Reads a body as it arrives: a length that is announced but never sent takes no memory. */
-export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits): Promise<Body> {
+/** Reads a body as it arrives: a length that is announced but never sent takes no memory. What arrives is counted by `held`. */
+export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits, held: HeldMessage): Promise<Body> {
   if (!isJsonContentType(request.headers.get("content-type"))) return { size: 0, refusal: notJson(), status: 415 };
   const length = request.headers.get("content-length");
   if (Number(length) > maxBytes) {
@@ -32,32 +35,42 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
     return { size: 0, refusal: tooLong(maxBytes), status: 413 };
   }
   const message = new MessageReader(maxBytes);
+  let noRoom: LimitExceeded | undefined;
+  const push = (chunk: Uint8Array) => {
+    if (!message.push(chunk)) return false;
+    noRoom = held.grow(message.memory);
+    return noRoom === undefined;
+  };
   try {
     const arrives = length !== null && Number(length) <= SMALL ? readAtOnce : readStream;
-    if (!await arrives(request, message, timeout)) {
+    if (!await arrives(request, push, timeout)) {
       return { size: message.size, refusal: tooSlow(timeout), status: 408 };
     }
   } catch {
     // The client is gone, or what it sends is not HTTP.
     return { size: message.size, refusal: incomplete(), status: 400 };
   }
+  if (noRoom) return { size: message.size, noRoom };
   return { size: message.size, ...(message.end() ?? { refusal: empty(), status: 400 }) };
 }
+
+/** Takes the next bytes; returns `false` if no more are wanted. */
+type Push = (chunk: Uint8Array) => boolean;
 
 /**
  * As `readStream`. For each stream, Deno keeps 64 KiB of memory until the response is sent; for this it does not. The
  * requests of adapters such as `@hono/node-server` 1 have no `bytes`.
  */
-function readAtOnce(request: Request, message: MessageReader, timeout: number): Promise<boolean> {
-  return doneWithin(request.arrayBuffer().then((buffer) => message.push(new Uint8Array(buffer))), timeout);
+function readAtOnce(request: Request, push: Push, timeout: number): Promise<boolean> {
+  return doneWithin(request.arrayBuffer().then((buffer) => push(new Uint8Array(buffer))), timeout);
 }
 
 /** Resolves with whether the body has arrived in time, or what did is refused. */
-async function readStream({ body }: Request, message: MessageReader, timeout: number): Promise<boolean> {
+async function readStream({ body }: Request, push: Push, timeout: number): Promise<boolean> {
   const reader = body?.getReader();
   const read = async () => {
     let next = await reader?.read();
-    while (next?.value && message.push(next.value)) next = await reader?.read();
+    while (next?.value && push(next.value)) next = await reader?.read();
   };
   try {
     return await doneWithin(read(), timeout);

@@ -26,6 +26,7 @@ import { type Caller, identify, unavailable } from "./caller.ts";
 import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { type HeldMessage, HeldMessages } from "../messages/held.ts";
 import { badUrl } from "../messages/message.ts";
 import { LateAnswers } from "./streams/late_answers.ts";
 import { newestProgress } from "./streams/newest_progress.ts";
@@ -86,6 +87,7 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #subscriptions: Subscriptions;
   readonly #modern: McpHttpHandler;
   readonly #late = new LateAnswers();
+  readonly #held = new HeldMessages();
   /** The requests that the SDK answers. */
   readonly #exchanges = new WeakMap<Request, Exchange>();
   #closing = false;
@@ -146,8 +148,14 @@ export class HttpEndpoint implements AsyncDisposable {
     return await fromSource(client ? { client } : {}, async () => {
       const tooMany = this.#requests.admit(from);
       if (tooMany) return this.#refuse(peer, limitResponse(tooMany, 429), tooMany.message);
-      const message = request.method === "POST" ? await this.#read(request, peer, from) : undefined;
-      return message instanceof Response ? message : await this.#answer(caller, request, message);
+      if (request.method !== "POST") return await this.#answer(caller, request);
+      const held = this.#held.begin(from, request);
+      try {
+        const message = await this.#read(request, peer, from, held);
+        return message instanceof Response ? message : await this.#answer(caller, request, message);
+      } finally {
+        held.release();
+      }
     });
   }
 
@@ -189,11 +197,12 @@ export class HttpEndpoint implements AsyncDisposable {
     }
   }
 
-  async #read(request: Request, peer: Peer, from: string): Promise<JSONRPCMessage | Response> {
+  async #read(request: Request, peer: Peer, from: string, held: HeldMessage): Promise<JSONRPCMessage | Response> {
     const { bodyTimeout: timeout = BODY_TIMEOUT_MS } = this.#options;
-    const body = await readBody(request, { maxBytes: this.#served.maxMessageBytes, timeout });
+    const body = await readBody(request, { maxBytes: this.#served.maxMessageBytes, timeout }, held);
     this.#requests.charge(from, body.size);
     if ("message" in body) return body.message;
+    if ("noRoom" in body) return this.#refuse(peer, limitResponse(body.noRoom, 503), body.noRoom.message);
     const { refusal, status } = body;
     // A parse error quotes what was sent.
     const why = refusal.error.code === PARSE_ERROR ? "The body is not JSON." : refusal.error.message;
