@@ -15,6 +15,7 @@ import { RunCalls, type RunStore } from "../../shared/running/run_calls.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { ownOptionsOf } from "../new_task.ts";
 import { carriedBy, NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
+import type { Hold } from "../redis/records.ts";
 import type { RedisStore } from "../redis/store.ts";
 import { endRun, holdOf, type RunEnd } from "./run_end.ts";
 
@@ -43,6 +44,7 @@ export interface RunOptions {
 export class JobRun {
   readonly id: string;
   readonly #options: RunOptions;
+  readonly #hold: Hold;
   readonly #controller = new AbortController();
   readonly #calls: RunCalls;
   /** Resolves once nothing waits for the code any longer. One per run: a shared promise would keep every task in memory. */
@@ -64,9 +66,9 @@ export class JobRun {
   #answers: ReadonlyMap<string, Answer> = new Map();
 
   constructor(options: RunOptions) {
-    const { job } = options;
     this.#options = options;
-    this.id = job.id ?? "";
+    this.#hold = holdOf(options.job, options.token);
+    this.id = this.#hold.id;
     this.#abandoned.promise.catch(() => {}); // Whatever is raced against it gets the reason.
     const failed = (error: unknown) => this.#report(error, "store what a task reports");
     this.#calls = new RunCalls(this.#storeOfRun(), this.#controller.signal, () => this.#isOver, failed);
@@ -76,7 +78,7 @@ export class JobRun {
    * Runs the code. Resolves with what BullMQ is to store as the result; rejects with what it is to make of an error.
    */
   async execute(): Promise<Json> {
-    const { store, name, job, token, run } = this.#options;
+    const { store, name, job, run } = this.#options;
     try {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
       // record shows a request to stop whose signal was lost.
@@ -94,9 +96,9 @@ export class JobRun {
       // Its last report is stored before its end, or not at all.
       const storing = this.#calls.reports.end();
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
-      await this.#retry(() => this.#flush());
+      await this.#flush();
       if (this.#lost) throw new store.bullmq.WaitingError(); // BullMQ leaves the job as it is.
-      return await endRun(store, { job, token }, this.#end(started, attempt), (act) => this.#retry(act));
+      return await endRun(store, job, this.#hold, this.#end(started, attempt), (act) => this.#retry(act));
     } finally {
       this.#ended = true;
       this.#released.resolve(undefined);
@@ -126,10 +128,10 @@ export class JobRun {
   #end(started: boolean, attempt: Attempt | undefined): RunEnd {
     const abandoned = started && (attempt === undefined || isAbandoned(attempt));
     if (this.#cancelled) return { kind: "cancelled", abandoned };
-    if (!started) return { kind: "not begun" };
+    if (!started) return { kind: "not begun", abandoned };
     const isStopped = this.#stopping && this.#controller.signal.aborted;
     if (attempt === undefined || isStopped && attempt.kind !== "value") return { kind: "handed back", abandoned };
-    return { kind: "settled", attempt };
+    return { kind: "settled", attempt, abandoned };
   }
 
   /** Whether somebody has asked to cancel the task. */
@@ -180,18 +182,18 @@ export class JobRun {
 
   /** Stores the lines that its code has logged. */
   async #flush(): Promise<void> {
-    await this.#calls.reports.flush();
+    await this.#retry(async () => await this.#calls.reports.flush());
   }
 
   /** Once this is called, the end of the code does not end the attempt. */
   async #park(until?: number): Promise<void> {
     if (this.#isOver) return;
-    const { store, name, job, token } = this.#options;
+    const { store, name } = this.#options;
     const { questions } = this.#calls;
     const [keys, asked] = [questions.awaited, questions.stored()];
     const stored = asked.then(async () => {
-      await this.#retry(() => this.#flush());
-      return await this.#retry(() => store.parking.park(name, holdOf({ job, token }), { keys, until }));
+      await this.#flush();
+      return await this.#retry(() => store.parking.park(name, this.#hold, { keys, until }));
     });
     this.#parking = stored.then((reply) => {
       // Somebody has asked to cancel it meanwhile: that its code has stopped is still to be stored.
@@ -243,12 +245,12 @@ export class JobRun {
    * of the run waits for the log.
    */
   #storeOfRun(): RunStore {
-    const { store: { records, parking }, name, job, token } = this.#options;
-    const hold = () => holdOf({ job, token });
+    const { store: { records, parking }, name } = this.#options;
+    const hold = this.#hold;
     let latest: ProgressReport = {};
     return {
       ask: async (questions) => {
-        const states = await this.#retry(() => records.storeQuestions(hold(), questions));
+        const states = await this.#retry(() => records.storeQuestions(hold, questions));
         if (states) return states;
         throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
       },
@@ -256,17 +258,17 @@ export class JobRun {
       report: async ({ progress, message }, added) => {
         if (this.#parking && added.lines.length === 0) return;
         latest = { progress: progress ?? latest.progress, message: message ?? latest.message };
-        await records.storeProgress(name, hold(), latest, added);
+        await records.storeProgress(name, hold, latest, added);
       },
       steps: () => this.#retry(() => parking.steps(name, this.id, this.#recorded)),
       record: async (step) => {
         this.#recorded = undefined;
-        const held = await this.#retry(() => parking.record(name, hold(), step));
+        const held = await this.#retry(() => parking.record(name, hold, step));
         if (!held) this.lose();
       },
       forget: async (from) => {
         this.#recorded = undefined;
-        await this.#retry(() => parking.forget(name, hold(), from));
+        await this.#retry(() => parking.forget(name, hold, from));
       },
     };
   }

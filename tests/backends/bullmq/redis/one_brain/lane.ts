@@ -9,6 +9,7 @@ import type { Redis } from "ioredis";
 import type { LogLine, NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
 import { newSnapshot, toJob } from "../../../../../src/backends/bullmq/new_task.ts";
 import { LISTS } from "../../../../../src/backends/bullmq/redis/scripts/lists.ts";
+import type { Hold } from "../../../../../src/backends/bullmq/redis/records.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
 import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
 import { toTask } from "../../../../../src/backends/bullmq/snapshot.ts";
@@ -22,7 +23,7 @@ import { type Model, mustStop } from "./model.ts";
 /** A run of a task's code. */
 interface Run {
   readonly job: Job;
-  readonly token: string;
+  readonly hold: Hold;
   /** What it has said of itself, merged as a worker does. */
   said: ProgressReport;
   end?: RunEnd;
@@ -105,24 +106,24 @@ export class Lane {
         return run && await this.#report(run, event);
       }
       case "ask":
-        return void await records.storeQuestions(holdOf(this.#running()), event.questions);
+        return void await records.storeQuestions(this.#running().hold, event.questions);
       case "ask late": {
         const [run] = this.#late;
-        if (run) await records.storeQuestions(holdOf(run), event.questions);
+        if (run) await records.storeQuestions(run.hold, event.questions);
         return;
       }
       case "park":
         return await this.#park(event.awaited);
       case "park late": {
         const [run] = this.#late;
-        if (run) await this.#store.parking.park(this.#queue.name, holdOf(run), event.awaited);
+        if (run) await this.#store.parking.park(this.#queue.name, run.hold, event.awaited);
         return;
       }
       case "record":
-        return void await this.#store.parking.record(this.#queue.name, holdOf(this.#running()), event.step);
+        return void await this.#store.parking.record(this.#queue.name, this.#running().hold, event.step);
       case "record late": {
         const [run] = this.#late;
-        return void (run && await this.#store.parking.record(this.#queue.name, holdOf(run), event.step));
+        return void (run && await this.#store.parking.record(this.#queue.name, run.hold, event.step));
       }
       case "answer":
         return void await records.storeAnswers({ id: this.#id, owner: OWNER, answers: event.answers });
@@ -133,10 +134,10 @@ export class Lane {
       }
       case "settle": {
         const { attempt } = event;
-        return await this.#finish(model, { kind: "settled", attempt }, isAbandoned(attempt));
+        return await this.#finish(model, { kind: "settled", attempt, abandoned: isAbandoned(attempt) });
       }
       case "hand back":
-        return await this.#finish(model, { kind: "handed back", abandoned: event.abandoned }, event.abandoned);
+        return await this.#finish(model, { kind: "handed back", abandoned: event.abandoned });
       case "die":
         return await this.#die(event.taken);
       case "end late": {
@@ -183,7 +184,7 @@ export class Lane {
     const token = `${++this.#tokens}`;
     const job = await this.#worker.getNextJob(token, { block: false });
     if (job?.id !== this.#id) throw new Error(`The queue gave out job ${job?.id} and not ${this.#id}.`);
-    const run: Run = { job, token, said: {} };
+    const run: Run = { job, hold: holdOf(job, token), said: {} };
     this.#runs.set(token, run);
     return run;
   }
@@ -191,20 +192,20 @@ export class Lane {
   async #report(run: Run, { report, added }: Reported): Promise<void> {
     const { progress = run.said.progress, message = run.said.message } = report;
     run.said = { progress, message };
-    await this.#store.records.storeProgress(this.#queue.name, holdOf(run), run.said, added);
+    await this.#store.records.storeProgress(this.#queue.name, run.hold, run.said, added);
   }
 
   /** Ends the run that holds the task: as stopped, where somebody wants that. */
-  async #finish(model: Model, end: RunEnd, abandoned: boolean): Promise<void> {
+  async #finish(model: Model, end: RunEnd): Promise<void> {
     const run = this.#running();
     this.#current = undefined;
-    await this.#process(run, mustStop(model) ? { kind: "cancelled", abandoned } : end);
+    await this.#process(run, mustStop(model) ? { kind: "cancelled", abandoned: end.abandoned } : end);
   }
 
   /** Parks the task, or ends its run as stopped where somebody wants that. */
   async #park(awaited: WaitsFor): Promise<void> {
     const run = this.#running();
-    const reply = await this.#store.parking.park(this.#queue.name, holdOf(run), awaited);
+    const reply = await this.#store.parking.park(this.#queue.name, run.hold, awaited);
     this.#lose();
     if (reply === "lost") throw new Error(`The run of task ${this.#id} has lost it.`);
     if (reply === "parked") return;
@@ -237,13 +238,13 @@ export class Lane {
   /** Has BullMQ's worker end a run. */
   async #process(run: Run, end: RunEnd): Promise<void> {
     run.end = end;
-    await this.#worker.processJob(run.job, run.token, () => false);
+    await this.#worker.processJob(run.job, run.hold.token, () => false);
   }
 
   async #end(job: Job, token: string) {
-    const end = this.#runs.get(token)?.end;
-    if (end === undefined) throw new Error(`No end is known of run ${token}.`);
-    return await endRun(this.#store, { job, token }, end, (act) => act());
+    const run = this.#runs.get(token);
+    if (run?.end === undefined) throw new Error(`No end is known of run ${token}.`);
+    return await endRun(this.#store, job, run.hold, run.end, (act) => act());
   }
 
   /** The lock runs out, and a worker finds that. It also takes what it is to fail, or, if `taken`, to stop. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Attempt, NewLogLine, NewTask } from "../../../../../src/backend.ts";
+import { isAbandoned } from "../../../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../../../src/ids.ts";
 import { type Answer, type ContentPart, isFinished, type Json, openQuestions } from "../../../../../src/task.ts";
 import { logLine, type NewLines, NO_LINES } from "../../../../../src/task_log/newest_lines.ts";
@@ -142,7 +143,9 @@ function event(draw: Draw, kind: Event["kind"]): Event {
     case "end late": {
       const how = draw.from(["settled", "settled", "cancelled", "handed back"] as const);
       const abandoned = draw.chance(0.2);
-      return { kind, end: how === "settled" ? { kind: how, attempt: attempt(draw) } : { kind: how, abandoned } };
+      if (how !== "settled") return { kind, end: { kind: how, abandoned } };
+      const settled = attempt(draw);
+      return { kind, end: { kind: how, attempt: settled, abandoned: isAbandoned(settled) } };
     }
     case "hand back":
       return { kind, abandoned: draw.chance(0.2) };
