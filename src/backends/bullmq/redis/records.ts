@@ -257,7 +257,7 @@ export class RedisRecords implements KeyStore {
   }
 
   async #markHeld({ id, token }: Hold, field: string, value: string | number): Promise<void> {
-    await this.#scripts.run("markHeld", id, token, field, value);
+    await this.#scripts.run("mark", id, field, value, token);
   }
 
   /** Returns for each when it was stored, or its error. */

@@ -111,17 +111,12 @@ return stops`,
   field: `${COMMON}
 return call("HGET", record(ARGV[1]), ARGV[2])`,
 
-  /** ARGV: id, field, value. Sets a field of a record that exists. */
+  /** ARGV: id, field, value, and the token of a run if that has to hold the job. Sets a field of a record that exists. */
   mark: `${COMMON}
-if call("HEXISTS", record(ARGV[1]), "queue") == 0 then return 0 end
-call("HSET", record(ARGV[1]), ARGV[2], ARGV[3])
-return 1`,
-
-  /** ARGV: id, token, field, value. Sets a field of a record for a run that holds the job. */
-  markHeld: `${COMMON}
-local queue = call("HGET", record(ARGV[1]), "queue")
-if not queue or not isHeld(queue, ARGV[1], ARGV[2]) then return 0 end
-call("HSET", record(ARGV[1]), ARGV[3], ARGV[4])
+local id, token = ARGV[1], ARGV[4]
+local queue = call("HGET", record(id), "queue")
+if not queue or token and not isHeld(queue, id, token) then return 0 end
+call("HSET", record(id), ARGV[2], ARGV[3])
 return 1`,
 
   /** ARGV: id, token, run. Counts once that this run was handed back, if it holds the job. Returns how many were at this place. */
