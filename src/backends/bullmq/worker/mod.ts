@@ -11,13 +11,13 @@ import type { Json } from "../../../task.ts";
 import { newWorker } from "../../../operator/workers.ts";
 import type { TerminalStatus } from "../../../task.ts";
 import { countEnded } from "../../../telemetry/metrics.ts";
+import { remember } from "../../../recent.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { MAX_CRASHES } from "../../shared/record.ts";
 import { Recurring } from "../../shared/recurring.ts";
 import type { Signal } from "../redis/events/signals.ts";
 import type { RedisStore } from "../redis/store.ts";
 import type { RedisWorkers } from "../redis/workers.ts";
-import { EarlyStops } from "./early_stops.ts";
 import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
@@ -41,6 +41,9 @@ const DRAIN_S = 0.5;
 /** For how long a worker whose rate is used up asks for nothing, in ms: it may not notice that it is to stop. */
 const RATE_PAUSE_MS = 1_000;
 
+/** The most tasks whose request to stop is remembered until their run begins. */
+const MAX_EARLY_STOPS = 1_000;
+
 /** What a worker needs besides its store. */
 export interface QueueWorkOptions extends WorkOptions {
   /** After how long a silent worker counts as dead, in ms. */
@@ -59,7 +62,8 @@ export class QueueWork implements WorkHandle {
   readonly #runs = new Set<JobRun>();
   /** Jobs whose runs were cancelled. */
   readonly #cancelled = new WeakSet<Job>();
-  readonly #earlyStops = new EarlyStops();
+  /** Tasks that were to stop and had no run here: they run elsewhere, or BullMQ's reply with their job is on its way. */
+  readonly #earlyStops = new Map<string, true>();
   /** Looks for tasks that are to stop and for answers: signals may be lost. */
   readonly #check: Recurring;
   /** Stores that this worker is alive, for operators. */
@@ -167,7 +171,7 @@ export class QueueWork implements WorkHandle {
     if (signal.kind === "gap") return void this.#checkRuns().catch(() => {}); // The next check repeats it.
     if (signal.kind === "queue" || signal.kind === "document") return;
     const runs = [...this.#runs].filter(({ id }) => id === signal.id);
-    if (signal.kind === "stop" && runs.length === 0) this.#earlyStops.add(signal.id);
+    if (signal.kind === "stop" && runs.length === 0) remember(this.#earlyStops, signal.id, true, MAX_EARLY_STOPS);
     for (const run of runs) {
       if (signal.kind === "stop") run.cancel();
       else run.checkAnswers();
