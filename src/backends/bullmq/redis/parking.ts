@@ -7,7 +7,7 @@ import type { RecordedStep } from "../../../backend.ts";
 import type { WaitsFor } from "../../shared/record.ts";
 import type { Hold } from "./records.ts";
 import type { ParkReply } from "./scripts/parking.ts";
-import { parseResumed, parseSteps, type Resumed, type StepsPage } from "./scripts/resuming/resumed.ts";
+import { parseSteps, type StepsPage } from "./scripts/resuming/resumed.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
 /** Nothing is read yet. */
@@ -24,11 +24,6 @@ export class RedisParking {
   /** Lets the job of a run wait without a worker, if the run holds it. */
   async park(queue: string, { id, token }: Hold, { keys, until }: WaitsFor): Promise<ParkReply> {
     return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
-  }
-
-  /** Reads what earlier runs of a job have left for this one, if that has not come with its claim. */
-  async resumed(queue: string, id: string): Promise<Resumed> {
-    return parseResumed(JSON.parse(await this.#scripts.run("resumed", queue, id)));
   }
 
   /** Reads the steps of a job in the order of their numbers, after those that were read. */

@@ -14,7 +14,7 @@ import { doneWithin } from "../../../waiting.ts";
 import { RunCalls, type RunStore } from "../../shared/running/run_calls.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { ownOptionsOf } from "../new_task.ts";
-import { carriedBy, NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
+import { carriedBy, NO_STEPS, type Resumed, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
 import type { Hold } from "../redis/records.ts";
 import type { RedisStore } from "../redis/store.ts";
 import { endRun, holdOf, type RunEnd } from "./run_end.ts";
@@ -60,7 +60,7 @@ export class JobRun {
   #ended = false;
   /** Resolves with whether parking the task has ended the run; `undefined` unless parking has begun. */
   #parking: Promise<boolean> | undefined;
-  /** The first steps of earlier runs; `undefined` once this run has changed some. */
+  /** The first steps of earlier runs; `undefined` where they were not read, and once this run has changed some. */
   #recorded: StepsPage | undefined = NO_STEPS;
   /** The answers that earlier runs have received. */
   #answers: ReadonlyMap<string, Answer> = new Map();
@@ -80,9 +80,7 @@ export class JobRun {
   async execute(): Promise<Json> {
     const { store, name, job, run } = this.#options;
     try {
-      // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
-      // record shows a request to stop whose signal was lost.
-      if (job.attemptsStarted > 1) await this.#resume();
+      if (job.attemptsStarted > 1) this.#resume(carriedBy(job));
       const claim = await this.#claim();
       // A worker that stops may receive a last job when it no longer waits for code.
       const started = !this.#cancelled && !this.#lost && !this.#stopping;
@@ -103,6 +101,13 @@ export class JobRun {
       this.#ended = true;
       this.#released.resolve(undefined);
     }
+  }
+
+  /** Goes on with what earlier runs have left. Where Redis could not read that with the claim, each call asks for it. */
+  #resume({ stops, recorded, answers }: Partial<Resumed> = {}): void {
+    this.#recorded = recorded;
+    if (answers) this.#answers = answers;
+    if (stops) this.cancel(); // The signal may have been lost.
   }
 
   /** What the code is given. */
@@ -212,15 +217,6 @@ export class JobRun {
 
   #report(error: unknown, where: string): void {
     this.#options.onError(error, { where, job: this.#options.name, task: this.id });
-  }
-
-  async #resume(): Promise<void> {
-    const { name, job, store } = this.#options;
-    const { stops, recorded, answers } = carriedBy(job) ??
-      await this.#retry(() => store.parking.resumed(name, this.id));
-    this.#recorded = recorded;
-    this.#answers = answers;
-    if (stops) this.cancel();
   }
 
   /**

@@ -11,7 +11,7 @@ import { CREATE } from "./create.ts";
 import { MOVES } from "./lists.ts";
 import { LOG, REPORT } from "./log.ts";
 import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
-import { FORGET_STEPS, PARK, RECORD, RESUMED, STEPS } from "./parking.ts";
+import { FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ASK } from "./questions.ts";
 import { READ } from "./read.ts";
@@ -98,8 +98,6 @@ return stops`,
   answer: ANSWER,
 
   park: PARK,
-
-  resumed: RESUMED,
 
   record: RECORD,
 

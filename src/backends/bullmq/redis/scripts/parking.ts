@@ -9,7 +9,7 @@ import { MAX_STEPS } from "../../../../steps/log.ts";
 import { COMMON, NEVER_MS, TO_FRONT } from "./parts.ts";
 import { OPEN } from "./questions.ts";
 import { PARKED } from "./resuming/queue_again.ts";
-import { READ_RESUMED, READ_STEPS } from "./resuming/resumed.ts";
+import { READ_STEPS } from "./resuming/resumed.ts";
 
 /** What became of a run that was to be parked. `lost`: it no longer holds the job. `stop`: the task is to stop. */
 export type ParkReply = "parked" | "lost" | "stop";
@@ -79,10 +79,6 @@ if fields[2] then return 1 end
 call("HSET", stepsOf(queue, id), ARGV[4], ARGV[5])
 if not fields[1] then call("PEXPIRE", stepsOf(queue, id), ${FOREIGN_STEPS_MS}) end
 return 1`;
-
-/** ARGV: queue, id. Returns what earlier runs have recorded, if that did not come with the claim. */
-export const RESUMED = `${COMMON}${READ_RESUMED}
-return resumed(ARGV[1], ARGV[2])`;
 
 /** How much of the steps one reply has, in bytes: a slow line carries that, and at most one step more, within its deadline. */
 const REPLY_BYTES = 1_048_576;

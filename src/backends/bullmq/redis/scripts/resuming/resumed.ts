@@ -91,26 +91,23 @@ export function parseSteps([next, ...found]: StepsReply): StepsPage {
 /** Whether its task is to stop, its steps, and each answer after its key. */
 type ResumedReply = readonly [stops: number, steps: StepsReply, answered: readonly string[]];
 
-/** Takes what has come with the claim of a job; `undefined` if nothing has. */
+/**
+ * Takes what has come with the claim of a job; `undefined` if Redis could not read it. Earlier versions have listed only the
+ * names of the answers; then the run asks Redis for them.
+ */
 export function carriedBy(job: Job): Resumed | undefined {
   const carried: unknown = job.returnvalue;
   if (!isResumed(carried)) return undefined;
   job.returnvalue = null; // As in every job that runs.
-  return parseResumed(carried);
-}
-
-function isResumed(value: unknown): value is ResumedReply {
-  return Array.isArray(value) && value.length === 3 && Array.isArray(value[1]);
-}
-
-/**
- * Parses what `READ_RESUMED` returns. Earlier versions have listed only the names; then the run asks Redis for the answers.
- */
-export function parseResumed([stops, steps, answered]: ResumedReply): Resumed {
+  const [stops, steps, answered] = carried;
   const answers = new Map<string, Answer>();
   for (let at = 0; at < answered.length; at += 2) {
     const answer = parse<Answer>(answered[at + 1] ?? null);
     if (answer) answers.set(answered[at] ?? "", answer);
   }
   return { stops: stops === 1, recorded: parseSteps(steps), answers };
+}
+
+function isResumed(value: unknown): value is ResumedReply {
+  return Array.isArray(value) && value.length === 3 && Array.isArray(value[1]);
 }
