@@ -61,11 +61,11 @@ const JOB_FIELDS = [
 /** The name of our workers: BullMQ stores in a job the name of the worker that ran it last. */
 export const WORKER = "mcp-jobs";
 
-const STOP = RECORD_FIELDS.indexOf("stop") + 1;
-const WORK = RECORD_FIELDS.indexOf("work") + 1;
-const REASON = JOB_FIELDS.indexOf("failedReason") + 1;
-const ENDED_AT = RECORD_FIELDS.indexOf("endedAt") + 1;
-const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
+/** A field of the record, as `readTask` has read it. */
+const field = (name: typeof RECORD_FIELDS[number]) => `fields[${RECORD_FIELDS.indexOf(name) + 1}]`;
+
+/** A field of the job, likewise. */
+const ofJob = (name: typeof JOB_FIELDS[number]) => `job[${JOB_FIELDS.indexOf(name) + 1}]`;
 
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 
@@ -80,41 +80,43 @@ local function fieldsOf(id) return call("HMGET", record(id), ${quoted(RECORD_FIE
 local function readTask(id, owner, withResult, now)
   local rec = record(id)
   local fields = fieldsOf(id)
-  local queue = (owner == "" or owner == fields[3]) and fields[1]
+  local queue = (owner == "" or owner == ${field("owner")}) and ${field("queue")}
   if not queue then return false end
   local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
-  local state = jobState(queue, id, job[8], job[2])
-  if fields[${STOP}] and not fields[${WORK}] and (waits(state) or job[${REASON}] == "${STALLED}") then
+  local state = jobState(queue, id, ${ofJob("timestamp")}, ${ofJob("finishedOn")})
+  if ${field("stop")} and not ${field("work")} and (waits(state) or ${ofJob("failedReason")} == "${STALLED}") then
     -- It was asked to stop while it ran, and runs no more: nobody is left to confirm it.
     if pcall(cancelTask, queue, id, state, now) then fields = fieldsOf(id) end
   end
-  if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
-    if try("HSET", rec, "goneAt", now) then listIn("FAILED", id, fields[2]) end
-    fields[14] = now
+  if state == "unknown" and not ${field("work")} and not ${field("goneAt")} and not ${field("expired")} then
+    if try("HSET", rec, "goneAt", now) then listIn("FAILED", id, ${field("job")}) end
+    ${field("goneAt")} = now
   end
-  if (state == "completed" or state == "failed") and job[${RUN_BY}] ~= "${WORKER}" and not fields[${ENDED_AT}] then
+  if (state == "completed" or state == "failed") and ${ofJob("pb")} ~= "${WORKER}" and not ${field("endedAt")} then
     -- It ended by the clock of a worker that is not ours. What counts is when it was first seen here.
     if try("HSET", rec, "endedAt", now) then
-      fields[${ENDED_AT}] = now
+      ${field("endedAt")} = now
       moveTo(string.upper(state), queue, id)
     end
   end
-  if job[3] and job[${RUN_BY}] ~= "${WORKER}" and not isOver(state) and not fields[${WORK}] then
+  if ${ofJob("ats")} and ${ofJob("pb")} ~= "${WORKER}" and not isOver(state) and not ${field("work")} then
     -- A worker that is not ours does not keep the lists, so whoever reads its task does.
-    local list = waits(state) and (job[${REASON}] or tonumber(job[4] or 0) > 0) and "retrying" or "open"
-    if not call("ZSCORE", listKey(list, fields[2]), id) then listIn(list, id, fields[2]) end
+    local list = waits(state) and (${ofJob("failedReason")} or tonumber(${
+  ofJob("atm")
+} or 0) > 0) and "retrying" or "open"
+    if not call("ZSCORE", listKey(list, ${field("job")}), id) then listIn(list, id, ${field("job")}) end
   end
-  if state == "active" and job[6] then
+  if state == "active" and ${ofJob("progress")} then
     -- A worker that is not ours counts no changes, so whoever sees one counts it.
-    local seen = redis.sha1hex(job[6])
+    local seen = redis.sha1hex(${ofJob("progress")})
     if call("HGET", rec, "seen") ~= seen and try("HSET", rec, "seen", seen, "changedAt", now) then
       try("HINCRBY", rec, "changes", 1)
-      fields[8], fields[9] = call("HGET", rec, "changes"), now
+      ${field("changes")}, ${field("changedAt")} = call("HGET", rec, "changes"), now
     end
   end
   local questions = {}
-  if fields[17] then
-    for _, name in ipairs(cjson.decode(fields[17])) do
+  if ${field("open")} then
+    for _, name in ipairs(cjson.decode(${field("open")})) do
       table.insert(questions, call("HGET", rec, "question:" .. name))
     end
   end
