@@ -12,7 +12,7 @@ import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
 import { CLAIM, HOLDER } from "./parts.ts";
 import { COUNT_LOSS } from "./resuming/losses.ts";
-import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
+import { QUEUE_AGAIN } from "./resuming/queue_again.ts";
 import { CARRIER, READ_RESUMED } from "./resuming/resumed.ts";
 
 /** The limits of the jobs of a worker. */
@@ -104,10 +104,8 @@ function parkedFirst(lua: string): string {
     `${priority}
             local task = ours .. "task:" .. jobId
             if redis.pcall("EXISTS", task) == 1 then redis.pcall("HSET", task, "changedAt", timestamp) end
-            local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
-            if run[1] and run[1] == run[2] then
-                if priority == 0 then queueAgain(targetKey, prefix, { jobId })
-                else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
+            if wasParked(jobKey) then
+                queueAgain(prefix, { jobId })
                 move("open", jobId)
             else${queue}`);
   return changed === lua ? lua : `${QUEUE_AGAIN}${changed}`;

@@ -6,9 +6,10 @@
  * @module
  */
 import { MAX_STEPS } from "../../../../steps/log.ts";
-import { COMMON, NEVER_MS, TO_FRONT } from "./parts.ts";
+import { MOVES } from "./lists.ts";
+import { COMMON, NEVER_MS } from "./parts.ts";
 import { OPEN } from "./questions.ts";
-import { PARKED } from "./resuming/queue_again.ts";
+import { PARKED, TO_FRONT } from "./resuming/queue_again.ts";
 import { READ_STEPS } from "./resuming/resumed.ts";
 
 /** What became of a run that was to be parked. `lost`: it no longer holds the job. `stop`: the task is to stop. */
@@ -22,7 +23,7 @@ const FOREIGN_STEPS_MS = 30 * 86_400_000;
  * that are open are dropped. It is due when the time of one of the questions is over. If nothing is left to wait for, it is
  * queued at once.
  */
-export const PARK = `${COMMON}${OPEN}${TO_FRONT}
+export const PARK = `${COMMON}${MOVES}${OPEN}${TO_FRONT}
 local queue, id, due, now = ARGV[1], ARGV[2], tonumber(ARGV[4]), clock()
 local q, rec = bull .. queue .. ":", record(id)
 if not isHeld(queue, id, ARGV[3]) or not call("LPOS", q .. "active", id) then return "lost" end
@@ -62,10 +63,7 @@ if not waits then
   publish(queue, id, "waiting", "prev", "active")
 else
   moveTo(#kept > 0 and "asking" or "sleeping", queue, id)
-  -- This is the time that waiting workers go by.
-  if first ~= ${NEVER_MS} then
-    call("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
-  end
+  if first ~= ${NEVER_MS} then wakeWhenDue(q) end
   publish(queue, id, "delayed", "delay", string.format("%.0f", first))
 end
 return "parked"`;

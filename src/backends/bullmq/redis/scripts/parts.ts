@@ -6,7 +6,7 @@
 
 import { TaskCancelled } from "../../../../errors.ts";
 import { MOVES } from "./lists.ts";
-import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
+import { PARKED } from "./resuming/queue_again.ts";
 
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
 export const NEVER_MS = 253_402_300_799_000;
@@ -87,6 +87,11 @@ local function publish(queue, id, event, ...)
   try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", event or "mcp-jobs", "jobId", id, ...)
 end
 
+-- Has waiting workers look for delayed jobs when the first one is due.
+local function wakeWhenDue(q)
+  try("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
+end
+
 -- Counts a change, and returns its number.
 local function changed(id, now)
   local number = call("HINCRBY", record(id), "changes", 1)
@@ -147,24 +152,7 @@ local function dueAt(queue, id, now)
   if job[3] and job[3] == job[2] then return due ~= ${NEVER_MS} and math.floor(due) end
   local latest = now + math.ceil(tonumber(job[1]) or 0)
   if due <= latest + 1000 or not try("ZADD", q .. "delayed", "XX", latest * 0x1000, id) then return math.floor(due) end
-  -- This is the time that waiting workers go by.
-  try("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
+  wakeWhenDue(q)
   return latest
-end
-`;
-
-/** Queues jobs that were parked ahead of new work. */
-export const TO_FRONT = `${MOVES}${QUEUE_AGAIN}
-local function toFront(queue, ids)
-  local q, plain = bull .. queue .. ":", {}
-  for _, id in ipairs(ids) do
-    local priority = tonumber(call("HGET", q .. id, "priority")) or 0
-    if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else table.insert(plain, id) end
-  end
-  if #plain > 0 then queueAgain(q .. "wait", q, plain) end
-  local meta = call("HMGET", q .. "meta", "paused", "concurrency")
-  if not meta[1] and call("LLEN", q .. "active") < (tonumber(meta[2]) or math.huge) then
-    call("ZADD", q .. "marker", 0, "0")
-  end
 end
 `;

@@ -6,10 +6,10 @@
 import type { Answer } from "../../../../../task.ts";
 import { BackendError } from "../../../../../errors.ts";
 import type { Snapshot } from "../../../snapshot.ts";
-import { COMMON, TO_FRONT } from "../parts.ts";
+import { COMMON } from "../parts.ts";
 import { OPEN } from "../questions.ts";
 import { READ_TASK, type TaskReply, toSnapshot } from "../read.ts";
-import { PARKED } from "./queue_again.ts";
+import { PARKED, TO_FRONT } from "./queue_again.ts";
 
 /** Answers to the questions of an owner's task, by key. */
 export interface AnswerRequest {

@@ -11,29 +11,56 @@ export const PARKED = "mcp-jobs:parked";
 const MAX_AHEAD = 4_000;
 
 /**
- * Lua that queues jobs without priority that were parked: ahead of new work, and behind those that were parked and are
- * queued already. New work is at the left of the list, and what runs next at its right.
+ * Lua that queues jobs that were parked. Those with a priority come before all others of it. Those without come before new
+ * work, and behind those that were parked and are queued already: new work is at the left of the list, and what runs next at
+ * its right.
  */
 export const QUEUE_AGAIN = `
-local function queueAgain(wait, prefix, ids)
-  local function wasParked(place)
+local function wasParked(key)
+  local run = redis.call("HMGET", key, "ats", "${PARKED}")
+  return run[1] and run[1] == run[2]
+end
+
+local function queueAgain(q, ids)
+  local wait, plain = q .. "wait", {}
+  for _, id in ipairs(ids) do
+    local priority = tonumber(redis.call("HGET", q .. id, "priority")) or 0
+    if priority == 0 then
+      table.insert(plain, id)
+    else
+      redis.call("ZADD", q .. "prioritized", priority * 0x100000000, id)
+    end
+  end
+  if #plain == 0 then return end
+  local function isAhead(place)
     local other = place <= ${MAX_AHEAD} and redis.call("LINDEX", wait, -place)
-    local run = other and redis.call("HMGET", prefix .. other, "ats", "${PARKED}")
-    return run and run[1] and run[1] == run[2]
+    return other and wasParked(q .. other)
   end
   -- They stand together, so that a few looks find how many there are.
   local ahead, beyond = 0, 1
-  while wasParked(beyond) do ahead, beyond = beyond, beyond * 2 end
+  while isAhead(beyond) do ahead, beyond = beyond, beyond * 2 end
   while beyond - ahead > 1 do
     local middle = math.floor((ahead + beyond) / 2)
-    if wasParked(middle) then ahead = middle else beyond = middle end
+    if isAhead(middle) then ahead = middle else beyond = middle end
   end
   local queued = {}
-  for i = #ids, 1, -1 do table.insert(queued, ids[i]) end
+  for i = #plain, 1, -1 do table.insert(queued, plain[i]) end
   if ahead > 0 then
     for _, other in ipairs(redis.call("LRANGE", wait, -ahead, -1)) do table.insert(queued, other) end
     redis.call("LTRIM", wait, 0, -ahead - 1)
   end
   redis.call("RPUSH", wait, unpack(queued))
+end
+`;
+
+/** The same for our scripts, which also have to wake a worker. */
+export const TO_FRONT = `${QUEUE_AGAIN}
+local function toFront(queue, ids)
+  local q = bull .. queue .. ":"
+  queueAgain(q, ids)
+  local meta = call("HMGET", q .. "meta", "paused", "concurrency")
+  if not meta[1] and call("LLEN", q .. "active") < (tonumber(meta[2]) or math.huge) then
+    call("ZADD", q .. "marker", 0, "0")
+  end
 end
 `;
