@@ -94,24 +94,19 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
   return client;
 }
 
-/**
- * A template for connections that wait until Redis is back, and lose nothing. It never connects; its duplicates connect
- * by themselves and reconnect for ever.
- */
-export function waitingTemplate(client: Redis): Redis {
-  const template = client.duplicate<Partial<RedisOptions>>({
-    enableOfflineQueue: true,
-    maxRetriesPerRequest: null,
-    autoResubscribe: false,
-    reconnectOnError: (error: Error) => isFromReplica(error) && 2, // 2: the command is sent again.
-  });
-  template.options.lazyConnect = false;
-  return template;
-}
+/** The settings of connections that wait until Redis is back, and lose nothing. */
+const WAITING: Partial<RedisOptions> = {
+  lazyConnect: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  autoResubscribe: false,
+  reconnectOnError: (error) => isFromReplica(error) && 2, // 2: the command is sent again.
+};
 
-/** Opens a connection from the template. */
-export function openWaiting(template: Redis): Redis {
-  const connection = withHeartbeat(writesTogether(closable(template.duplicate<undefined>())));
+/** Opens another connection to the same Redis, which waits while Redis is away and reconnects for ever. */
+export function openWaiting(client: Redis): Redis {
+  // Without the type argument, the compiler takes 2 s to infer it.
+  const connection = withHeartbeat(writesTogether(closable(client.duplicate<Partial<RedisOptions>>(WAITING))));
   connection.on("error", () => {}); // Whoever uses it reports its failures.
   return connection;
 }

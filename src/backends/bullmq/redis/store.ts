@@ -12,7 +12,7 @@ import type { WorkOptions } from "../../../backend.ts";
 import { CALL_A_LISTENER, guarded, type OnError } from "../../../log/on_error.ts";
 import { Deadline } from "../../shared/deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
-import { connect, waitingTemplate } from "./connection.ts";
+import { connect } from "./connection.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { ownPrefix } from "./keys.ts";
 import { RedisOperating } from "./operating.ts";
@@ -52,7 +52,6 @@ export class RedisStore {
   readonly #prefix: string;
   readonly #onError: OnError;
   readonly #client: Redis;
-  readonly #template: Redis;
   readonly #queues = new Map<string, Queue>();
   readonly #listeners = new Set<(signal: Signal) => void>();
   /** The names of Redis's connections, and when they were asked for. */
@@ -66,7 +65,6 @@ export class RedisStore {
     this.bullmq = bullmq;
     this.#client = client;
     this.#prefix = prefix;
-    this.#template = waitingTemplate(client);
     const scripts = this.scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
     this.parking = new RedisParking(scripts);
@@ -95,12 +93,12 @@ export class RedisStore {
   async subscribe(queue: string, changed: JobListener, missed: () => void, since?: number): Promise<Subscription> {
     const stream = `${this.#prefix}:${queue}:events`;
     const from = since === undefined ? await this.#lastEvent(stream) : `${since - 1}`;
-    return new RedisEvents(this.#template, { stream, from, changed, missed, onError: this.#onError });
+    return new RedisEvents(this.#client, { stream, from, changed, missed, onError: this.#onError });
   }
 
   /** Prepares to start BullMQ's workers, which keep the limits of these jobs. */
   workers(limits?: WorkOptions["limits"]): RedisWorkers {
-    return new RedisWorkers(this.bullmq, this.#template, this.#prefix, limits);
+    return new RedisWorkers(this.bullmq, this.#client, this.#prefix, limits);
   }
 
   /** Writes a small key that nobody reads. Rejects if Redis takes no writes. */
@@ -129,7 +127,7 @@ export class RedisStore {
     if (this.#closed) return () => {};
     const tell = guarded(listener, (error) => this.#onError(error, { where: CALL_A_LISTENER }));
     this.#listeners.add(tell);
-    this.#signals ??= new RedisSignals(this.#template, this.#prefix, (signal) => {
+    this.#signals ??= new RedisSignals(this.#client, this.#prefix, (signal) => {
       for (const tell of [...this.#listeners]) tell(signal);
     }, this.#onError);
     return () => this.#listeners.delete(tell);

@@ -26,11 +26,11 @@ export class RedisWorkers {
   readonly #prefix: string;
   readonly #closers: (() => Promise<void>)[] = [];
 
-  /** `template` is the connection to duplicate; the workers keep the limits of these jobs. */
-  constructor(bullmq: BullMq, template: Redis, prefix: string, limits: WorkOptions["limits"]) {
+  /** The workers have connections of their own to the Redis of `client`, and keep the limits of these jobs. */
+  constructor(bullmq: BullMq, client: Redis, prefix: string, limits: WorkOptions["limits"]) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = patchScripts(openWaiting(template), limits);
+    this.#client = patchScripts(openWaiting(client), limits);
   }
 
   /** Starts the worker of a queue. */

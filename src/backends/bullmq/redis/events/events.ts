@@ -75,9 +75,9 @@ export class RedisEvents implements Subscription {
   #newest = "0-0";
   #countAt = 0;
 
-  /** `template` is the connection to duplicate. */
-  constructor(template: Redis, options: EventOptions) {
-    this.#connection = openWaiting(template);
+  /** The events on the Redis of `client`. */
+  constructor(client: Redis, options: EventOptions) {
+    this.#connection = openWaiting(client);
     this.#options = options;
     this.#last = options.from;
     let connected = false;

@@ -36,10 +36,10 @@ export class RedisSignals {
   readonly #closed = Promise.withResolvers<void>();
   #open = true;
 
-  /** `template` is the connection to duplicate. */
-  constructor(template: Redis, prefix: string, listener: (signal: Signal) => void, onError: OnError) {
+  /** The signals of the Redis of `client`. */
+  constructor(client: Redis, prefix: string, listener: (signal: Signal) => void, onError: OnError) {
     this.#onError = onError;
-    this.#connection = openWaiting(template);
+    this.#connection = openWaiting(client);
     this.#connection.on("message", (_channel, message) => {
       const signal = parse(message);
       if (signal) listener(signal);
