@@ -197,6 +197,11 @@ export interface SurfaceTemplate {
   /** The media type of its contents. */
   readonly mimeType: string;
   /**
+   * Whether it finds tasks whose ids its reader need not know. Then it is only for clients whose principal is known: all others
+   * are one owner, and would read each other's results.
+   */
+  readonly knownOnly?: true;
+  /**
    * Reads the resource of one task. Rejects with `TaskNotFound` or `ResultPartNotFound` for what is not there. `signal` aborts
    * when nobody waits for it any more.
    */

@@ -26,10 +26,11 @@ const ReadParams = z.looseObject({ uri: z.string() });
 /** Binds the templates of a surface to one connection. */
 export function bindResources(
   server: TaskServer,
-  { surface: { templates }, tasks }: Pick<Served, "surface" | "tasks">,
-  { owner }: Peer,
+  { surface, tasks }: Pick<Served, "surface" | "tasks">,
+  { owner, known }: Peer,
   { subscriptions: subscribe }: Pick<Connection, "subscriptions">,
 ): void {
+  const templates = surface.templates.filter(({ knownOnly }) => known || !knownOnly);
   const listChanged = server.getCapabilities().resources?.listChanged ?? false;
   server.registerCapabilities({ resources: { listChanged, ...(subscribe && { subscribe }) } });
   const plainTemplates = server.plainHandler("resources/templates/list");
@@ -41,7 +42,7 @@ export function bindResources(
 
   server.setOwnHandler("resources/templates/list", ListParams, async (params, ctx) => {
     const plain = await plainTemplates?.(params, ctx) ?? {};
-    const ours = templates.map(({ read: _, ...template }) => template);
+    const ours = templates.map(({ read: _, knownOnly: __, ...template }) => template);
     const { page, ...next } = pageOf([...ours, ...Listed.parse(plain.resourceTemplates)], params.cursor);
     return { ...plain, resourceTemplates: page, ...next };
   });

@@ -1,4 +1,4 @@
-import { AsyncToolServer, defineJob, MemoryBackend } from "../../mod.ts";
+import { AsyncToolServer, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { serve } from "../support/served.ts";
 import { connectHttp } from "./support/client.ts";
@@ -30,4 +30,22 @@ Deno.test("clients of both revisions list and read the latest result of a schedu
     }
     for (const connection of connections) await connection[Symbol.asyncDispose]();
   }
+});
+
+Deno.test("without authentication nobody sees or reads the latest result: the id of a task is the only key to it", async () => {
+  const backend = new MemoryBackend();
+  const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, audit: () => {} });
+  server.registerAsyncTool(count);
+  await using _worker = createWorker(backend, [count]);
+  await using served = await serve(server);
+  const connections = [await connectHttp(served.url), await connectModernHttp(served.url, { pin: "2026-07-28" })];
+  for (const { client } of connections) {
+    const { structuredContent } = await client.callTool({ name: "count", arguments: {} });
+    assertEquals(structuredContent, { of: "anonymous" });
+    const { resourceTemplates } = await client.listResourceTemplates();
+    const templates = resourceTemplates.map(({ uriTemplate }) => uriTemplate);
+    assertEquals(templates, ["mcp://results/count/{task_id}", "mcp://results/count/{task_id}/log"]);
+    await assertRejects(() => client.readResource({ uri: "mcp://results/count/latest" }), Error);
+  }
+  for (const connection of connections) await connection[Symbol.asyncDispose]();
 });

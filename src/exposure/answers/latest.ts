@@ -43,6 +43,7 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     description: `The result of the newest ${name} task that has completed`,
     uriTemplate: resourceUri({ job: job.name, id: "latest" }),
     mimeType: "application/json",
+    knownOnly: true,
     read: async (place, owner, signal) => {
       const { id, all } = place.id === "" ? await search(owner, signal) : { all: true };
       if (id !== undefined) return await readResult(registered, tasks, { ...place, id }, owner);
