@@ -141,29 +141,22 @@ async function answerFor(
   ctx: CallContext,
   { registered, answerWithin, statusWithin, inlineWithin, prefix }: Settings,
 ): Promise<CallAnswer> {
-  const { tasks: client } = ctx.client;
-  const waits = startsWithin(begun, answerWithin) ? answerWithin : 0;
-  const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
-  const asking = askingOf(ctx.client, registered, prefix);
-  if (client === "demanded") return { kind: "task", task: begun };
-  const task = client === "accepted"
+  const { client, signal } = ctx;
+  if (client.tasks === "demanded") return { kind: "task", task: begun };
+  if (client.tasks === "accepted") {
     // The questions of a job are asked through its task.
-    ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
-    // If a question waits for somebody else's answer, the model has to know.
-    : await waitWhile((now) => !leavesQuestions || !isStuck(now, ctx.client), begun, waits, tasks, ctx);
-  if (isFinished(task)) {
-    // A client with tasks does not see the shared tools, and reads the pages of a large result as resources.
-    const form = resultForm(registered, client === "none" ? sharedNames(prefix).status : undefined);
-    return await answerWithResult(task, tasks, form);
+    const task = await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal });
+    // The client does not see the shared tools, and reads the pages of a large result as resources.
+    return isFinished(task) ? await answerWithResult(task, tasks, resultForm(registered)) : { kind: "task", task };
   }
-  if (client === "accepted") return { kind: "task", task };
-  return {
-    kind: "result",
-    result: toToolResult({
-      ...formatResponse(task, undefined, asking),
-      next: nextStep(task, prefix, statusWithin, asking),
-    }),
-  };
+  const waits = startsWithin(begun, answerWithin) ? answerWithin : 0;
+  // If a question waits for somebody else's answer, the model has to know.
+  const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
+  const task = await waitWhile((now) => !leavesQuestions || !isStuck(now, client), begun, waits, tasks, ctx);
+  if (isFinished(task)) return await answerWithResult(task, tasks, resultForm(registered, sharedNames(prefix).status));
+  const asking = askingOf(client, registered, prefix);
+  const next = nextStep(task, prefix, statusWithin, asking);
+  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 
 /** Whether a task starts within `ms`, so that a waiting call may see its end. */

@@ -37,17 +37,16 @@ export function waitWhile(
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { owner, client, signal, idempotencyKey, isReachable, onAnswer, onTask, lost }: CallContext,
+  ctx: CallContext,
   begin: (caller: Caller) => Promise<TaskInfo>,
   wait: (task: TaskInfo, caller: Caller) => Promise<T>,
   input?: unknown,
 ): Promise<T> {
   const run = async () => {
-    const isPlain = client.tasks === "none" && idempotencyKey === undefined;
-    const caller = tasks.caller(registered, owner, isPlain ? input : undefined);
+    const { owner, signal, isReachable, onAnswer, onTask, lost } = ctx;
+    const caller = tasks.caller(registered, owner, takesOver(ctx) ? input : undefined);
     const begun = begin(caller);
     let left: Promise<void> | undefined;
-    let answered = false;
     // At once, because the client may call again while this task is being stored, or its result read.
     const giveUp = () => {
       if (isCallOver(signal.reason) && !endsWork(registered, signal.reason)) left = caller.giveUp(begun);
@@ -60,7 +59,7 @@ export function waitForCall<T>(
       onTask?.(task, lost ?? { task: task.id, identity: caller.identity });
       try {
         const answer = await wait(task, caller);
-        answered = true;
+        caller.leave(true);
         if (lost?.identity) caller.answersLost(task, lost.identity);
         onAnswer?.(whenLost(tasks, caller, begun));
         return answer;
@@ -73,17 +72,21 @@ export function waitForCall<T>(
     } finally {
       signal.removeEventListener("abort", giveUp);
       await left;
-      caller.leave(answered);
+      caller.leave(false); // Unless it was answered.
     }
   };
   return tasks.untilClosed(run());
 }
 
 /** The options with which a waiting call starts its task. */
-export function startOptions({ client, idempotencyKey, trace }: CallContext, caller?: Caller): StartOptions {
-  // A call with its own key finds its own task, and must not get one of another key.
-  const adopt = client.tasks === "none" && idempotencyKey === undefined;
-  return { ttl: client.ttl, adopt, idempotencyKey, trace, caller };
+export function startOptions(ctx: CallContext, caller?: Caller): StartOptions {
+  const { client, idempotencyKey, trace } = ctx;
+  return { ttl: client.ttl, adopt: takesOver(ctx), idempotencyKey, trace, caller };
+}
+
+/** Whether a call may take over the task of another one: one with its own key must not get a task of another key. */
+function takesOver({ client, idempotencyKey }: CallContext): boolean {
+  return client.tasks === "none" && idempotencyKey === undefined;
 }
 
 /** Whether a signal has aborted because the caller no longer waits. */
