@@ -1,14 +1,56 @@
 /**
- * What every revision says of a task, under its own names: pure functions of a task record.
+ * What every revision says of a task: pure functions of a task record.
  *
  * @module
  */
 import { InvalidInput, ToolError } from "../errors.ts";
 import { type Asking, canAsk } from "../exposure/answers/asking.ts";
+import type { Surface } from "../exposure/surface.ts";
 import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
-import { type Answer, isFinished, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
+import {
+  type Answer,
+  isFinished,
+  type Json,
+  openQuestions,
+  type Question,
+  type TaskInfo,
+  type TaskStatus,
+} from "../task.ts";
 import { percentOf } from "../text.ts";
+
+/** What is said of a task under the same names in every revision. */
+export interface CommonTask {
+  readonly taskId: string;
+  readonly status: WireStatus;
+  readonly statusMessage?: string;
+  readonly createdAt: string;
+  readonly lastUpdatedAt: string;
+}
+
+type WireStatus = "working" | "input_required" | "completed" | "failed" | "cancelled";
+
+const STATUS: { readonly [status in TaskStatus]: WireStatus } = {
+  PENDING: "working",
+  RUNNING: "working",
+  RETRYING: "working",
+  INPUT_REQUIRED: "input_required",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+};
+
+/** A task in these words. */
+export function commonTask(task: TaskInfo, status: WireStatus = STATUS[task.status]): CommonTask {
+  const statusMessage = statusText(task);
+  return {
+    taskId: task.id,
+    status,
+    ...(statusMessage && { statusMessage }),
+    createdAt: new Date(task.createdAt).toISOString(),
+    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
+  };
+}
 
 /** Progress and message in one line, for people; for a finished task only the message. */
 export function statusText(task: TaskInfo): string {
@@ -84,6 +126,15 @@ export function declaredAsking(capabilities: unknown): { readonly elicitation: b
   if (!isObject(declared)) return { elicitation: false, urls: false };
   const urls = "url" in declared;
   return { elicitation: "form" in declared || !urls, urls };
+}
+
+/** How the questions of a job can be answered through a client that declares this. */
+export function askingFor(
+  declared: Pick<Asking, "elicitation" | "urls">,
+  { answerTools, cancelsQuestions }: NonNullable<Surface["tasks"]>,
+  job: string,
+): Asking {
+  return { ...declared, tool: answerTools?.[job], cancels: cancelsQuestions?.includes(job) };
 }
 
 /** Reads the answer of a client to `elicitation/create`. Throws `InvalidInput` if it is not one. */

@@ -6,7 +6,6 @@
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { Unavailable } from "../../errors.ts";
-import { resourceUri } from "../../exposure/answers/call_result.ts";
 import type { SurfaceTool } from "../../exposure/surface.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TaskServer } from "../host.ts";
@@ -14,7 +13,7 @@ import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaredAsking } from "../words.ts";
+import { askingFor, declaredAsking } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { Elicitor } from "./elicit.ts";
 import { LogPush } from "./log_push.ts";
@@ -33,7 +32,11 @@ const LOST_CALL = "mcp-jobs/lostCall";
 const LostCall = z.object({ task: z.string(), identity: z.string().regex(/^[0-9a-f]{64}$/).optional() });
 
 /** Sets up the revision on one connection. Where the surface has no tasks, the `task` of a call is ignored. */
-export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
+export function bindConnection(
+  server: TaskServer,
+  { surface: { tasks: native }, tasks }: Served,
+  peer: Peer,
+): Connection {
   // Section "Capabilities": with `tasks` a client declares which requests of the server it takes as tasks. Which of its own
   // calls are to become tasks, it says with each call.
   const client = (): Client => ({ ...declaredAsking(server.getClientCapabilities()), tasks: false });
@@ -41,40 +44,34 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
   const logs = new LogPush(tasks, (params) => server.notification({ method: LOG_MESSAGE, params }));
   logs.bind(server);
   const followLog = (task: TaskInfo) => void logs.follow(task);
-  const push = new StatusPush(tasks, {
+  const push = native && new StatusPush(tasks, {
     // A client that is gone needs no push: it reads the task when it comes back.
     notify: (method, params) => void server.notification({ method, params }).catch(() => {}),
-    notifications: surface.tasks?.notifications ?? false,
+    notifications: native.notifications,
     onFollow: followLog,
-    asking: (job) => ({
-      ...client(),
-      tool: surface.tasks?.answerTools?.[job],
-      cancels: surface.tasks?.cancelsQuestions?.includes(job),
-    }),
+    asking: (job) => askingFor(client(), native, job),
   });
   const closed = new AbortController();
   const { onclose } = server; // Of an extension.
   server.onclose = () => {
     closed.abort(new Unavailable("The connection was closed."));
-    push[Symbol.dispose]();
+    push?.[Symbol.dispose]();
     logs[Symbol.dispose]();
     elicitor.close();
     onclose?.();
   };
-  if (surface.tasks) {
-    bindTasks(server, { tasks, surface: surface.tasks, peer, elicitor, push, followLog, closed: closed.signal });
-  }
+  if (push) bindTasks(server, { tasks, surface: native, peer, elicitor, push, followLog, closed: closed.signal });
 
   return {
     subscriptions: false,
     client,
-    listed: (taskSupport) => surface.tasks ? { execution: { taskSupport } } : {},
+    listed: (taskSupport) => native ? { execution: { taskSupport } } : {},
     // Section "Capabilities": a receiver that declares no tasks processes the request as any other.
     taskRequest: (tool, params) =>
-      surface.tasks && taskRequest(tool, params, (name, reason) => tasks.refuseCall(peer.owner, name, reason)),
+      native && taskRequest(tool, params, (name, reason) => tasks.refuseCall(peer.owner, name, reason)),
     created(task, ctx) {
-      push.created(task, ctx.mcpReq._meta?.progressToken);
-      return { ...createTaskResult(task, resourceUri(task)) };
+      push?.created(task, ctx.mcpReq._meta?.progressToken);
+      return { ...createTaskResult(task) };
     },
     completed: (result) => ({ ...readableIn(server.getNegotiatedProtocolVersion(), result) }),
     elicit: elicitFields,
@@ -90,7 +87,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     },
     answers: () => ({}),
     ask(task, _, ctx) {
-      const cancels = surface.tasks?.cancellable.includes(task.job) ?? false;
+      const cancels = native?.cancellable.includes(task.job) ?? false;
       elicitor.ask(task, ctx, { cancels });
       return undefined;
     },

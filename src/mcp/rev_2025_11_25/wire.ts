@@ -3,53 +3,28 @@
  *
  * @module
  */
+import { resourceUri } from "../../exposure/answers/call_result.ts";
 import type { ToolResult } from "../../exposure/surface.ts";
-import type { Json, TaskInfo, TaskStatus } from "../../task.ts";
-import { pollInterval, statusText, timeToLive } from "../words.ts";
+import type { Json, TaskInfo } from "../../task.ts";
+import { type CommonTask, commonTask, pollInterval, timeToLive } from "../words.ts";
 
 /** The key under which a message names its task. */
 const RELATED_TASK = "io.modelcontextprotocol/related-task";
 
-/** Section "Task Status": a tool result with `isError` means `failed` in this revision. */
-const STATUS: { readonly [status in TaskStatus]: WireStatus } = {
-  PENDING: "working",
-  RUNNING: "working",
-  RETRYING: "working",
-  INPUT_REQUIRED: "input_required",
-  COMPLETED: "completed",
-  FAILED: "failed",
-  CANCELLED: "cancelled",
-};
-
-type WireStatus = "working" | "input_required" | "completed" | "failed" | "cancelled";
-
 /** Section "Data Types", Task. */
-export interface WireTask {
-  readonly taskId: string;
-  readonly status: WireStatus;
-  readonly statusMessage?: string;
-  readonly createdAt: string;
-  readonly lastUpdatedAt: string;
+export interface WireTask extends CommonTask {
   readonly ttl: number;
   readonly pollInterval: number;
 }
 
-/** A task on the wire. */
+/** A task on the wire. Section "Task Status": a tool result with `isError` means `failed` in this revision. */
 export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
-  const statusMessage = statusText(task);
-  return {
-    taskId: task.id,
-    status: STATUS[task.status],
-    ...(statusMessage && { statusMessage }),
-    createdAt: new Date(task.createdAt).toISOString(),
-    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
-    ttl: timeToLive(task, now),
-    pollInterval: pollInterval(task, now),
-  };
+  return { ...commonTask(task), ttl: timeToLive(task, now), pollInterval: pollInterval(task, now) };
 }
 
 /** Section "Creating Tasks". */
-export function createTaskResult(task: TaskInfo, uri: string): { task: WireTask; _meta: Record<string, Json> } {
+export function createTaskResult(task: TaskInfo): { task: WireTask; _meta: Record<string, Json> } {
+  const uri = resourceUri(task);
   return {
     task: wireTask(task, task.updatedAt),
     _meta: {

@@ -20,7 +20,7 @@ import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
 import { TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { declaredAsking, questionsToElicit } from "../words.ts";
+import { askingFor, declaredAsking, questionsToElicit } from "../words.ts";
 
 /** Binds the extension to one connection. */
 export function bindTasks(
@@ -83,14 +83,13 @@ export function bindTasks(
 /** Reads a task with its questions, its result or its error. */
 export async function readDetailed(
   tasks: Tasks,
-  { forms, answerTools, cancelsQuestions }: NonNullable<Surface["tasks"]>,
+  surface: NonNullable<Surface["tasks"]>,
   task: TaskInfo,
   capabilities: unknown,
 ): Promise<rev.DetailedTask> {
   const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
-  const cancels = cancelsQuestions?.includes(task.job);
-  const asking = { ...declaredAsking(capabilities), tool: answerTools?.[task.job], cancels };
-  return rev.detailedTask(task, outcome, { form: forms.get(task.job), asking });
+  const asking = askingFor(declaredAsking(capabilities), surface, task.job);
+  return rev.detailedTask(task, outcome, { form: surface.forms.get(task.job), asking });
 }
 
 /** Error -32021, which names the extension that the client has to declare. */

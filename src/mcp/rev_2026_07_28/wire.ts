@@ -11,7 +11,15 @@ import type { ResultForm, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import { type Answer, type Json, openQuestions, type Outcome, type Question, type TaskInfo } from "../../task.ts";
-import { answerOf, elicitation, pollInterval, questionsToElicit, statusText, timeToLive } from "../words.ts";
+import {
+  answerOf,
+  type CommonTask,
+  commonTask,
+  elicitation,
+  pollInterval,
+  questionsToElicit,
+  timeToLive,
+} from "../words.ts";
 
 /** The extension's identifier. */
 const EXTENSION = "io.modelcontextprotocol/tasks";
@@ -20,12 +28,7 @@ const EXTENSION = "io.modelcontextprotocol/tasks";
 export const CAPABILITY: { readonly [key: string]: Json } = { extensions: { [EXTENSION]: {} } };
 
 /** Section "Tasks". */
-export interface WireTask {
-  readonly taskId: string;
-  readonly status: "working" | "input_required" | "completed" | "failed" | "cancelled";
-  readonly statusMessage?: string;
-  readonly createdAt: string;
-  readonly lastUpdatedAt: string;
+export interface WireTask extends CommonTask {
   readonly ttlMs: number;
   readonly pollIntervalMs: number;
 }
@@ -43,15 +46,14 @@ export interface InputRequest {
   readonly params: { readonly [key: string]: Json };
 }
 
-/** A task on the wire, without questions, result or error. */
+/**
+ * A task on the wire, without questions, result or error. Section "Task Status": a tool error is a result; only a JSON-RPC
+ * error means `failed`.
+ */
 export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
-  const statusMessage = statusText(task);
+  const isResult = task.status === "FAILED" && task.failure === "tool_error";
   return {
-    taskId: task.id,
-    status: statusOf(task),
-    ...(statusMessage && { statusMessage }),
-    createdAt: new Date(task.createdAt).toISOString(),
-    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
+    ...commonTask(task, isResult ? "completed" : undefined),
     ttlMs: timeToLive(task, now),
     pollIntervalMs: pollInterval(task, now),
   };
@@ -122,22 +124,4 @@ export function answersTo(
       { key },
     ) => [key, answerOf(responses[key], key)]),
   );
-}
-
-/** Section "Task Status": a tool error is a result; only a JSON-RPC error means `failed`. */
-function statusOf(task: TaskInfo): WireTask["status"] {
-  switch (task.status) {
-    case "PENDING":
-    case "RUNNING":
-    case "RETRYING":
-      return "working";
-    case "INPUT_REQUIRED":
-      return "input_required";
-    case "COMPLETED":
-      return "completed";
-    case "CANCELLED":
-      return "cancelled";
-    case "FAILED":
-      return task.failure === "tool_error" ? "completed" : "failed";
-  }
 }
