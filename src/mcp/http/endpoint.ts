@@ -22,7 +22,7 @@ import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks
 import { cut, messageOf, quote } from "../../text.ts";
 import { bind, bindRequest, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
-import { type Caller, identify, unavailable } from "./caller.ts";
+import { identify, type Sender, unavailable } from "./sender.ts";
 import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -126,7 +126,7 @@ export class HttpEndpoint implements AsyncDisposable {
     return await fromSource(source, () => this.#admit(request, url, hosts, address));
   }
 
-  /** Checks host, origin, caller and rate, and then answers. */
+  /** Checks host, origin, sender and rate, and then answers. */
   async #admit(request: Request, url: URL | null, hosts: string[], address?: string): Promise<Response> {
     if (url === null) {
       return this.#reject(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is not valid.");
@@ -139,37 +139,37 @@ export class HttpEndpoint implements AsyncDisposable {
     }
     const preflight = this.#origins.preflight(request);
     if (preflight) return preflight;
-    const caller = await identify(request, this.#options.authenticate, this.#served.tasks.onError);
-    if ("response" in caller) return this.#reject(caller.response, caller.reason);
+    const sender = await identify(request, this.#options.authenticate, this.#served.tasks.onError);
+    if ("response" in sender) return this.#reject(sender.response, sender.reason);
     // Unless `authenticate` answers this, there is no metadata that tells clients how to get a token.
     if (url.pathname.startsWith("/.well-known/")) return Response.json({ error: "not_found" }, { status: 404 });
-    const { peer, client } = caller;
+    const { peer, client } = sender;
     const from = peer.known ? peer.owner : address ?? "";
     return await fromSource(client ? { client } : {}, async () => {
       const tooMany = this.#requests.admit(from);
       if (tooMany) return this.#refuse(peer, limitResponse(tooMany, 429), tooMany.message);
-      if (request.method !== "POST") return await this.#answer(caller, request);
+      if (request.method !== "POST") return await this.#answer(sender, request);
       const held = this.#held.begin(from, request);
       try {
         const message = await this.#read(request, peer, from, held);
-        return message instanceof Response ? message : await this.#answer(caller, request, message);
+        return message instanceof Response ? message : await this.#answer(sender, request, message);
       } finally {
         held.release();
       }
     });
   }
 
-  async #answer(caller: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
+  async #answer(sender: Sender, request: Request, message?: JSONRPCMessage): Promise<Response> {
     // The body may have taken long to arrive.
     if (this.#closing) return shuttingDown();
     try {
-      const response = untilExpired(await this.#route(caller, request, message), caller.expiresAt);
-      return response.status === 400 ? await this.#refusedBySdk(caller.peer, response) : response;
+      const response = untilExpired(await this.#route(sender, request, message), sender.expiresAt);
+      return response.status === 400 ? await this.#refusedBySdk(sender.peer, response) : response;
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
       if (error instanceof LimitExceeded) {
         const id = message && "id" in message ? message.id : undefined;
-        return this.#refuse(caller.peer, limitResponse(error, 429, id), error.message);
+        return this.#refuse(sender.peer, limitResponse(error, 429, id), error.message);
       }
       if (!(error instanceof BackendError)) throw error;
       this.#served.tasks.onError(error, { where: "answer a request" });
@@ -234,7 +234,7 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#audit({ at: new Date().toISOString(), ...event });
   }
 
-  async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
+  async #route({ peer, authInfo }: Sender, request: Request, message?: JSONRPCMessage): Promise<Response> {
     // The message decides, whatever the headers say: 2026-07-28 has no sessions.
     if (!claimsRevision(message) && await isLegacyRequest(request, message)) {
       const call = { request, message, authInfo };

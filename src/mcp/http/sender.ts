@@ -10,7 +10,7 @@ import { messageOf } from "../../text.ts";
 import { ANONYMOUS, type Peer, peerOf } from "../peer.ts";
 
 /** Who sent a request, in our terms and in the SDK's. */
-export interface Caller {
+export interface Sender {
   readonly peer: Peer;
   readonly authInfo?: AuthInfo;
   /** The OAuth client that they use. */
@@ -30,7 +30,7 @@ export async function identify(
   request: Request,
   authenticate: Authenticate | undefined,
   onError: OnError,
-): Promise<Caller | Rejection> {
+): Promise<Sender | Rejection> {
   if (authenticate === undefined) return { peer: ANONYMOUS };
   try {
     const identity = await authenticate(request);
