@@ -23,7 +23,8 @@ export async function send(response: Response, outgoing: ServerResponse, gone: A
   });
   const isStream = STREAMS.test(response.headers.get("content-type") ?? "");
   if (isStream && response.body !== null && outgoing.req.method !== "HEAD") {
-    return await sendStream(response.body, outgoing.writeHead(status, headers), gone);
+    // Not awaited: a stream may take hours, and nothing else of the response need be kept for it.
+    return sendStream(response.body, outgoing.writeHead(status, headers), gone);
   }
   const body = await response.bytes();
   if (!WITHOUT_LENGTH.includes(status)) headers.push("content-length", String(body.length));

@@ -31,21 +31,22 @@ export class LateAnswers {
 
   /** `sent` is called once all is sent, or the client is gone; `gone` if it has closed the stream before. */
   respond(answer: Promise<Response>, sent: () => void, gone: () => void): Promise<Response> {
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    let soon: PromiseWithResolvers<Response> | undefined = Promise.withResolvers();
+    const { promise } = soon;
     let stream: AnswerStream | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined = setTimeout(() => {
-      timer = undefined; // A race with the answer would keep it for as long as the call waits.
       stream = this.#open(new AnswerStream({ sent, gone }));
-      resolve(new Response(stream.readable, { headers: HEADERS }));
+      soon?.resolve(new Response(stream.readable, { headers: HEADERS }));
+      timer = soon = undefined; // The call may wait for long, and need not keep them.
     }, SOON_MS);
     answer.then((response) => {
       clearTimeout(timer);
       if (stream) void this.#send(response, stream);
-      else resolve(newestProgress(response, sent));
+      else soon?.resolve(newestProgress(response, sent));
     }, (error) => {
       clearTimeout(timer);
       if (stream) this.#end(stream, { error });
-      else reject(error);
+      else soon?.reject(error);
     });
     return promise;
   }
