@@ -54,10 +54,11 @@ Deno.test("a request whose work begins after its response is held again, and one
   const message = held.begin("ann", call);
   message.grow(500);
   message.release();
-  await whileHeld(call, () => {
-    assertEquals(held.begin("bob", request()).grow(500)?.limit, "heldBytes");
-    return Promise.resolve();
-  });
+  const work = Promise.withResolvers<void>();
+  const working = whileHeld(call, () => work.promise);
+  assertEquals(held.begin("bob", request()).grow(500)?.limit, "heldBytes");
+  work.resolve();
+  await working;
   assertEquals(held.fits("bob", 500), true);
   assertEquals(await whileHeld(request(), () => Promise.resolve(1)), 1);
   assertEquals(await whileHeld(undefined, () => Promise.resolve(2)), 2);
