@@ -79,6 +79,7 @@ export {
   endedAnswer,
   explainErrors,
   PAGE_SCHEMA,
+  tokenCall,
   tokenSchema,
   toToolResult,
 } from "./src/exposure/answers/token_answer.ts";
@@ -90,7 +91,7 @@ export {
   waitSecondsSchema,
   withNote,
 } from "./src/exposure/wait_seconds.ts";
-export { answerWithResult, waitingTool } from "./src/exposure/waiting_tool.ts";
+export { answerWithResult, nativeTasks, waitingTool } from "./src/exposure/waiting_tool.ts";
 export { startOptions, waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
 export type { Job, JobAnnotations, JobDefinition, JobPolicy, Returned, UniqueOptions } from "./src/job.ts";
 export type { AnswerTo, Elicit, FormQuestion, UrlQuestion } from "./src/questions/elicit.ts";
