@@ -22,7 +22,7 @@ import { toJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { readPerCall, withoutPerCall } from "../schema/per_call.ts";
 import { validate } from "../schema/schema.ts";
-import { Waits } from "./waits.ts";
+import { WaitReasons } from "./wait_reasons.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
 /** How long calls that have ended may take to cancel their work, in ms. */
@@ -50,7 +50,7 @@ export class Tasks implements Disposable {
   readonly #now: () => number;
   readonly #over = new AbortController();
   readonly #callers: Callers;
-  readonly #waits: Waits;
+  readonly #reasons: WaitReasons;
 
   /** Opens the event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
   constructor(
@@ -70,7 +70,7 @@ export class Tasks implements Disposable {
       return this.#offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
     });
     this.#callers = new Callers(backend.keys, now, this.onError);
-    this.#waits = new Waits(backend, this.#offered, now);
+    this.#reasons = new WaitReasons(backend, this.#offered, now);
   }
 
   /**
@@ -141,7 +141,7 @@ export class Tasks implements Disposable {
    * waited for 3 s and no worker for its job is known to run, it says that. Rejects with `BackendError`.
    */
   explain(task: TaskInfo): Promise<TaskInfo> {
-    return this.#waits.explain(task);
+    return this.#reasons.explain(task);
   }
 
   /**

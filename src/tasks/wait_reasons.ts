@@ -11,7 +11,7 @@ import { isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 const QUIET_MS = 3_000;
 
 /** Says why the tasks of one server wait. */
-export class Waits {
+export class WaitReasons {
   readonly #backend: Backend;
   readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
   readonly #now: () => number;
