@@ -1,5 +1,5 @@
 /**
- * Names in Redis that are ours. They stand below BullMQ's prefix; the scripts know the others.
+ * Names in Redis that are ours. They stand below BullMQ's prefix; docs/bullmq.md lists all keys.
  *
  * @module
  */

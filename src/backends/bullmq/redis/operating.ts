@@ -19,7 +19,6 @@ import type { Deadline } from "../../shared/deadline.ts";
 import { holderOf } from "../internals.ts";
 import { submittedFrom } from "../new_task.ts";
 import { hasExpired, type Snapshot, toTask } from "../snapshot.ts";
-import { ownPrefix } from "./keys.ts";
 import type { RedisRecords } from "./records.ts";
 import { type List, LISTS } from "./scripts/lists.ts";
 import type { RedisScripts } from "./scripts/run.ts";
@@ -75,8 +74,8 @@ export class RedisOperating {
 
   /** The most that the time in a task's id is ahead of its `createdAt`, in ms. An earlier version did not note it. */
   async ahead(): Promise<number> {
-    const { client, prefix } = this.#scripts;
-    return Number(await this.#deadline.wait(client.get(`${ownPrefix(prefix)}ahead`)) ?? CLOCKS_DIFFER_MS);
+    const { client } = this.#scripts;
+    return Number(await this.#deadline.wait(client.get(this.#scripts.key("ahead"))) ?? CLOCKS_DIFFER_MS);
   }
 
   /** Reads a page of tasks, newest first. Some may not match. */
@@ -133,7 +132,8 @@ export class RedisOperating {
 
   /** Stores that a worker has ended. */
   async deleteWorker(name: string): Promise<void> {
-    await this.#run("gone", name);
+    const { client } = this.#scripts;
+    await this.#deadline.wait(client.hdel(this.#scripts.key("workers"), name));
   }
 
   /** Deletes a page of finished tasks. The cursor is a job, a line break, and the last id. */

@@ -1,6 +1,6 @@
 /**
- * The records beside BullMQ's jobs: one hash per task, a sorted set per owner, and one by expiry. The scripts do all of
- * the work. All times are by Redis's clock, in ms.
+ * The records beside BullMQ's jobs: one hash per task, a sorted set per owner, and one by expiry. All times are by Redis's
+ * clock, in ms.
  *
  * @module
  */
@@ -11,13 +11,12 @@ import { type Answer, type Json, KEY_TTL_MS, type NewQuestion, type ResultValue,
 import { batched, type BatchOptions } from "../../shared/batch.ts";
 import type { Deadline } from "../../shared/deadline.ts";
 import { addJobTo } from "../internals.ts";
-import { ownPrefix } from "./keys.ts";
 import { fromStored, toStored, withoutRecord } from "../result.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
 import { createArguments, KEY_MOVED } from "./scripts/create.ts";
 import { askArguments, parseQuestionState } from "./scripts/questions.ts";
-import { type NewLines, NO_LINES } from "../../../task_log/newest_lines.ts";
+import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { lineArgument, parseLine } from "./scripts/log.ts";
 import { parse, parseReply } from "./scripts/read.ts";
 import { answerArguments, type AnswerRequest, parseStored, type Stored } from "./scripts/resuming/answer.ts";
@@ -99,8 +98,7 @@ export class RedisRecords implements KeyStore {
     };
     this.#read = batched((requests) => this.#readMany(requests), MAX_READS, options);
     const writes = { ...options, enough: ENOUGH_WRITES };
-    const store = (requests: readonly StoreRequest[]) => this.#storeMany(requests);
-    this.#store = batched(store, MAX_WRITES, writes, ({ size }) => size);
+    this.#store = batched((requests) => this.#storeMany(requests), MAX_WRITES, writes, ({ size }) => size);
     this.#answer = batched((requests) => this.#answerMany(requests), MAX_WRITES, writes);
   }
 
@@ -126,8 +124,7 @@ export class RedisRecords implements KeyStore {
 
   /** The id of the task that a key of an owner names. */
   async readKey(owner: string, key: string): Promise<string | undefined> {
-    const { client, prefix } = this.#scripts;
-    return await client.get(`${ownPrefix(prefix)}key:${owner}:${key}`) ?? undefined;
+    return await this.#scripts.client.get(this.#scripts.key(`key:${owner}:${key}`)) ?? undefined;
   }
 
   /** Lets a key name another task, or none, if it names `from` now. Resolves with whether it did. */
@@ -137,12 +134,12 @@ export class RedisRecords implements KeyStore {
 
   /** The queues that hold tasks. */
   async queues(): Promise<readonly string[]> {
-    return await this.#scripts.run("queues");
+    return await this.#scripts.client.smembers(this.#scripts.key("queues"));
   }
 
   /** The result of a completed task that was read with its result. */
   async result({ id, result }: Snapshot): Promise<ResultValue> {
-    return await fromStored(result ?? null, (field) => this.#scripts.run<string | null>("field", id, field));
+    return await fromStored(result ?? null, (field) => this.#field(id, field));
   }
 
   /** Stores in the record what of a result belongs there. Resolves with what is to be stored in the job. */
@@ -199,7 +196,7 @@ export class RedisRecords implements KeyStore {
     queue: string,
     { id, run, token }: Hold,
     report: ProgressReport,
-    { skipped, lines }: NewLines = NO_LINES,
+    { skipped, lines }: NewLines,
   ): Promise<void> {
     const log = lines.length > 0 ? [skipped, ...lines.map(lineArgument)] : [];
     await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }), ...log);
@@ -207,7 +204,7 @@ export class RedisRecords implements KeyStore {
 
   /** Reads the log of a task. */
   async log(id: string): Promise<readonly LogLine[]> {
-    return (await this.#scripts.run<string[]>("log", id)).map(parseLine);
+    return (await this.#scripts.client.lrange(this.#scripts.key(`log:${id}`), 0, -1)).map(parseLine);
   }
 
   /** Stores questions of a run that holds its task. Resolves with the state of each; `undefined` for a job of others. */
@@ -219,7 +216,7 @@ export class RedisRecords implements KeyStore {
 
   /** Reads the answer to a question. */
   async readAnswer(id: string, key: string): Promise<Answer | undefined> {
-    return parse(await this.#scripts.run<string | null>("field", id, `answer:${key}`));
+    return parse(await this.#field(id, `answer:${key}`));
   }
 
   /** Stores answers to open questions of an owner's task, and reads it. Waits for its turn as `create` does. */
@@ -254,6 +251,11 @@ export class RedisRecords implements KeyStore {
     if (await (await this.#queue(queue)).remove(id) !== 1) return false;
     await this.#scripts.run("forget", id, owner, tombstone);
     return true;
+  }
+
+  /** Reads a field of the record. */
+  #field(id: string, field: string): Promise<string | null> {
+    return this.#scripts.client.hget(this.#scripts.key(`task:${id}`), field);
   }
 
   async #markHeld({ id, token }: Hold, field: string, value: string | number): Promise<void> {

@@ -6,7 +6,6 @@
  */
 import type { DocumentStore, KeyStore, StreamStore } from "../../../backend.ts";
 import type { Signal } from "./events/signals.ts";
-import { ownPrefix } from "./keys.ts";
 import type { RedisRecords } from "./records.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
@@ -26,7 +25,8 @@ export function streamsOn(scripts: RedisScripts, request: Request): StreamStore 
     append: (stream, { id, text }, ttl) =>
       request("store a message", () => scripts.run("streamAppend", stream, id, text, ttl)),
     readAfter: (stream, id) => request("read messages", () => read(stream, id)),
-    clear: (stream) => request("delete messages", () => scripts.run("streamClear", stream)),
+    clear: async (stream) =>
+      void await request("delete messages", () => scripts.client.del(scripts.key(`stream:${stream}`))),
   };
 }
 
@@ -44,7 +44,7 @@ export function documentsOn(
   onSignal: (listener: (signal: Signal) => void) => () => void,
   request: Request,
 ): DocumentStore {
-  const key = `${ownPrefix(scripts.prefix)}documents`;
+  const key = scripts.key("documents");
   const list = async (prefix: string) => {
     const all = Object.entries(await scripts.client.hgetall(key)).map(([name, text]) => ({ name, text }));
     return all.filter(({ name }) => name.startsWith(prefix)).sort((a, b) => a.name < b.name ? -1 : 1);

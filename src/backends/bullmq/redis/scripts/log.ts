@@ -1,5 +1,5 @@
 /**
- * The scripts that store what a run reports and logs, and read the log.
+ * The script that stores what a run reports and logs.
  *
  * @module
  */
@@ -43,16 +43,12 @@ call("HSET", bull .. queue .. ":" .. id, "progress", progress)
 publish(queue, id, "progress", "data", progress)
 return 1`;
 
-/** ARGV: id. Returns the lines of its log, in order. */
-export const LOG = `${COMMON}
-return call("LRANGE", logOf(ARGV[1]), 0, -1)`;
-
 /** A line as an argument of the script. */
 export function lineArgument({ at, level, text }: NewLogLine): string {
   return `${at} ${level} ${text}`;
 }
 
-/** A line, from the reply of the script. */
+/** A line, as it is stored. */
 export function parseLine(stored: string): LogLine {
   const [, number, at, level, text = ""] = /^(\d+) (\d+) (\w+) (.*)$/s.exec(stored) ?? [];
   if (!isLogLevel(level)) throw new Error(`Cannot read a line of the log in Redis: ${stored.slice(0, 100)}`);

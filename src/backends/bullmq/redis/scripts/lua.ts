@@ -9,7 +9,7 @@
  */
 import { CREATE } from "./create.ts";
 import { MOVES } from "./lists.ts";
-import { LOG, REPORT } from "./log.ts";
+import { REPORT } from "./log.ts";
 import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
 import { FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
@@ -44,10 +44,6 @@ if now == (ARGV[4] == "1" and ARGV[5]) then return 1 end
 if ARGV[4] == "1" then call("HSET", key, name, ARGV[5]) else call("HDEL", key, name) end
 signal("document " .. name)
 return 1`,
-
-  /** Returns the names of the queues that hold tasks. */
-  queues: `${COMMON}
-return call("SMEMBERS", ours .. "queues")`,
 
   read: READ,
 
@@ -91,8 +87,6 @@ return stops`,
 
   report: REPORT,
 
-  log: LOG,
-
   ask: ASK,
 
   answer: ANSWER,
@@ -104,10 +98,6 @@ return stops`,
   steps: STEPS,
 
   forgetSteps: FORGET_STEPS,
-
-  /** ARGV: id, field. Returns a field of the record. */
-  field: `${COMMON}
-return call("HGET", record(ARGV[1]), ARGV[2])`,
 
   /** ARGV: id, field, value, and the token of a run if that has to hold the job. Sets a field of a record that exists. */
   mark: `${COMMON}
@@ -177,10 +167,6 @@ local text = string.format('{"until":%d,', now + tonumber(ARGV[3])) .. string.su
 call("HSET", ours .. "workers", ARGV[1], text)
 return now`,
 
-  /** ARGV: name of a worker. */
-  gone: `${COMMON}
-return call("HDEL", ours .. "workers", ARGV[1])`,
-
   pause: PAUSE,
 
   paused: PAUSED,
@@ -205,8 +191,4 @@ return 1`,
   streamRead: `${COMMON}
 local from = ARGV[2] == "" and "-" or "[" .. ARGV[2] .. "\\11"
 return call("ZRANGEBYLEX", ours .. "stream:" .. ARGV[1], from, "+")`,
-
-  /** ARGV: stream. */
-  streamClear: `${COMMON}
-return call("DEL", ours .. "stream:" .. ARGV[1])`,
 } as const;

@@ -13,12 +13,17 @@ type Arguments = readonly (string | number)[];
 export class RedisScripts {
   readonly #prefix: string;
 
-  /** `prefix` is BullMQ's. */
-  constructor(readonly client: IRedisClient, readonly prefix: string) {
+  /** `client`: for what is one command of Redis and needs no script. `prefix` is BullMQ's. */
+  constructor(readonly client: IRedisClient, prefix: string) {
     this.#prefix = ownPrefix(prefix);
     for (const [name, lua] of Object.entries(SCRIPTS)) {
       client.defineCommand(`mcp-jobs:${name}`, { numberOfKeys: 1, lua });
     }
+  }
+
+  /** The whole name of a key of ours. */
+  key(name: string): string {
+    return this.#prefix + name;
   }
 
   /** The arguments of `runCommand`, of the client or of a transaction. */
