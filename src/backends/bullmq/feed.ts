@@ -41,9 +41,7 @@ export class QueueFeed {
   readonly #emitted = new Map<string, number>();
   /** The number of the newest change of each task that this process made by an answer, and has emitted already. */
   readonly #answered = new Map<string, number>();
-  /** The tasks that this process is storing now. */
-  readonly #storing = new Set<string>();
-  /** The tasks that this process has stored, whose callers may wait for the result. */
+  /** The tasks that this process stores or has stored, whose callers may wait for the result. */
   readonly #stored = new Map<string, true>();
   /** The tasks that have started since the timer was set, and those that had by then and are to be read next. */
   #started = new Set<string>();
@@ -94,14 +92,14 @@ export class QueueFeed {
 
   /** Stores a task with `store`, and emits it. */
   async storing<T extends TaskInfo | undefined>(id: string, store: () => Promise<T>): Promise<T> {
-    this.#storing.add(id);
     remember(this.#stored, id, true, REMEMBERED); // At once, because it may end before the answer to its creation.
+    let task: T | undefined;
     try {
-      const task = await store();
+      task = await store();
       if (task && this.#unsubscribe) this.#emitOnce(task);
       return task;
     } finally {
-      this.#storing.delete(id);
+      if (task === undefined) this.#stored.delete(id);
     }
   }
 
@@ -151,7 +149,7 @@ export class QueueFeed {
     const changed = (id: string, event: JobEvent, change = Infinity) => {
       if (event === "started") return this.#readLater(id);
       // A task that is stored here is emitted without a read. Its event may come before the answer to its creation.
-      if (event === "stored" && (this.#emitted.has(id) || this.#storing.has(id))) return;
+      if (event === "stored" && this.#stored.has(id)) return;
       if (change > (this.#answered.get(id) ?? 0)) this.#readSoon(id);
     };
     return this.#store.subscribe(queue, changed, () => this.#gap(), since);
