@@ -10,7 +10,7 @@ import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../../backend.ts";
 import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
-import { CLAIM, HOLDER } from "./parts.ts";
+import { CLAIM, CLOCK, HOLDER, NAMES } from "./parts.ts";
 import { COUNT_LOSS } from "./resuming/losses.ts";
 import { QUEUE_AGAIN } from "./resuming/queue_again.ts";
 import { CARRIER, READ_RESUMED } from "./resuming/resumed.ts";
@@ -55,11 +55,17 @@ export function patchScripts(connection: Redis, limits: Limits = {}): Redis {
   const define = connection.defineCommand.bind(connection);
   connection.defineCommand = (name, { lua, ...script }) => {
     const [plain = ""] = name.split(":");
-    const changed = tellingOfLast(countingLosses(sparingSleepers(lua)));
-    return define(name, {
-      ...script,
-      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(changed, limits)))),
-    });
+    // The last two wrap around the script what the changes before them use: the names of keys, and the clock.
+    const changes = [
+      sparingSleepers,
+      countingLosses,
+      tellingOfLast,
+      (lua: string) => withinLimits(lua, limits),
+      parkedFirst,
+      (lua: string) => maintainingLists(plain, lua),
+      byRedisClock,
+    ];
+    return define(name, { ...script, lua: changes.reduce((changed, change) => change(changed), lua) });
   };
   return connection;
 }
@@ -75,9 +81,8 @@ const TIMESTAMP = /^\s*ARGV\[(\d+)\]\s+timestamp\s*$/m;
 export function byRedisClock(lua: string): string {
   const [, index] = lua.match(TIMESTAMP) ?? [];
   if (index === undefined) return lua; // It uses no clock.
-  return `
-local time = redis.call("TIME")
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  return `${CLOCK}
+local now = clock()
 local ahead = now - tonumber(ARGV[${index}])
 ARGV[${index}] = string.format("%d", now)
 
@@ -102,7 +107,7 @@ const PROMOTED =
 function parkedFirst(lua: string): string {
   const changed = lua.replace(PROMOTED, (_, priority, queue) =>
     `${priority}
-            local task = ours .. "task:" .. jobId
+            local task = record(jobId)
             if redis.pcall("EXISTS", task) == 1 then redis.pcall("HSET", task, "changedAt", timestamp) end
             if wasParked(jobKey) then
                 queueAgain(prefix, { jobId })
@@ -243,13 +248,13 @@ function maintainingLists(name: string, lua: string): string {
   const moved = target === undefined
     ? `move("retrying", ARGV[${id}])`
     : `move(string.upper(ARGV[${target}]), ARGV[${id}])
-  redis.pcall("DEL", ours .. "steps:" .. queue .. ":" .. ARGV[${id}])
+  redis.pcall("DEL", stepsOf(queue, ARGV[${id}]))
   redis.pcall("HDEL", ARGV[${prefix}] .. ARGV[${id}], "${CLAIM}")`;
   // The prefix of a queue's keys is that of all queues, and the queue's name, which has no colon.
   return `
 local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
 local ours = bull .. "mcp-jobs:"
-${MOVES}${READ_RESUMED}
+${NAMES}${MOVES}${READ_RESUMED}
 local function move(name, id) moveTo(name, queue, id) end
 
 local function moveJob()

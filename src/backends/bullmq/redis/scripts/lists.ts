@@ -19,11 +19,9 @@ export const LUA_LISTS = `{ ${LISTS.map((name) => `"${name}"`).join(", ")} }`;
 
 /**
  * Moves tasks between lists. This comes after the write that counts, so nothing here may fail: a task in the wrong list is
- * corrected by its next move. Needs `ours`, the prefix of our keys.
+ * corrected by its next move. Needs `NAMES`.
  */
 export const MOVES = `
-local function listKey(name, job) return ours .. "list:" .. name .. ":" .. job end
-
 local function drop(id, job)
   for _, name in ipairs(${LUA_LISTS}) do
     redis.pcall("ZREM", listKey(name, job), id)
@@ -42,7 +40,7 @@ local function moveTo(name, queue, id, from)
     redis.pcall("ZADD", listKey(name, queue), 0, id)
     return
   end
-  local fields = redis.pcall("HMGET", ours .. "task:" .. id, "job", "work", "expired")
+  local fields = redis.pcall("HMGET", record(id), "job", "work", "expired")
   if fields[1] and not fields[2] and not fields[3] then listIn(name, id, fields[1]) end
 end
 `;

@@ -5,7 +5,7 @@
  * @module
  */
 import { HEADS } from "../../../../operator/counts.ts";
-import { LUA_LISTS, MOVES } from "./lists.ts";
+import { LUA_LISTS } from "./lists.ts";
 import { COMMON } from "./parts.ts";
 
 /** Every job that has tasks, each with its queues: that of its name, and those that it is routed to. */
@@ -27,7 +27,7 @@ end
  * or "", 1 if running tasks are to be found or 0, and the names of lists. Returns ids, newest first. The tasks of the owner
  * are found among all of theirs if these are fewer than are in the lists.
  */
-export const PAGE = `${COMMON}${MOVES}${JOBS}
+export const PAGE = `${COMMON}${JOBS}
 local before, from, limit, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5]
 local min = from == "" and "-" or "[" .. from
 local sources, size = {}, 0
@@ -80,7 +80,7 @@ return found`;
  * Returns for every job its name, the sizes of its lists in their order, how many tasks run, how many of the running ask,
  * and since when the first in line waits or `false`; as JSON.
  */
-export const COUNTS = `${COMMON}${MOVES}${JOBS}
+export const COUNTS = `${COMMON}${JOBS}
 local now, jobs, counts = clock(), {}, {}
 for job in pairs(queuesOf("")) do
   local sizes = {}
@@ -155,7 +155,7 @@ call(ARGV[2] == "1" and "SADD" or "SREM", ours .. "paused", ARGV[1])
 return queuesOf(ARGV[1])[ARGV[1]] or { ARGV[1] }`;
 
 /** Returns the jobs whose queues are all paused, and that have tasks or were paused by name. */
-export const PAUSED = `${COMMON}${MOVES}${JOBS}
+export const PAUSED = `${COMMON}${JOBS}
 local jobs, known, paused = queuesOf(""), {}, {}
 for _, job in ipairs(call("SMEMBERS", ours .. "paused")) do
   jobs[job], known[job] = jobs[job] or { job }, true
@@ -170,7 +170,7 @@ end
 return paused`;
 
 /** ARGV: a list, a job, an id or "", how many. Returns the ids of the list that come after it. */
-export const AFTER = `${COMMON}${MOVES}
+export const AFTER = `${COMMON}
 return call("ZRANGEBYLEX", listKey(ARGV[1], ARGV[2]), ARGV[3] == "" and "-" or "(" .. ARGV[3], "+", "LIMIT", 0, ARGV[4])`;
 
 /**

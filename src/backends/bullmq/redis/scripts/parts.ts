@@ -11,19 +11,30 @@ import { PARKED } from "./resuming/queue_again.ts";
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
 export const NEVER_MS = 253_402_300_799_000;
 
-/** The names of the keys, and how to run a command that may fail. */
+/** The keys of tasks. Needs `ours`, the prefix of our keys. */
+export const NAMES = `
+local function record(id) return ours .. "task:" .. id end
+
+-- Where the steps of a job are, one field each. Of jobs that are no tasks of ours, only queue and id together are unique.
+local function stepsOf(queue, id) return ours .. "steps:" .. queue .. ":" .. id end
+
+local function listKey(name, job) return ours .. "list:" .. name .. ":" .. job end
+`;
+
+/** The clock that decides, in ms since the epoch. Those of servers and workers may be wrong. */
+export const CLOCK = `
+local function clock()
+  local time = redis.call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+/** The names of keys, the clock, and how to run a command that may fail. */
 export const PLACES = `
 local ours = KEYS[1]
 local bull = string.sub(ours, 1, -10)
 local call = redis.call
-
-local function record(id) return ours .. "task:" .. id end
-
--- This is the clock that decides. Those of servers and workers may be wrong.
-local function clock()
-  local time = call("TIME")
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
+${NAMES}${CLOCK}
 
 -- Runs a command that may fail, after the write that counts. Returns whether it succeeded.
 local function try(...)
@@ -101,9 +112,6 @@ end
 
 -- Where the log of a task is: a list of lines, each as its number, its time in ms, its level and its text.
 local function logOf(id) return ours .. "log:" .. id end
-
--- Where the steps of a job are, one field each. Of jobs that are no tasks of ours, only queue and id together are unique.
-local function stepsOf(queue, id) return ours .. "steps:" .. queue .. ":" .. id end
 `;
 
 /** How a task is cancelled. */

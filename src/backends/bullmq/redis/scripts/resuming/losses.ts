@@ -19,7 +19,7 @@ export function tooManyDeaths({ crashes = 0, step }: StoredLosses, stalled: numb
   return crashes < MAX_CRASHES ? workerDiedTooOften(stalled) : workerDiedTooOften(crashes, step);
 }
 
-/** Lua that counts one more loss of a job, `crashes` or `handBacks`. Returns how many there were at this place. */
+/** Lua that counts one more loss of a job, `crashes` or `handBacks`. Returns how many there were at this place. Needs `CLOCK`. */
 export const COUNT_LOSS = `
 local function countLoss(bull, queue, id, kind)
   local key, steps = bull .. queue .. ":" .. id, bull .. "mcp-jobs:steps:" .. queue .. ":" .. id
@@ -27,10 +27,8 @@ local function countLoss(bull, queue, id, kind)
   for index = 0, redis.call("EXISTS", steps) * ${MAX_STEPS} - 1 do
     if redis.call("HEXISTS", steps, index) == 1 then recorded, last = recorded + 1, index end
   end
-  local task, time = bull .. "mcp-jobs:task:" .. id, redis.call("TIME")
-  if redis.call("EXISTS", task) == 1 then
-    redis.call("HSET", task, "changedAt", time[1] * 1000 + math.floor(time[2] / 1000))
-  end
+  local task = bull .. "mcp-jobs:task:" .. id
+  if redis.call("EXISTS", task) == 1 then redis.call("HSET", task, "changedAt", clock()) end
   local answered = redis.call("HGET", task, "answered")
   if answered then recorded = recorded + #cjson.decode(answered) / 2 end
   local losses = cjson.decode(redis.call("HGET", key, "${LOSSES}") or "{}")

@@ -47,11 +47,11 @@ local function readSteps(key, from, most)
 end
 `;
 
-/** Lua that reads what earlier runs of a job have left, as JSON. The answers are JSON already. Needs `ours`, the prefix of our keys. */
+/** Lua that reads what earlier runs of a job have left, as JSON. The answers are JSON already. Needs `NAMES`. */
 export const READ_RESUMED = `${READ_STEPS}
 local function resumed(queue, id)
-  local rec, steps = ours .. "task:" .. id, ours .. "steps:" .. queue .. ":" .. id
-  local fields = redis.call("HMGET", rec, "stop", "work", "answered")
+  local steps = stepsOf(queue, id)
+  local fields = redis.call("HMGET", record(id), "stop", "work", "answered")
   local found = redis.call("EXISTS", steps) == 1 and cjson.encode(readSteps(steps, 0, ${CLAIM_BYTES})) or "[-1]"
   return "[" .. ((fields[1] or fields[2]) and 1 or 0) .. "," .. found .. "," .. (fields[3] or "[]") .. "]"
 end
