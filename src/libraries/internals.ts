@@ -38,6 +38,16 @@ export function internalOf<T>(
   throw new MissingInternal(library, `${ownerName}.${name} of the expected kind`);
 }
 
+/** Whether a value is a text. */
+export function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+/** Whether a value is a function. */
+export function isFunction(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === "function";
+}
+
 /** The version of a library that is loaded: from the path of its files, or else from its package.json. */
 function versionOf(library: string): string {
   try {

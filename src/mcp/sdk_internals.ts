@@ -17,7 +17,7 @@ import {
 import { isObject } from "../json.ts";
 import { whileHeld } from "./messages/held.ts";
 import { inRequestTime } from "./messages/request_time.ts";
-import { internalOf, MissingInternal } from "../libraries/internals.ts";
+import { internalOf, isFunction, isString, MissingInternal } from "../libraries/internals.ts";
 
 const SDK = "@modelcontextprotocol/server";
 
@@ -108,14 +108,6 @@ export function messageInChunk(chunk: Uint8Array): JSONRPCMessage | undefined {
 
 function isMap<K, V>(value: unknown): value is Map<K, V> {
   return value instanceof Map;
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === "string";
-}
-
-function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === "function";
 }
 
 for (const name of ["_getRequestHandler", "_wrapHandler"]) {

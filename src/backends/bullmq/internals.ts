@@ -1,7 +1,7 @@
 /**
  * Every use of what BullMQ and ioredis do not promise: private members, and members that are replaced;
- * redis/scripts/changed.ts has the scripts that are changed. Each is looked up by name when the libraries are loaded or when an object is made, and
- * a version without it is an error that names it.
+ * redis/scripts/changed.ts has the scripts that are changed. Each is looked up by name when the libraries are loaded or when
+ * an object is made, and a version without it is an error that names it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { nextTick } from "node:process";
 // A peer of BullMQ. If only an `import()` named it, `deno check` without a lock file, as in every new folder, would
 // resolve npm:bullmq a second time and find no types for it (Deno 2.9).
 import type {} from "pg";
-import { internalOf, MissingInternal } from "../../libraries/internals.ts";
+import { internalOf, isFunction, isString, MissingInternal } from "../../libraries/internals.ts";
 import { checkScripts, LAST } from "./redis/scripts/changed.ts";
 
 /** BullMQ's module, which is loaded when the backend connects. */
@@ -228,10 +228,6 @@ export function abortReason(error: unknown): unknown {
   return Array.isArray(errors) && errors.length > 0 ? errors[0] : error;
 }
 
-function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === "function";
-}
-
 /** Rejects the commands that wait to be sent or answered. */
 type Flush = (error: Error, options?: object) => void;
 
@@ -250,10 +246,6 @@ function isCommands(value: unknown): value is Commands {
 
 function isBoolean(value: unknown): value is boolean {
   return typeof value === "boolean";
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === "string";
 }
 
 function isObject(value: unknown): value is object {
@@ -281,6 +273,6 @@ function isScript(value: unknown): value is Script {
 }
 
 /** The id of the BullMQ worker that has made a token: BullMQ adds a colon and a number to it. */
-export function holderOf(token: string): string {
+export function makerOf(token: string): string {
   return token.slice(0, Math.max(0, token.lastIndexOf(":")));
 }

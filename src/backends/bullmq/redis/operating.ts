@@ -16,7 +16,7 @@ import type {
 } from "../../../operator/primitives.ts";
 import { isFinished, type TaskStatus } from "../../../task.ts";
 import type { Deadline } from "../../shared/deadline.ts";
-import { holderOf } from "../internals.ts";
+import { makerOf } from "../internals.ts";
 import { submittedFrom } from "../new_task.ts";
 import { hasExpired, type Snapshot, toTask } from "../snapshot.ts";
 import type { RedisRecords } from "./records.ts";
@@ -105,7 +105,7 @@ export class RedisOperating {
     const [stored, held] = await this.#run<readonly [readonly string[], readonly string[]]>("workers");
     return stored.map((text): WorkerInfo => {
       const { ids, name, host, pid, jobs, since }: PresentWorker = JSON.parse(text);
-      const running = held.filter((_, index) => index % 2 === 0 && ids.includes(holderOf(held[index + 1] ?? "")));
+      const running = held.filter((_, index) => index % 2 === 0 && ids.includes(makerOf(held[index + 1] ?? "")));
       return { name, host, pid, jobs, running, since };
     });
   }
