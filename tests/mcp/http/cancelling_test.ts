@@ -1,6 +1,7 @@
 import { createWorker, MemoryBackend } from "../../../mod.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
+import { oneTurn } from "../../support/time.ts";
 import { Events, type Message, Raw } from "./support/raw.ts";
 
 /** Every message on a stream until it ends. */
@@ -66,6 +67,32 @@ Deno.test("the cancellation of a request that has ended, or never existed, chang
   const taskId = await raw.start("contract");
   await raw.ask("tasks/cancel", { taskId });
   assertEquals((await listening.message()).params.taskId, taskId);
+});
+
+Deno.test("a cancellation that waits with its call until their session is restored does not overtake the call", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using other = fixtureServer("operation", backend);
+  const cancelled = Promise.withResolvers<void>();
+  backend.watch((event) => event.kind === "change" && event.task.status === "CANCELLED" && cancelled.resolve());
+  const raw = new Raw(other.fetch);
+  raw.session = (await Raw.open(server.fetch)).session;
+  const { readAfter } = backend.streams;
+  const [restoring, restored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  backend.streams.readAfter = async (...args) => {
+    restoring.resolve();
+    await restored.promise;
+    return await readAfter.apply(backend.streams, args);
+  };
+  const call = raw.post("tools/call", { name: "contract", arguments: {} });
+  await restoring.promise;
+  const cancelling = raw.cancel(raw.id);
+  for (let turn = 0; turn < 50; turn++) await oneTurn(); // It waits now, too.
+  restored.resolve();
+  await cancelling;
+  await using events = new Events(await call);
+  assertEquals(await rest(events), []);
+  await cancelled.promise;
 });
 
 Deno.test("a call with the idempotency key of an earlier one gets its task, and is refused with another input or a bad key", async () => {

@@ -123,10 +123,9 @@ export class Sessions implements AsyncDisposable {
     return this.#withinLimits(peer, call, async () => {
       // A session of this process is used at once, unless it is still being restored: otherwise it might be closed meanwhile
       // to make room. Somebody else's session is looked up in the store, like one that does not exist: the time that this
-      // takes must not reveal it.
-      const restored = await this.#restoring.get(restoringKey(id, peer));
-      const here = this.#sessions.get(id);
-      const session = restored ?? (here?.owner === peer.owner ? here : await this.#find(id, peer));
+      // takes must not reveal it. What waits until a session is restored goes on in the order in which it came.
+      const here = this.#restoring.has(restoringKey(id, peer)) ? undefined : this.#sessions.get(id);
+      const session = here?.owner === peer.owner ? here : await this.#find(id, peer);
       if (session === undefined) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
         this.#options.record({ event: "refused", principal: peer.owner, reason: "Session not found." });

@@ -57,6 +57,8 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     { readonly request: Substitute; readonly timer: ReturnType<typeof setTimeout> }
   >();
 
+  /** The messages that are being passed on. */
+  readonly #passing = new Set<Promise<Response>>();
   /** The revision of the session, as the client says with each request after the first. */
   #revision = "";
 
@@ -75,7 +77,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
       if (last || this.#cancelled.has(event.stream)) return nothingMore();
       if (await this.#isLost(event)) return await this.#replace(event, request, options);
     }
-    const response = await super.handleRequest(request, options);
+    const response = await this.#pass(request, options);
     if (response.status === 409 && resumed !== undefined) {
       this.#closeStream(resumed);
       return await super.handleRequest(request, options);
@@ -83,6 +85,16 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     const cancelled = response.status === 202 && options?.parsedBody && cancelledBy(options.parsedBody);
     if (cancelled) await this.#end(cancelled.id);
     return response;
+  }
+
+  /** Passes a request on. A cancellation may come with its call, once their session is restored, and must not overtake it. */
+  async #pass(request: Request, options?: MessageOptions): Promise<Response> {
+    if (options?.parsedBody === undefined) return await super.handleRequest(request, options);
+    // Whoever sent them gets their errors.
+    if (cancelledBy(options.parsedBody)) await Promise.allSettled(this.#passing);
+    const passing = super.handleRequest(request, options);
+    this.#passing.add(passing);
+    return await passing.finally(() => this.#passing.delete(passing));
   }
 
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
