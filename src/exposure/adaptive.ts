@@ -9,11 +9,13 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
+import { formatResponse } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import { askingOf, lacksTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
+import { toToolResult } from "./answers/token_answer.ts";
 import { waitWhile } from "./waiting_calls.ts";
-import { answerWithHandle, answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
+import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode AdaptiveExposureStrategy}. */
 export interface AdaptiveOptions {
@@ -153,7 +155,8 @@ async function answerFor(
   const task = await waitWhile((now) => !leavesQuestions || !isStuck(now, client), begun, waits, tasks, ctx);
   if (isFinished(task)) return await answerWithResult(task, tasks, resultForm(registered, sharedNames(prefix).status));
   const asking = askingOf(client, registered, prefix);
-  return answerWithHandle(task, asking, nextStep(task, prefix, statusWithin, asking));
+  const next = nextStep(task, prefix, statusWithin, asking);
+  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 
 /** Whether a task starts within `ms`, so that a waiting call may see its end. */

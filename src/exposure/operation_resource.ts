@@ -9,11 +9,13 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { awaitsModel } from "./answers/asking.ts";
 import { resourceUri, resultForm } from "./answers/call_result.ts";
+import { formatResponse } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
+import { toToolResult } from "./answers/token_answer.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
 import { askingOf, nextWith } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
-import { answerWithHandle, answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
+import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode OperationResourceStrategy}. */
 export interface OperationResourceOptions {
@@ -82,7 +84,8 @@ async function taskOrResult(
   const { signal, onChange } = ctx;
   const task = await tasks.waitFrom(begun, { signal, onChange, condition: (now) => !awaitsModel(now, asking) });
   if (isFinished(task)) return await answerWithResult(task, tasks, form);
-  return answerWithHandle(task, asking, nextWith(task, readResult(task), asking));
+  const next = nextWith(task, readResult(task), asking);
+  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 
 /** How a model gets the result of a task that its call no longer waits for. */

@@ -9,10 +9,9 @@ import { withPerCall } from "../schema/per_call.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { type Asking, whenNobodyCanAnswer } from "./answers/asking.ts";
+import { whenNobodyCanAnswer } from "./answers/asking.ts";
 import { callResult, resultForm } from "./answers/call_result.ts";
-import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
-import { toToolResult } from "./answers/token_answer.ts";
+import { questionsSchema, resultOrHandle } from "./answers/response.ts";
 import { sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ResultForm, Surface, SurfaceTool } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
@@ -67,11 +66,6 @@ export function nativeTasks(registered: RegisteredJob, notifications: boolean, p
     ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
     ...(answers === "model" && { answerTools: { [job.name]: sharedNames(prefix).answer } }),
   };
-}
-
-/** Answers with the handle of a task that has not ended: its state, and what to do next. */
-export function answerWithHandle(task: TaskInfo, asking: Asking, next: string): CallAnswer {
-  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 
 /** Answers with the result of a task that has ended. Throws `JobFault` if it ended with a fault. */
