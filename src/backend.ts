@@ -79,6 +79,11 @@ export interface NewTask {
   readonly priority?: number;
   /** If a task holds this key, `create` resolves with that task, and stores nothing. */
   readonly key?: TaskKey;
+  /**
+   * The name of a key of its owner: if that has a text, `create` rejects with `KeyInUse`, and stores nothing. A text that is
+   * written at the same moment may count or not. Not together with `key`.
+   */
+  readonly unless?: string;
   /** The task that it repeats; `TaskInfo.retryOf` says so. */
   readonly retryOf?: string;
   /** The trace to which its attempts belong; `Claim.trace` returns it. */
@@ -124,9 +129,9 @@ export interface Backend extends AsyncDisposable {
   /**
    * Stores a task and queues it. If another task holds its `key`, resolves with that one instead, as its id shows: of any
    * number of calls at the same moment, in any number of processes, only one stores a task. Rejects with `InvalidValue` if
-   * it cannot be stored, for example because its input is too large, and with `InvalidInput` if the `fingerprint` of its key
-   * differs. `admit` is called once before a task is stored, and not if one is found; if it rejects, nothing is stored, and
-   * `create` rejects with the same.
+   * it cannot be stored, for example because its input is too large, with `InvalidInput` if the `fingerprint` of its key
+   * differs, and with `KeyInUse` if the key of `unless` has a text. `admit` is called once before a task is stored, and not if
+   * one is found; if it rejects, nothing is stored, and `create` rejects with the same.
    */
   create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */

@@ -55,6 +55,14 @@ export class LimitExceeded extends JobsError {
   }
 }
 
+/** The key of a new task's `unless` has a text, so the task was not stored. A server then reads the key. */
+export class KeyInUse extends JobsError {
+  /** Names the key. */
+  constructor(readonly key: string) {
+    super(`Cannot store a task: the key ${quote(key)} has a text. Read it, or store the task without \`unless\`.`);
+  }
+}
+
 /** The server cannot answer now, although the request is valid, for example because it is shutting down. */
 export class Unavailable extends JobsError {}
 

@@ -36,7 +36,7 @@ import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
-import { createKeyed } from "../shared/store/keys.ts";
+import { createKeyed, type KeyedTasks, refuseInUse } from "../shared/store/keys.ts";
 import { refuseCursor, refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "../shared/deadline.ts";
@@ -120,14 +120,14 @@ export class BullMqBackend implements Backend {
   async create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo> {
     refuseNew(task);
     const size = toText(task.input, "The input").length;
-    const { id, owner, route, job: name } = task;
-    const queue = route?.queue ?? name;
+    const { id, owner, key, job: name, route: { queue } = { queue: name } } = task;
     const { records, deadline, bullmq } = this.#store;
     return await this.#call(`store a task of ${name}`, async () => {
+      await refuseInUse(this.keys, task);
       const open = this.#open.get(queue) ?? await deadline.wait(this.#follow(queue));
-      const create = (key?: string) =>
+      const create: KeyedTasks["create"] = (condition) =>
         this.#feed.storing(id, async () => {
-          const storedAt = await records.create(toJob(bullmq, open, task), queue, task, size, key);
+          const storedAt = await records.create(toJob(bullmq, open, task), queue, task, size, condition?.name);
           if (storedAt === undefined) return undefined;
           countCreated(name);
           return toTask(newSnapshot(task, queue, storedAt));
@@ -136,7 +136,7 @@ export class BullMqBackend implements Backend {
         const found = await records.read(id, owner);
         return found && !found.expired ? toTask(found) : undefined;
       };
-      return await createKeyed(records, { read, create, admit }, task, Date.now);
+      return await createKeyed(records, { read, create, admit }, { id, owner, key }, Date.now);
     });
   }
 

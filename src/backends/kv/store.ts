@@ -11,7 +11,7 @@ import { batched } from "../shared/batch.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
-import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
+import type { KeyCondition, LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
 import type { Committer } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";
@@ -83,25 +83,25 @@ export class KvStore implements Store<KvEntry> {
     this.operating = operatingOf(kv, committer, { now, read, get: this.#get });
   }
 
-  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    return await this.#create({ record, input: await this.#storeText(input) }, key) !== undefined;
+  async create(record: TaskRecord, input: string, condition?: KeyCondition): Promise<boolean> {
+    return await this.#create({ record, input: await this.#storeText(input) }, condition) !== undefined;
   }
 
-  async start(record: TaskRecord, input: string, worker: string, key?: string): Promise<KvEntry | boolean> {
+  async start(record: TaskRecord, input: string, worker: string, condition?: KeyCondition): Promise<KvEntry | boolean> {
     const text = await this.#storeText(input);
     const started = { record: claimed(record, worker, this.now()), input: text };
-    const entry = await this.#create(started, key, this.#claiming(started.record));
-    return entry ?? await this.#create({ record, input: text }, key) !== undefined;
+    const entry = await this.#create(started, condition, this.#claiming(started.record));
+    return entry ?? await this.#create({ record, input: text }, condition) !== undefined;
   }
 
   async #create(
     stored: StoredTask,
-    key: string | undefined,
+    condition: KeyCondition | undefined,
     { checks = [], latest }: ClaimWrites = {},
   ): Promise<KvEntry | undefined> {
     const { id, owner } = stored.record.info;
-    const named = key === undefined ? undefined : await this.#named(owner, key);
-    if (named && named.value?.slice(0, ID_LENGTH) !== id) return undefined;
+    const named = condition && await this.#namedAs(condition, stored.record.info);
+    if (condition && !named) return undefined;
     const versionstamp = await this.#committer.commit({
       ...writing(stored, undefined),
       checks: named ? [named, ...checks] : checks,
@@ -124,6 +124,13 @@ export class KvStore implements Store<KvEntry> {
       ? { deletes: [named.key] }
       : { sets: [{ key: named.key, value: to, expireIn: expiryIn(KEY_TTL_MS) }] };
     return await this.#committer.commit({ ...change, checks: [named], bytes: 100 + 2 * (to?.length ?? 0) }) !== null;
+  }
+
+  /** What a commit checks for a condition; `undefined` if it does not hold already. */
+  async #namedAs({ name, names }: KeyCondition, { id, owner }: TaskInfo): Promise<Deno.AtomicCheck | undefined> {
+    if (names === "nothing") return { key: nameKey(owner, name), versionstamp: null };
+    const named = await this.#named(owner, name);
+    return named.value?.slice(0, ID_LENGTH) === id ? named : undefined;
   }
 
   async #named(owner: string, key: string): Promise<Deno.KvEntryMaybe<string>> {

@@ -11,7 +11,7 @@ import { dueAtOf, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import { MemoryDocuments } from "./documents.ts";
-import type { Entry, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
+import type { Entry, KeyCondition, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import { operatingOf } from "./operating.ts";
 import { newestLines } from "../../task_log/newest_lines.ts";
@@ -64,10 +64,12 @@ export class MemoryStore implements Store<MemoryEntry> {
   }
 
   // deno-lint-ignore require-await
-  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+  async create(record: TaskRecord, input: string, condition?: KeyCondition): Promise<boolean> {
     const { id, owner } = record.info;
-    if (this.#tasks.get(id) || key !== undefined && this.#keys.get(keyOf(owner, key))?.slice(0, ID_LENGTH) !== id) {
-      return false;
+    if (this.#tasks.get(id)) return false;
+    if (condition) {
+      const named = this.#keys.get(keyOf(owner, condition.name))?.slice(0, ID_LENGTH);
+      if (named !== (condition.names === "task" ? id : undefined)) return false;
     }
     if (this.#tasks.size >= this.#sweepAt) this.#sweep();
     this.#put({ record, input });

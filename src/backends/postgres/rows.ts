@@ -7,6 +7,7 @@ import { expiresAt, isFinished, type Json, type TaskInfo, TOMBSTONE_MS } from ".
 import type { LogLine } from "../../backend.ts";
 import { LATEST_DATE_MS } from "../../waiting.ts";
 import { claimed, type TaskRecord } from "../shared/record.ts";
+import type { KeyCondition } from "../shared/store/store.ts";
 
 /** A task, with the version that it was read or written at. */
 export interface PgEntry {
@@ -36,8 +37,8 @@ export interface NewRow {
   readonly record: TaskRecord;
   /** As JSON. */
   readonly input: string;
-  /** The key that must name it. */
-  readonly key?: string;
+  /** What must hold of a key of its owner. */
+  readonly condition?: KeyCondition;
   /** The worker of this process that claims it at once. */
   readonly worker?: string;
 }

@@ -7,7 +7,7 @@ import type { LogLine, StreamStore } from "../../backend.ts";
 import { type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import type { LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { KeyCondition, LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
@@ -70,14 +70,14 @@ export class PostgresStore implements Store<PgEntry> {
     return Math.round(this.#database.now);
   }
 
-  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    return await this.#put({ record, input, key }) !== undefined;
+  async create(record: TaskRecord, input: string, condition?: KeyCondition): Promise<boolean> {
+    return await this.#put({ record, input, condition }) !== undefined;
   }
 
-  async start(record: TaskRecord, input: string, worker: string, key?: string): Promise<PgEntry | boolean> {
-    const entry = await this.#put({ record, input, key, worker });
+  async start(record: TaskRecord, input: string, worker: string, condition?: KeyCondition): Promise<PgEntry | boolean> {
+    const entry = await this.#put({ record, input, condition, worker });
     if (entry?.version === STARTED && entry.record.holder === worker) return entry;
-    return entry !== undefined || await this.create(record, input, key);
+    return entry !== undefined || await this.create(record, input, condition);
   }
 
   /** Stores a task, and claims it if it has a worker. Resolves with `undefined` if it is not stored. */

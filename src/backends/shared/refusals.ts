@@ -24,13 +24,16 @@ export function refuseCursor(cursor: string | undefined): void {
 }
 
 /** Throws for a task that no server makes: its caller has a defect. */
-export function refuseNew({ job, owner, resultTtl }: NewTask): void {
+export function refuseNew({ job, owner, resultTtl, key, unless }: NewTask): void {
   if (!isOwner(owner)) {
     const needs = `1 to ${MAX_OWNER_LENGTH} characters, without half a surrogate pair`;
     throw new Error(`Cannot store a task of owner ${JSON.stringify(owner)}: it needs ${needs}.`);
   }
   if (!(resultTtl >= 0)) {
     throw new Error(`Cannot store a task of ${job} with resultTtl ${resultTtl}: it must be a number of ms from 0.`);
+  }
+  if (key !== undefined && unless !== undefined) {
+    throw new Error(`Cannot store a task of ${job}: it has \`key\` and \`unless\`. Use one of them.`);
   }
 }
 

@@ -37,7 +37,9 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   assert(await store.create(created(task, store.now()), "{}"));
   const keyed = { ...task, id: newTaskId() };
   assert(await store.writeKey("ann", "key", undefined, keyed.id));
-  assert(await store.create(created(keyed, store.now()), "{}", "key"));
+  assert(await store.create(created(keyed, store.now()), "{}", { name: "key", names: "task" }));
+  const unless = { name: "key", names: "nothing" } as const;
+  assertEquals(await store.start(created({ ...task, id: newTaskId() }, store.now()), "{}", worker.name, unless), false);
   await queue.promote(false);
   const { entries: [claimed, other] } = await queue.ready(2, [], worker.jobs);
   assert(claimed && other);
@@ -64,7 +66,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await until(async () => (await prepared()).some(({ name }) => name === "mcp_jobs_events"), "events are read");
   const statements = await prepared();
   const names = statements.map(({ name }) => name);
-  for (const name of ["create", "change", "change_all", "claim", "ready"]) {
+  for (const name of ["create", "start", "change", "change_all", "claim", "ready"]) {
     assert(names.includes(`mcp_jobs_${name}`), name);
   }
   for (const { name, parameters } of statements) {

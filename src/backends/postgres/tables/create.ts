@@ -18,7 +18,8 @@ const COLUMNS: readonly Column<NewRow>[] = [
   ["state", "text", ({ record }) => stateOf(record.info)],
   ["record", "text", ({ record }) => JSON.stringify(record)],
   ["body", "text", ({ input }) => input],
-  ["key", "text", ({ key }) => key],
+  ["key", "text", ({ condition }) => condition?.names === "task" ? condition.name : null],
+  ["unless", "text", ({ condition }) => condition?.names === "nothing" ? condition.name : null],
 ];
 
 const QUEUED: readonly Column<NewRow>[] = [
@@ -30,12 +31,12 @@ const QUEUED: readonly Column<NewRow>[] = [
 
 const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ worker }) => worker]];
 
-/** Those tasks are stored whose id is free and, if they have a key, whose key names them. */
+/** Those tasks are stored whose id is free and whose condition holds. */
 export function creation(schema: string): Statement<NewRow> {
   const text = `
 WITH ${inputOf(QUEUED, 2)}, ${named(schema)}, made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input)
-  SELECT id, owner, job, 1, state, record, body FROM input WHERE ${KEY_NAMES_IT}
+  SELECT id, owner, job, 1, state, record, body FROM input WHERE ${conditionHolds(schema)}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 1 AS version, NULL AS was_state FROM input WHERE id IN (SELECT id FROM made)
@@ -60,7 +61,7 @@ WITH ${inputOf(CLAIMED, 2)}, ${named(schema)}, locked AS MATERIALIZED (
 ), made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input, holder, claimed_at)
   SELECT id, owner, job, 2, state, record, body, worker, at FROM input JOIN alive USING (worker)
-  WHERE ${KEY_NAMES_IT} AND NOT ${isPaused(schema, "job")}
+  WHERE ${conditionHolds(schema)} AND NOT ${isPaused(schema, "job")}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 2 AS version, NULL AS was_state FROM input JOIN alive USING (worker) WHERE id IN (SELECT id FROM made)
@@ -74,7 +75,7 @@ SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
   return { name: "mcp_jobs_start", text, columns: CLAIMED };
 }
 
-/** Locks the keys, so that none of them names another task before this one is stored. */
+/** Locks the keys that must name a task, so that none of them names another one before this one is stored. */
 function named(schema: string): string {
   return `named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
@@ -82,4 +83,9 @@ function named(schema: string): string {
 )`;
 }
 
-const KEY_NAMES_IT = "(key IS NULL OR id IN (SELECT task FROM named))";
+/** That the key of a row names its task, and its `unless` nothing. With `NOT EXISTS`, PostgreSQL might read all keys. */
+function conditionHolds(schema: string): string {
+  return `(key IS NULL OR id IN (SELECT task FROM named)) AND (unless IS NULL OR (
+    SELECT name FROM ${schema}.keys WHERE keys.owner = input.owner AND name = unless AND expires_at > now()
+  ) IS NULL)`;
+}

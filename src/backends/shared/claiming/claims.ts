@@ -17,7 +17,7 @@ import { Delayed } from "./delayed.ts";
 import { Finder, type LimitsOf } from "./finder.ts";
 import { type Held, HeldClaims } from "./held.ts";
 import { Starts } from "./starts.ts";
-import type { Entry, Queue, Store, Worker } from "../store/store.ts";
+import type { Entry, KeyCondition, Queue, Store, Worker } from "../store/store.ts";
 import { unclaimed } from "../unclaimed.ts";
 import { update } from "../store/update.ts";
 
@@ -117,8 +117,8 @@ export class Claims implements RunnerStore {
   }
 
   /** Stores a new task, and claims it if it may begin now. Resolves with the claim, or with whether it was stored. */
-  start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
-    return this.#starts.start(record, input, key);
+  start(record: TaskRecord, input: string, condition?: KeyCondition): Promise<ClaimedTask | boolean> {
+    return this.#starts.start(record, input, condition);
   }
 
   /** Resolves once the claims under way have taken their tasks, or have failed. */

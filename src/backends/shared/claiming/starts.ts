@@ -7,7 +7,7 @@
 import type { TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
 import type { ClaimedTask } from "../running/runner_store.ts";
-import type { Entry, Store } from "../store/store.ts";
+import type { Entry, KeyCondition, Store } from "../store/store.ts";
 
 /** The worker for which tasks are claimed. */
 export interface Starter {
@@ -44,17 +44,17 @@ export class Starts {
   }
 
   /** Stores a new task, and claims it if it may begin now. Resolves with the claim, or with whether it was stored. */
-  start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
-    const start = this.#start(record, input, key).finally(() => this.#tasks.delete(record.info));
+  start(record: TaskRecord, input: string, condition?: KeyCondition): Promise<ClaimedTask | boolean> {
+    const start = this.#start(record, input, condition).finally(() => this.#tasks.delete(record.info));
     this.#tasks.set(record.info, start);
     return start;
   }
 
-  async #start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
+  async #start(record: TaskRecord, input: string, condition?: KeyCondition): Promise<ClaimedTask | boolean> {
     const { name, jobs, hasRoom, take } = this.#worker;
     const mayStart = (await jobs()).includes(record.info.job) && hasRoom();
-    if (!mayStart || !this.#store.start) return await this.#store.create(record, input, key);
-    const stored = await this.#store.start(record, input, name, key);
+    if (!mayStart || !this.#store.start) return await this.#store.create(record, input, condition);
+    const stored = await this.#store.start(record, input, name, condition);
     return typeof stored === "boolean" ? stored : take(stored, input);
   }
 }

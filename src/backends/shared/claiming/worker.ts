@@ -13,7 +13,7 @@ import { Claims } from "./claims.ts";
 import type { WorkerGroup } from "./groups.ts";
 import type { Hub } from "../store/hub.ts";
 import { Lease } from "./lease.ts";
-import type { LeasedWorker, Store } from "../store/store.ts";
+import type { KeyCondition, LeasedWorker, Store } from "../store/store.ts";
 
 /** Claims tasks and runs them. */
 export class StoreWorker implements WorkHandle {
@@ -84,9 +84,9 @@ export class StoreWorker implements WorkHandle {
    * Stores a new task, and begins it at once if it may. Resolves with whether it was stored. Returns `undefined`, and stores
    * nothing, where the task has to wait for a slot.
    */
-  start(record: TaskRecord, input: string, key?: string): Promise<boolean> | undefined {
+  start(record: TaskRecord, input: string, condition?: KeyCondition): Promise<boolean> | undefined {
     if (!this.#claims.mayStart(record)) return undefined;
-    return this.#runner.start(record.info.id, () => this.#claims.start(record, input, key));
+    return this.#runner.start(record.info.id, () => this.#claims.start(record, input, condition));
   }
 
   /** Resolves once the claims under way have taken their tasks, or have failed. */

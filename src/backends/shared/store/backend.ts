@@ -33,7 +33,7 @@ import * as change from "../record.ts";
 import { refuseCursor, refuseRoute } from "../refusals.ts";
 import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
-import type { Entry, Store } from "./store.ts";
+import type { Entry, KeyCondition, Store } from "./store.ts";
 import { newestLines } from "../../../task_log/newest_lines.ts";
 import { update } from "./update.ts";
 import { WorkerGroups } from "../claiming/groups.ts";
@@ -108,8 +108,8 @@ export class StoreBackend implements Backend {
     refuseRoute(task);
     const record = change.created(task, store.now());
     const input = toText(task.input, "The input");
-    const create = async (key?: string) => {
-      if (!await this.#put(record, input, key)) return undefined;
+    const create = async (condition?: KeyCondition) => {
+      if (!await this.#put(record, input, condition)) return undefined;
       countCreated(task.job);
       return record.info;
     };
@@ -233,12 +233,12 @@ export class StoreBackend implements Backend {
   }
 
   /** Stores a new task, which begins at once if a worker of this process has a free slot. Resolves with whether it was stored. */
-  #put(record: change.TaskRecord, input: string, key?: string): Promise<boolean> {
+  #put(record: change.TaskRecord, input: string, condition?: KeyCondition): Promise<boolean> {
     for (const worker of this.#workers) {
-      const started = worker.start(record, input, key);
+      const started = worker.start(record, input, condition);
       if (started) return started;
     }
-    return this.#store.create(record, input, key);
+    return this.#store.create(record, input, condition);
   }
 
   /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */

@@ -8,11 +8,12 @@
  * @module
  */
 import type { KeyStore, NewTask, TaskKey } from "../../../backend.ts";
-import { InvalidInput } from "../../../errors.ts";
+import { InvalidInput, KeyInUse } from "../../../errors.ts";
 import { timeOfTaskId } from "../../../ids.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
+import type { KeyCondition } from "./store.ts";
 
 /** What creating a task with a key needs. */
 export interface KeyedTasks {
@@ -20,8 +21,8 @@ export interface KeyedTasks {
   read(id: string): Promise<TaskInfo | undefined>;
   /** Called once before the new task is stored. If it rejects, nothing is stored. */
   admit?(): Promise<void>;
-  /** Stores the new task; with a key, only if that names it. Resolves with the task, or `undefined` where it does not. */
-  create(key?: string): Promise<TaskInfo | undefined>;
+  /** Stores the new task, if the condition holds. Resolves with the task, or `undefined` where it does not hold. */
+  create(condition?: KeyCondition): Promise<TaskInfo | undefined>;
 }
 
 /** The length of a task id: a key's value begins with one. */
@@ -33,14 +34,17 @@ const STORE_TIMEOUT_MS = 2_000;
 /** The pause between two reads of that task, in ms. */
 const PAUSE_MS = 10;
 
-/** Stores a task, unless another one holds its key. Resolves with the task that holds the key. */
+/**
+ * Stores a task, unless another one holds its key. Resolves with the task that holds the key. Rejects with `KeyInUse` if the
+ * key of `unless` has a text.
+ */
 export async function createKeyed(
   keys: KeyStore,
   tasks: KeyedTasks,
-  task: Pick<NewTask, "id" | "owner" | "key">,
+  task: Pick<NewTask, "id" | "owner" | "key" | "unless">,
   now: () => number,
 ): Promise<TaskInfo> {
-  const { id, owner, key } = task;
+  const { id, owner, key, unless } = task;
   let admitted: Promise<void> | undefined;
   while (true) {
     const from = key && await keys.readKey(owner, key.name);
@@ -63,10 +67,21 @@ export async function createKeyed(
       if (key) await keys.writeKey(owner, key.name, named, from); // Others wait for the task.
       throw error;
     }
-    const made = await tasks.create(key?.name);
+    const made = await tasks.create(conditionOf(task));
     if (made) return made;
+    if (unless !== undefined) throw new KeyInUse(unless);
     if (key === undefined) throw idTaken(id);
   }
+}
+
+/** Throws `KeyInUse` if the key of `unless` has a text, for stores that cannot check that more cheaply while they write. */
+export async function refuseInUse(keys: KeyStore, { owner, unless }: Pick<NewTask, "owner" | "unless">): Promise<void> {
+  if (unless !== undefined && await keys.readKey(owner, unless) !== undefined) throw new KeyInUse(unless);
+}
+
+function conditionOf({ key, unless }: Pick<NewTask, "key" | "unless">): KeyCondition | undefined {
+  if (key) return { name: key.name, names: "task" };
+  return unless === undefined ? undefined : { name: unless, names: "nothing" };
 }
 
 /** Whether a task still holds its key. */

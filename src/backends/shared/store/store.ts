@@ -26,6 +26,14 @@ export interface Entry {
   readonly record: TaskRecord;
 }
 
+/** What must hold of a key of a new task's owner at the moment when the task is stored. */
+export interface KeyCondition {
+  /** The name of the key. */
+  readonly name: string;
+  /** What it names: this task, or nothing. */
+  readonly names: "task" | "nothing";
+}
+
 /** A worker that claims tasks. */
 export type Worker = Pick<WorkerInfo, "name" | "jobs">;
 
@@ -45,15 +53,14 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Throws `StoreLost` where the store is gone for good. Called before each use. */
   checkUsable?(): void;
   /**
-   * Writes a new task; `input` is JSON. With a `key`, only if that names this task at that moment. Resolves with whether
-   * it was written.
+   * Writes a new task, if the condition holds at that moment; `input` is JSON. Resolves with whether it was written.
    */
-  create(record: TaskRecord, input: string, key?: string): Promise<boolean>;
+  create(record: TaskRecord, input: string, condition?: KeyCondition): Promise<boolean>;
   /**
    * As `create`, and claims the task for a worker of this process, unless its job is paused or the worker's lease has run out.
    * Resolves with the claimed task, or with whether it was written without a claim. Absent where a claim costs next to nothing.
    */
-  start?(record: TaskRecord, input: string, worker: string, key?: string): Promise<E | boolean>;
+  start?(record: TaskRecord, input: string, worker: string, condition?: KeyCondition): Promise<E | boolean>;
   /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
   read(id: string, owner: string): Promise<E | undefined>;
   /**

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { deepStrictEqual, notStrictEqual, rejects, strictEqual } from "node:assert";
+import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Backend, TaskKey } from "../../../backend.ts";
-import { InvalidInput, LimitExceeded } from "../../../errors.ts";
+import { InvalidInput, KeyInUse, LimitExceeded } from "../../../errors.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { type Cases, OWNER, type Stage } from "../../stage.ts";
 
@@ -127,6 +127,35 @@ export const keying: Cases = {
     deepStrictEqual(await stage.create({ job: "keyed", key }, stage.backend, takeKey), other);
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, [other]);
   },
+
+  "a start is refused if the key that its `unless` names has a text, and stores nothing; those beside it are stored":
+    async (stage) => {
+      const { keys } = stage.backend;
+      const ran: string[] = [];
+      const create = (unless?: string, owner = OWNER) => stage.create({ job: "keyed", owner, unless });
+      const stored = async () => {
+        const pages = await Promise.all([OWNER, "owner-2"].map((owner) => stage.backend.list(owner, { limit: 100 })));
+        return pages.flatMap(({ tasks }) => tasks);
+      };
+      const round = async () => {
+        strictEqual(await keys.writeKey(OWNER, "full", undefined, "a text"), true);
+        const starts = () => [create("full"), create("empty"), create(), create("full", "owner-2")];
+        const made = await Promise.allSettled([...starts(), ...starts(), ...starts()]);
+        const refused = made.filter((_, index) => index % 4 === 0);
+        for (const one of refused) ok(one.status === "rejected" && one.reason instanceof KeyInUse, String(one));
+        strictEqual(made.filter(({ status }) => status === "fulfilled").length, 9);
+        strictEqual(await keys.writeKey(OWNER, "full", "a text", undefined), true);
+        strictEqual((await create("full")).job, "keyed");
+      };
+      await round();
+      await stage.work({ keyed: (_, { id }) => void ran.push(id) });
+      for (const task of await stored()) await stage.finished(task);
+      await round(); // Now the worker has free slots.
+      const tasks = await stored();
+      for (const task of tasks) await stage.finished(task);
+      strictEqual(tasks.length, 20);
+      deepStrictEqual(ran.sort(), tasks.map(({ id }) => id).sort());
+    },
 
   "a start with a different fingerprint is refused, and stores nothing": async (stage) => {
     const first = await start(stage, { fingerprint: "a" });
