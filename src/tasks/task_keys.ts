@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import type { TaskKey, TraceContext } from "../backend.ts";
 import type { Caller } from "./callers/caller.ts";
 import { type ListName, listOfIdentity } from "./callers/offer_lists.ts";
-import { ToolError } from "../errors.ts";
+import { KeyInUse, LimitExceeded, ToolError } from "../errors.ts";
 import { canonicalJson } from "../json.ts";
 import { type OnError, RUN_A_KEY_FUNCTION } from "../log/on_error.ts";
 import type { RegisteredJob } from "../registry.ts";
@@ -54,6 +54,14 @@ export function keyOf(
  */
 export function listOf(registered: RegisteredJob, input: Json, owner: string): ListName {
   return listOfIdentity(registered.job.name, identityOf(registered, input), owner);
+}
+
+/**
+ * For a start that stores its task only if nothing is on its list: returns if there may be a task for it all the same, because
+ * the list is not empty, or its owner may not have another new one. Throws any other error.
+ */
+export function searchIfRefused(error: unknown): undefined {
+  if (!(error instanceof KeyInUse || error instanceof LimitExceeded)) throw error;
 }
 
 /** What equal starts of a job have in common. */

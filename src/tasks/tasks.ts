@@ -14,7 +14,7 @@ import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
-import { keyOf, listOf, reportKeyUnknown, type StartOptions } from "./task_keys.ts";
+import { keyOf, listOf, reportKeyUnknown, searchIfRefused, type StartOptions } from "./task_keys.ts";
 import { Outcomes } from "./outcomes.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
@@ -88,24 +88,25 @@ export class Tasks implements Disposable {
       const call = readPerCall(whole, perCall, { what, now: this.#now(), within: options.startWithin });
       const json = withoutPerCall(whole, perCall);
       await validate(job.input, json, what);
-      if (options.adopt) {
-        const list = listOf(registered, json, owner);
-        options.caller?.setList(list);
-        const read = (id: string) => this.#backend.get(id, owner);
-        const taken = await this.#callers.take(list, read, options.caller?.number);
-        if (taken) {
-          options.caller?.tookOver(taken.givenUpAfter);
-          return taken.task;
-        }
-      }
+      const { caller } = options;
+      const list = options.adopt ? listOf(registered, json, owner) : undefined;
+      if (list) caller?.setList(list);
       const key = keyOf(registered, json, options);
       const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key };
-      const create = (trace?: TraceContext) =>
-        this.#guard.create(task, (admit) => this.#backend.create({ ...task, trace: trace ?? options.trace }, admit));
-      const stored = await inSendSpan(task, create);
+      const create = (trace = options.trace, unless?: string) =>
+        this.#guard.create(task, (admit) => this.#backend.create({ ...task, trace, unless }, admit));
+      const seemsNew = list && key === undefined && this.#callers.seemsEmpty(list);
+      const made = seemsNew && await inSendSpan(task, (trace) => create(trace, list.key).catch(searchIfRefused));
+      const read = (id: string) => this.#backend.get(id, owner);
+      const taken = list && !made && await this.#callers.take(list, read, caller?.number);
+      if (taken) {
+        caller?.tookOver(taken.givenUpAfter);
+        return taken.task;
+      }
+      const stored = made || await inSendSpan(task, create);
       if (stored.id !== id && options.idempotencyKey === undefined) {
-        options.caller?.found();
-        this.#callers.found(stored, listOf(registered, json, owner), options.caller !== undefined);
+        caller?.found();
+        this.#callers.found(stored, listOf(registered, json, owner), caller !== undefined);
       }
       return stored;
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id })).catch(

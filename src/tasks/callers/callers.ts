@@ -150,6 +150,11 @@ export class Callers implements Disposable {
     }
   }
 
+  /** Whether no task is offered, as far as this server knows. */
+  seemsEmpty(list: ListName): boolean {
+    return !this.#leaving.has(textOf(list)) && this.#lists.seemsEmpty(list);
+  }
+
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
    * one receives a task. Waits for the offers of calls with a lower number than `number`.

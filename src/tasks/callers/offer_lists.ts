@@ -4,6 +4,7 @@
  * @module
  */
 import type { KeyStore } from "../../backend.ts";
+import { remember } from "../../recent.ts";
 import { currentOffers, formatOffers, type Offer, parseOffers } from "./offers.ts";
 
 /** A list: that of an owner and a key. */
@@ -22,6 +23,9 @@ export function identityOfList({ key }: ListName): string {
   return key.slice(key.lastIndexOf(":") + 1);
 }
 
+/** How many lists with a text a process remembers. Of others it learns by a creation that stores nothing. */
+const MAX_FILLED = 1_000;
+
 type Change = (offers: readonly Offer[]) => readonly Offer[];
 
 /** Changes that are written together. */
@@ -35,6 +39,8 @@ interface Batch {
 export class OfferLists {
   readonly #keys: KeyStore;
   readonly #now: () => number;
+  /** The lists that had a text when this process last read or wrote them. */
+  readonly #filled = new Map<string, true>();
   /** The newest batch of each list that is not written yet. */
   readonly #batches = new Map<string, Batch>();
 
@@ -44,10 +50,16 @@ export class OfferLists {
     this.#now = now;
   }
 
+  /** Whether a list is empty in the store, as far as this process knows. */
+  seemsEmpty(list: ListName): boolean {
+    const name = textOf(list);
+    return !this.#filled.has(name) && !this.#batches.has(name);
+  }
+
   /** Reads a list, once the changes are written that this process has made. */
   async read(list: ListName): Promise<readonly Offer[]> {
     await this.#batches.get(textOf(list))?.done.catch(() => {}); // The call that made the change gets the error.
-    return currentOffers(parseOffers(await this.#keys.readKey(list.owner, list.key)), this.#now());
+    return currentOffers(parseOffers(await this.#read(list)), this.#now());
   }
 
   /** Changes a list. `change` may be called again if another server was faster. Rejects if the store fails. */
@@ -63,13 +75,13 @@ export class OfferLists {
   }
 
   /** Removes an offer. Resolves with whether this call did: of several, only one does. */
-  async remove({ owner, key }: ListName, isRight: (offer: Offer) => boolean): Promise<boolean> {
+  async remove(list: ListName, isRight: (offer: Offer) => boolean): Promise<boolean> {
     while (true) {
-      const text = await this.#keys.readKey(owner, key);
+      const text = await this.#read(list);
       const offers = parseOffers(text);
       if (!offers.some(isRight)) return false;
       const left = offers.filter((offer) => !isRight(offer));
-      if (await this.#keys.writeKey(owner, key, text, formatOffers(left))) return true;
+      if (await this.#replace(list, text, formatOffers(left))) return true;
     }
   }
 
@@ -79,18 +91,34 @@ export class OfferLists {
   }
 
   async #write(list: ListName, batch: Batch): Promise<void> {
-    const { owner, key } = list;
     try {
       while (true) {
-        const text = await this.#keys.readKey(owner, key);
+        const text = await this.#read(list);
         batch.begun = true; // What comes from now on joins the next batch.
         const before = currentOffers(parseOffers(text), this.#now());
         const after = formatOffers(batch.changes.reduce((offers, change) => change(offers), before));
-        if (after === text || await this.#keys.writeKey(owner, key, text, after)) return;
+        if (after === text || await this.#replace(list, text, after)) return;
       }
     } finally {
       if (this.#batches.get(textOf(list)) === batch) this.#batches.delete(textOf(list));
     }
+  }
+
+  async #read(list: ListName): Promise<string | undefined> {
+    const text = await this.#keys.readKey(list.owner, list.key);
+    this.#know(list, text);
+    return text;
+  }
+
+  async #replace(list: ListName, from: string | undefined, to: string | undefined): Promise<boolean> {
+    const done = await this.#keys.writeKey(list.owner, list.key, from, to);
+    if (done) this.#know(list, to);
+    return done;
+  }
+
+  #know(list: ListName, text: string | undefined): void {
+    if (text === undefined) this.#filled.delete(textOf(list));
+    else remember(this.#filled, textOf(list), true, MAX_FILLED);
   }
 }
 
