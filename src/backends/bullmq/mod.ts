@@ -120,10 +120,10 @@ export class BullMqBackend implements Backend {
   async create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo> {
     refuseNew(task);
     const size = toText(task.input, "The input").length;
-    const { id, owner, key, job: name, route: { queue } = { queue: name } } = task;
+    const { id, owner, key, unless, job: name, route: { queue } = { queue: name } } = task;
     const { records, deadline, bullmq } = this.#store;
     return await this.#call(`store a task of ${name}`, async () => {
-      await refuseInUse(this.keys, task);
+      if (unless !== undefined) await refuseInUse(this.keys, owner, unless);
       const open = this.#open.get(queue) ?? await deadline.wait(this.#follow(queue));
       const create: KeyedTasks["create"] = (condition) =>
         this.#feed.storing(id, async () => {

@@ -74,9 +74,9 @@ export async function createKeyed(
   }
 }
 
-/** Throws `KeyInUse` if the key of `unless` has a text, for stores that cannot check that more cheaply while they write. */
-export async function refuseInUse(keys: KeyStore, { owner, unless }: Pick<NewTask, "owner" | "unless">): Promise<void> {
-  if (unless !== undefined && await keys.readKey(owner, unless) !== undefined) throw new KeyInUse(unless);
+/** Throws `KeyInUse` if a key has a text, for stores that cannot check that more cheaply while they write. */
+export async function refuseInUse(keys: KeyStore, owner: string, key: string): Promise<void> {
+  if (await keys.readKey(owner, key) !== undefined) throw new KeyInUse(key);
 }
 
 function conditionOf({ key, unless }: Pick<NewTask, "key" | "unless">): KeyCondition | undefined {
