@@ -6,7 +6,7 @@
  */
 import { Answering } from "./answering/answering.ts";
 import type { AuditEvent } from "./audit.ts";
-import type { Backend, LogLine, TaskPage, TraceContext } from "../backend.ts";
+import type { Backend, LogLine, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
