@@ -4,15 +4,11 @@
  * @module
  */
 import type { RecordedStep } from "../../backend.ts";
-import { batched } from "../shared/batch.ts";
 import type { Store } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 import type { PgEntry } from "./rows.ts";
+import { writing } from "./writer.ts";
 import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
-
-/** The most steps of one statement, and text of all statements under way, in UTF-16 units. */
-const MAX_STEPS = 100;
-const MAX_TEXT = 8 * 1024 * 1024;
 
 interface Recording extends RecordedStep {
   readonly id: string;
@@ -35,8 +31,7 @@ export function stepsIn({ run, schema }: Database): Pick<Store<PgEntry>, "steps"
     const done = new Set(rows.map(({ id, number }) => `${id} ${number}`));
     return steps.map(({ id, index }) => done.has(`${id} ${index}`));
   };
-  const options = { atOnce: 2, enough: MAX_STEPS / 4, maxSize: MAX_TEXT };
-  const record = batched(recordMany, MAX_STEPS, options, ({ text }) => text.length);
+  const record = writing(recordMany, ({ text }) => text.length);
   return {
     steps: ({ record: { info } }) =>
       run<RecordedStep>({

@@ -9,7 +9,6 @@ import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { KeyCondition, LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
-import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway, isCut } from "./database.ts";
 import { type HeldTask, leaseOf } from "./lease.ts";
@@ -184,10 +183,8 @@ export class PostgresStore implements Store<PgEntry> {
     const putBack = async ({ id, owner, version }: HeldTask) => {
       const entry = await this.read(id, owner);
       if (entry?.version !== version) return;
-      const { since } = entry.record;
-      const isLost = ({ holder, since: now }: TaskRecord) => holder === worker.name && now === since;
-      const undo = (record: TaskRecord) => isLost(record) ? unclaimed(record, this.now()) : { record };
-      await update(this, entry, undo);
+      const undone = unclaimed(entry.record, this.now());
+      await this.change(entry, undone.record, undone.outcome);
     };
     return leaseOf(this.#database, worker, this.#lease, held, putBack);
   }

@@ -4,13 +4,9 @@
  * @module
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
-import { batched } from "../shared/batch.ts";
-import { type Database, isAway } from "./database.ts";
+import type { Database } from "./database.ts";
+import { writing } from "./writer.ts";
 import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
-
-/** The most messages of one statement, and text of all statements under way, in UTF-16 units. */
-const MAX_MESSAGES = 100;
-const MAX_TEXT = 8 * 1024 * 1024;
 
 interface Message extends StreamEvent {
   readonly stream: string;
@@ -38,8 +34,7 @@ export function streamsIn({ run, schema }: Pick<Database, "run" | "schema">): St
     }, arraysOf(COLUMNS, rows));
     return [];
   };
-  const options = { atOnce: 2, enough: MAX_MESSAGES / 4, maxSize: MAX_TEXT, isFatal: isAway };
-  const append = batched(appendMany, MAX_MESSAGES, options, ({ text }) => text.length);
+  const append = writing(appendMany, ({ text }) => text.length);
   return {
     append: (stream, event, ttl) => append({ ...event, stream, ttl }),
     readAfter: (stream, id) =>

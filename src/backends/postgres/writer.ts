@@ -21,6 +21,15 @@ export const MAX_WRITES = 100;
 const AT_ONCE = 2;
 const MAX_TEXT = 32 * 1024 * 1024;
 
+/** Makes writes of the same moment one statement. `sizeOf`: the text of one, in UTF-16 units. */
+export function writing<Row, Out>(
+  write: (rows: readonly Row[]) => Promise<readonly Out[]>,
+  sizeOf: (row: Row) => number,
+): (row: Row) => Promise<Out> {
+  const options = { atOnce: AT_ONCE, enough: MAX_WRITES / 4, maxSize: MAX_TEXT, isFatal: isAway };
+  return batched(write, MAX_WRITES, options, sizeOf);
+}
+
 /** Tells the other processes of writes. */
 type Announcer = Pick<EventLog, "notification" | "notifyLater" | "unsure">;
 
@@ -67,16 +76,10 @@ export class Writer {
     this.#run = run;
     this.#hub = hub;
     this.#log = log;
-    const options = { atOnce: AT_ONCE, enough: MAX_WRITES / 4, maxSize: MAX_TEXT, isFatal: isAway };
     const [creating, starting, changing] = [creation(schema), start(schema), changes(schema)];
-    this.create = batched((rows) => this.#write(rows, creating), MAX_WRITES, options, ({ input }) => input.length);
-    this.start = batched((rows) => this.#write(rows, starting, true), MAX_WRITES, options, ({ input }) => input.length);
-    this.change = batched(
-      (rows) => this.#write(rows, changing(rows)),
-      MAX_WRITES,
-      options,
-      ({ outcome = "" }) => outcome.length,
-    );
+    this.create = writing((rows) => this.#write(rows, creating), ({ input }) => input.length);
+    this.start = writing((rows) => this.#write(rows, starting, true), ({ input }) => input.length);
+    this.change = writing((rows) => this.#write(rows, changing(rows)), ({ outcome = "" }) => outcome.length);
   }
 
   /** Runs a statement that changes documents. */

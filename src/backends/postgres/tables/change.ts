@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { dueAtOf, urgencyOf } from "../../shared/record.ts";
+import { urgencyOf } from "../../shared/record.ts";
 import { MAX_BYTES, MAX_LINES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.ts";
 import { type Change, deletedAt, dueOf } from "../rows.ts";
 import { type Column, inputOf, type Statement } from "./rows_in.ts";
-import { announced, counted, queued } from "./parts.ts";
+import { announced, counted, PLACE, queued } from "./parts.ts";
 
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
 const EXPIRY_STEP_MS = 60_000;
@@ -26,9 +26,7 @@ const COLUMNS: readonly Column<Change>[] = [
 
 const ALL: readonly Column<Change>[] = [
   ...COLUMNS,
-  ["priority", "float8", ({ record }) => urgencyOf(record)],
-  ["due_at", "float8", ({ record }) => dueOf(record)],
-  ["delayed", "boolean", ({ record }) => dueAtOf(record) !== undefined],
+  ...PLACE,
   ["was_priority", "float8", ({ before }) => urgencyOf(before.record)],
   ["was_due_at", "float8", ({ before }) => dueOf(before.record)],
   ["log", "text", ({ lines = [] }) => lines.length === 0 ? null : JSON.stringify(lines)],

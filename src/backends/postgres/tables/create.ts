@@ -4,12 +4,11 @@
  * @module
  */
 import { ID_LENGTH } from "../../shared/store/keys.ts";
-import { dueAtOf, urgencyOf } from "../../shared/record.ts";
 import { stateOf } from "../operating/states.ts";
-import { dueOf, type NewRow } from "../rows.ts";
+import type { NewRow } from "../rows.ts";
 import { type Column, inputOf, type Statement } from "./rows_in.ts";
 import { isPaused } from "./claim.ts";
-import { announced, counted, queued } from "./parts.ts";
+import { announced, counted, PLACE, queued } from "./parts.ts";
 
 const COLUMNS: readonly Column<NewRow>[] = [
   ["id", "uuid", ({ record }) => record.info.id],
@@ -22,12 +21,7 @@ const COLUMNS: readonly Column<NewRow>[] = [
   ["unless", "text", ({ condition }) => condition?.names === "nothing" ? condition.name : null],
 ];
 
-const QUEUED: readonly Column<NewRow>[] = [
-  ...COLUMNS,
-  ["priority", "float8", ({ record }) => urgencyOf(record)],
-  ["due_at", "float8", ({ record }) => dueOf(record)],
-  ["delayed", "boolean", ({ record }) => dueAtOf(record) !== undefined],
-];
+const QUEUED: readonly Column<NewRow>[] = [...COLUMNS, ...PLACE];
 
 const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ worker }) => worker]];
 

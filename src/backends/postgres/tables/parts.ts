@@ -5,9 +5,18 @@
  * @module
  */
 import { isMarked } from "../operating/states.ts";
-import { FIRST_ID } from "../rows.ts";
+import { dueAtOf, type TaskRecord, urgencyOf } from "../../shared/record.ts";
+import { dueOf, FIRST_ID } from "../rows.ts";
+import type { Column } from "./rows_in.ts";
 
-/** Queues the tasks that wait; `written` also has `priority`, `due_at` and `delayed`. */
+/** Where a task waits, as `queued` needs it. */
+export const PLACE: readonly Column<{ readonly record: TaskRecord }>[] = [
+  ["priority", "float8", ({ record }) => urgencyOf(record)],
+  ["due_at", "float8", ({ record }) => dueOf(record)],
+  ["delayed", "boolean", ({ record }) => dueAtOf(record) !== undefined],
+];
+
+/** Queues the tasks that wait; `written` also has the columns `PLACE`. */
 export function queued(schema: string): string {
   return `queued AS (
   INSERT INTO ${schema}.queue (job, delayed, priority, due_at, id, version)
