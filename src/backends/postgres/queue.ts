@@ -48,7 +48,7 @@ export function queueOf({ run, schema }: Database, writer: Writer, { name: worke
       record: recordOf(stored, worker, at),
       input,
     }));
-    if (entries.length > 0) writer.claimed(entries.map(({ record }) => record.info));
+    writer.claimed(entries.map(({ record }) => record.info));
     return entries;
   };
   return {

@@ -91,6 +91,7 @@ export class Writer {
 
   /** Announces tasks that a statement has claimed. Other processes have little to do with them, so they are told a little later. */
   claimed(tasks: readonly TaskInfo[]): void {
+    if (tasks.length === 0) return;
     this.#hub.written(tasks);
     this.#log.notifyLater();
   }
