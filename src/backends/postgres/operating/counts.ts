@@ -5,9 +5,10 @@
  *
  * @module
  */
-import { HEADS, NO_TASKS } from "../../../operator/counts.ts";
+import { HEADS, NO_TASKS, oldestOf } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
-import type { TaskStatus } from "../../../task.ts";
+import type { TaskInfo, TaskStatus } from "../../../task.ts";
+import type { TaskRecord } from "../../shared/record.ts";
 import type { Database } from "../database.ts";
 import { heldIds } from "../tables/parts.ts";
 import { parseState } from "./states.ts";
@@ -26,7 +27,7 @@ interface CountRow {
 
 interface WaitingRow {
   readonly job: string;
-  readonly since: number;
+  readonly record: string;
 }
 
 /** Counts the tasks of every job that has any. */
@@ -35,12 +36,17 @@ export async function countTasks({ schema, run }: Database): Promise<readonly Ta
     run<CountRow>({ name: "mcp_jobs_counts", text: countStatement(schema) }),
     run<WaitingRow>({ name: "mcp_jobs_waiting", text: waitingStatement(schema) }),
   ]);
-  const oldest = new Map(waiting.map(({ job, since }) => [job, Math.round(since)]));
+  const waitingOf = Map.groupBy(waiting, ({ job }) => job);
   const jobs = [...Map.groupBy(rows, ({ job }) => job)];
   return jobs.map(([job, states]) => {
-    const oldestWaiting = oldest.get(job);
+    const oldestWaiting = oldestOf((waitingOf.get(job) ?? []).map(taskOf));
     return { job, ...sumOf(states), ...(oldestWaiting !== undefined && { oldestWaiting }) };
   });
+}
+
+function taskOf({ record }: WaitingRow): TaskInfo {
+  const { info }: TaskRecord = JSON.parse(record);
+  return info;
 }
 
 function sumOf(rows: readonly CountRow[]): Pick<TaskCounts, "counts" | "parked"> {
@@ -70,8 +76,8 @@ SELECT job, state, sum(tasks)::float8 AS tasks FROM (
 }
 
 /**
- * Since when the oldest task waits: of the heads of each job's queue, one for each priority, and of what is due, but has not been
- * made ready by a worker. A task that ran before has a place by its age, and waits since its last change.
+ * The tasks that may have waited longest: the heads of each job's queue, for each priority, and what is due, but has not been
+ * made ready by a worker.
  */
 function waitingStatement(schema: string): string {
   return `
@@ -84,16 +90,15 @@ WITH RECURSIVE heads AS (
     ORDER BY job, delayed, priority, due_at LIMIT 1
   ) AS next
 ), due AS (
-  SELECT job, due_at, id, version FROM ${schema}.queue WHERE delayed AND due_at <= now() ORDER BY due_at LIMIT ${MAX_DUE}
+  SELECT job, id, version FROM ${schema}.queue WHERE delayed AND due_at <= now() ORDER BY due_at LIMIT ${MAX_DUE}
 ), waiting AS (
   SELECT first.* FROM heads, LATERAL (
-    SELECT job, due_at, id, version FROM ${schema}.queue
+    SELECT job, id, version FROM ${schema}.queue
     WHERE job = heads.job AND NOT delayed AND priority = heads.priority ORDER BY due_at LIMIT ${HEADS}
   ) AS first
   UNION ALL SELECT * FROM due
 )
-SELECT job, min(greatest(extract(epoch FROM due_at) * 1000, (record::json #>> '{info,updatedAt}')::float8))::float8 AS since
-FROM waiting JOIN ${schema}.tasks USING (job, id, version) GROUP BY job`;
+SELECT job, record FROM waiting JOIN ${schema}.tasks USING (job, id, version)`;
 }
 
 /** Merges many rows into one. Resolves with whether there may be more. */

@@ -99,6 +99,22 @@ export const counting: Cases = {
     strictEqual((await countsOf(stage.backend, "runs"))?.oldestWaiting, updatedAt);
   },
 
+  "a task that failed with a NUL character in its error, and is due again, counts as waiting": async (stage) => {
+    const go = Promise.withResolvers<void>();
+    const fails: Code = async () => {
+      await go.promise;
+      throw new Error("no\u0000luck");
+    };
+    await stage.work({ fails });
+    const task = await stage.create({ job: "fails", retry: { attempts: 2, delay: 10, maxDelay: 10 } });
+    await stage.running(task);
+    await stage.backend.operator.pause("fails");
+    go.resolve();
+    const { message } = await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
+    ok(message?.includes("\u0000"));
+    await eventually("it is due", async () => (await countsOf(stage.backend, "fails"))?.oldestWaiting !== undefined);
+  },
+
   "a task that slept and is due waits since then": async (stage) => {
     const naps: Code = async (_, ctx) => {
       await ctx.sleep("nap", 400);
