@@ -12,21 +12,42 @@ export function unescape(step: string): string {
 }
 
 /**
- * What a reference within a document means: a pointer or an anchor, alone or behind the `$id` of the document. `undefined` for
- * one that leads nowhere, or to another document.
+ * What a reference within a document means: a pointer or an anchor, alone or behind the `$id` of the document or of a schema
+ * within it. `undefined` for one that leads nowhere, or to another document.
  */
 export function placeOf(reference: string, root: Json): Json | undefined {
-  const [document = "", fragment = ""] = reference.split("#", 2);
-  if (document !== "" && document !== idOf(root)) return undefined;
-  if (fragment !== "" && !fragment.startsWith("/")) return anchored(fragment, root);
+  const [address = "", fragment = ""] = reference.split("#", 2);
+  const document = address === "" ? root : withId(address, root);
+  if (document === undefined) return undefined;
+  if (fragment !== "" && !fragment.startsWith("/")) return anchored(fragment, document);
   return decoded(fragment).split("/").slice(1).map(unescape).reduce<Json | undefined>((at, step) => {
     if (Array.isArray(at)) return at[Number(step)];
     return isObject(at) && Object.hasOwn(at, step) ? at[step] : undefined;
-  }, root);
+  }, document);
 }
 
-function idOf(root: Json): string | undefined {
-  return isObject(root) && typeof root.$id === "string" ? root.$id.replace(/#$/, "") : undefined;
+/** Where a document lies whose `$id` is relative, or that has none. */
+const SOMEWHERE = "schema:///";
+
+/** The schemas with an `$id` in each document, by their addresses: a value may lead to one at each of its parts. */
+const addressed = new WeakMap<Json & object, ReadonlyMap<string, Json>>();
+
+/** The schema with this `$id`. It and the reference may be relative: to the `$id` of the document, whatever lies between. */
+function withId(address: string, root: Json): Json | undefined {
+  if (!isObject(root)) return undefined;
+  const base = URL.parse(idOf(root) ?? "", SOMEWHERE)?.href;
+  const resolved = (address: string) => URL.parse(address, base)?.href ?? address;
+  let found = addressed.get(root);
+  if (found === undefined) {
+    const parts = [...partsOf(root)].map((part) => [idOf(part), part] as const);
+    found = new Map(parts.flatMap(([id, part]) => id === undefined ? [] : [[resolved(id), part]]));
+    addressed.set(root, found);
+  }
+  return found.get(resolved(address));
+}
+
+function idOf(part: Json): string | undefined {
+  return isObject(part) && typeof part.$id === "string" ? part.$id.replace(/#$/, "") : undefined;
 }
 
 /** The part with an anchor. Of several it depends on the value which one is meant. */

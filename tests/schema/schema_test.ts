@@ -97,6 +97,10 @@ Deno.test("plain JSON Schema that refers to itself for the same value is refused
     { properties: { x: { items: { $ref: "#/properties/x/items" } } } },
     { $id: "tree", allOf: [{ $ref: "tree" }] },
     { $id: "https://example.com/tree#", properties: { x: { $ref: "https://example.com/tree#/properties/x" } } },
+    { $id: "https://example.com/tree", allOf: [{ $ref: "tree" }] },
+    { $id: "urn:example:tree", properties: { x: { $ref: "urn:example:tree#/properties/x" } } },
+    { properties: { x: { $id: "T0", allOf: [{ $ref: "T0" }] } } },
+    { properties: { x: { $id: "T0", $defs: { a: { $ref: "T0#/$defs/a" } } } } },
     { $anchor: "node", anyOf: [{ $ref: "#node" }] },
     { $dynamicAnchor: "node", anyOf: [{ $dynamicRef: "#node" }] },
   ];
@@ -114,12 +118,12 @@ Deno.test("plain JSON Schema that refers to itself for a part of the value is ta
   await checkSchema(node, "input for x");
   await validate(node, { allOf: { not: [{}] } }, "input for x");
   const tree = { $id: "tree", type: "object", properties: { children: { type: "array", items: { $ref: "tree" } } } };
-  await checkSchema(tree, "input for x");
-  await assertRejects(
-    () => validate(tree, { children: [{ children: 1 }] }, "input for x"),
-    InvalidInput,
-    "children[0]",
-  );
+  for (const schema of [tree, { type: "object", properties: { tree } }]) {
+    await checkSchema(schema, "input for x");
+    const value = { children: [{ children: 1 }] };
+    const input = schema === tree ? value : { tree: value };
+    await assertRejects(() => validate(schema, input, "input for x"), InvalidInput, "children[0]");
+  }
 });
 
 Deno.test("a schema that does not describe an object is refused", () => {
