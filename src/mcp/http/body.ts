@@ -61,8 +61,12 @@ type Push = (chunk: Uint8Array) => boolean;
  * As `readStream`. For each stream, Deno keeps 64 KiB of memory until the response is sent; for this it does not. The
  * requests of adapters such as `@hono/node-server` 1 have no `bytes`.
  */
-function readAtOnce(request: Request, push: Push, timeout: number): Promise<boolean> {
-  return doneWithin(request.arrayBuffer().then((buffer) => push(new Uint8Array(buffer))), timeout);
+async function readAtOnce(request: Request, push: Push, timeout: number): Promise<boolean> {
+  const whole = request.arrayBuffer();
+  // What arrives later belongs to no message any more.
+  if (!await doneWithin(whole, timeout)) return false;
+  push(new Uint8Array(await whole));
+  return true;
 }
 
 /** Resolves with whether the body has arrived in time, or what did is refused. */

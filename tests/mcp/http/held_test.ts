@@ -1,4 +1,6 @@
 import { AdaptiveExposureStrategy, AsyncToolServer, type AuditEvent, defineJob, MemoryBackend } from "../../../mod.ts";
+import { readBody } from "../../../src/mcp/http/body.ts";
+import { HeldMessages } from "../../../src/mcp/messages/held.ts";
 import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 import { request } from "../support/modern.ts";
 import { byName } from "./support/by_name.ts";
@@ -101,4 +103,29 @@ Deno.test("what has arrived of a body counts, until its client is gone", async (
   rest.error(new Error("The client is gone."));
   assertEquals((await broken).status, 400);
   assertEquals(await server.sendUntilAccepted("ann", 900_000), 200);
+});
+
+Deno.test("what arrives of a body after its time is not counted: its request has been refused by then", async () => {
+  const arriving = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+  const request = new Request("http://localhost/mcp", {
+    method: "POST",
+    headers: { "content-type": "application/json", "content-length": "8190" },
+    body: new ReadableStream<Uint8Array>({ start: arriving.resolve }),
+  });
+  const whole = Promise.withResolvers<ArrayBuffer>();
+  const reading = request.arrayBuffer.bind(request);
+  request.arrayBuffer = () => {
+    whole.resolve(reading());
+    return whole.promise;
+  };
+  const held = new HeldMessages(2_000_000);
+  const message = held.begin("ann", request);
+  const body = await readBody(request, { maxBytes: 10_000, timeout: 1 }, message);
+  assertEquals("status" in body && body.status, 408);
+  message.release();
+  const rest = await arriving.promise;
+  rest.enqueue(new TextEncoder().encode("[".padEnd(8_190, ",")));
+  rest.close();
+  assertEquals((await whole.promise).byteLength, 8_190);
+  assertEquals(held.fits("ann", 1_000_000), true);
 });
