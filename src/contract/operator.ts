@@ -33,8 +33,9 @@ export interface JobCounts {
   /** How many of them wait for an answer or a time without a worker. */
   readonly parked: number;
   /**
-   * Since when some task that could run now has waited for a worker, in ms since the epoch: since its creation or its due
-   * time, or since it was answered or has lost its worker.
+   * Since when the longest-waiting task that could run now has waited for a worker, in ms since the epoch: since its
+   * creation or its due time, or since it was answered or has lost its worker. Only the first few
+   * in line of each priority are compared.
    */
   readonly oldestWaiting?: number;
   /** Whether the job is paused. */

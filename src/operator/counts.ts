@@ -23,8 +23,8 @@ export function isParked(task: TaskInfo): boolean {
 }
 
 /**
- * How many tasks at the head of a queue are read to find the one that has waited longest: before it there may be older tasks
- * that have just been answered or handed back.
+ * How many tasks at the head of a queue are read, of each priority, to find the one that has waited longest: before it there
+ * may be older tasks that have just been answered or handed back.
  */
 export const HEADS = 10;
 

@@ -86,6 +86,17 @@ export const counting: Cases = {
     strictEqual((await countsOf(stage.backend, "asks"))?.oldestWaiting, updatedAt);
   },
 
+  "a task that was answered has not waited longer than those of its priority that waited before": async (stage) => {
+    const worker = await stage.work({ asks: ask }, { parkAfter: 0 });
+    const parked = await stage.parked(await stage.create({ job: "asks", priority: 5 }));
+    await worker.close(0);
+    const waits = await stage.create({ job: "asks", priority: 5 });
+    await stage.create({ job: "asks", priority: 7 });
+    await eventually("time has passed", () => Date.now() > waits.createdAt + 10);
+    await stage.answer(parked, NO);
+    strictEqual((await countsOf(stage.backend, "asks"))?.oldestWaiting, waits.createdAt);
+  },
+
   "a task that is handed back waits since then, behind those that waited before": async (stage) => {
     const worker = await stage.work({ runs: endless }, { concurrency: 1 });
     const runs = await stage.create({ job: "runs" });

@@ -78,7 +78,7 @@ return found`;
 
 /**
  * Returns for every job its name, the sizes of its lists in their order, how many tasks run, how many of the running ask,
- * and since when the first in line waits or `false`; as JSON.
+ * and since when the longest-waiting of the first in line waits or `false`; as JSON.
  */
 export const COUNTS = `${COMMON}${JOBS}
 local now, jobs, counts = clock(), {}, {}
@@ -106,10 +106,13 @@ for _, queue in ipairs(call("SMEMBERS", ours .. "queues")) do
   end
   local heads, least = call("LRANGE", q .. "wait", -${HEADS}, -1), 0
   for _ = 1, ${HEADS} do
-    local first = call("ZRANGEBYSCORE", q .. "prioritized", string.format("%.0f", least), "+inf", "WITHSCORES", "LIMIT", 0, 1)
+    local min = string.format("%.0f", least)
+    local first = call("ZRANGEBYSCORE", q .. "prioritized", min, "+inf", "WITHSCORES", "LIMIT", 0, ${HEADS})
     if not first[1] then break end
-    table.insert(heads, first[1])
     least = (math.floor(first[2] / 0x100000000) + 1) * 0x100000000
+    for i = 1, #first, 2 do
+      if tonumber(first[i + 1]) < least then table.insert(heads, first[i]) end
+    end
   end
   for _, id in ipairs(heads) do
     local fields = call("HMGET", record(id), "job", "work", "createdAt", "delayed", "changedAt")
