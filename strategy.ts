@@ -106,5 +106,5 @@ export { type Accepted, type Schema, type StandardResult, type StandardSchema, v
 export * from "./src/task.ts";
 export type { Caller } from "./src/tasks/callers/caller.ts";
 export type { WaitOptions } from "./src/tasks/feed.ts";
-export type { StartOptions } from "./src/tasks/task_keys.ts";
+export type { StartOptions } from "./src/tasks/starting/task_keys.ts";
 export type { Tasks } from "./src/tasks/tasks.ts";

@@ -10,7 +10,7 @@ import type { OnError } from "../log/on_error.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { Audit } from "../tasks/audit.ts";
 import { TOMBSTONE_MS } from "../task.ts";
-import { newTask } from "../tasks/new_task.ts";
+import { newTask } from "../tasks/starting/new_task.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
 import type { Schedule } from "./schedule.ts";
 

@@ -13,15 +13,12 @@ import { Callers } from "./callers/callers.ts";
 import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
-import { inSendSpan } from "../telemetry/task_spans.ts";
-import { keyOf, listOf, reportKeyUnknown, searchIfRefused, type StartOptions } from "./task_keys.ts";
+import { Starting } from "./starting/starting.ts";
+import { listOf, type StartOptions } from "./starting/task_keys.ts";
 import { Outcomes } from "./outcomes.ts";
-import { newTaskId } from "../ids.ts";
-import { newTask } from "./new_task.ts";
 import { toJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { readPerCall, withoutPerCall } from "../schema/per_call.ts";
-import { validate } from "../schema/schema.ts";
+import { withoutPerCall } from "../schema/per_call.ts";
 import { WaitReasons } from "./wait_reasons.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
@@ -47,9 +44,9 @@ export class Tasks implements Disposable {
   readonly #answering: Answering;
   readonly #outcomes: Outcomes;
   readonly #offered: ReadonlyMap<string, readonly RegisteredJob[]>;
-  readonly #now: () => number;
   readonly #over = new AbortController();
   readonly #callers: Callers;
+  readonly #starting: Starting;
   readonly #reasons: WaitReasons;
 
   /** Opens the event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
@@ -61,7 +58,6 @@ export class Tasks implements Disposable {
   ) {
     this.onError = reporterOf(options.onError);
     this.#backend = backend;
-    this.#now = now;
     this.#offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
     this.#guard = new Guard(backend, options, now);
     this.#answering = new Answering(backend, this.#guard, now, this.onError);
@@ -70,6 +66,7 @@ export class Tasks implements Disposable {
       return this.#offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
     });
     this.#callers = new Callers(backend.keys, now, this.onError);
+    this.#starting = new Starting(backend, this.#guard, this.#callers, now, this.onError);
     this.#reasons = new WaitReasons(backend, this.#offered, now);
   }
 
@@ -78,40 +75,7 @@ export class Tasks implements Disposable {
    * before anything is stored with `LimitExceeded`, `InvalidInput` or `InvalidValue`, or `ToolError` of a key function.
    */
   start(registered: RegisteredJob, input: unknown, owner: string, options: StartOptions = {}): Promise<TaskInfo> {
-    const { job } = registered;
-    const asked = { operation: "create", owner, job: job.name } as const;
-    const id = newTaskId();
-    return this.#guard.audited(asked, async () => {
-      const whole = this.#guard.admit(owner, input, options.ttl);
-      const { name, perCall } = registered;
-      const what = `input for ${name}`;
-      const call = readPerCall(whole, perCall, { what, now: this.#now(), within: options.startWithin });
-      const json = withoutPerCall(whole, perCall);
-      await validate(job.input, json, what);
-      const { caller } = options;
-      const list = options.adopt ? listOf(registered, json, owner) : undefined;
-      if (list) caller?.setList(list);
-      const key = keyOf(registered, json, options);
-      const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key };
-      const create = (trace = options.trace, unless?: string) =>
-        this.#guard.create(task, (admit) => this.#backend.create({ ...task, trace, unless }, admit));
-      const seemsNew = list && key === undefined && this.#callers.seemsEmpty(list);
-      const made = seemsNew && await inSendSpan(task, (trace) => create(trace, list.key).catch(searchIfRefused));
-      const read = (id: string) => this.#backend.get(id, owner);
-      const taken = list && !made && await this.#callers.take(list, read, caller?.number);
-      if (taken) {
-        caller?.tookOver(taken.givenUpAfter);
-        return taken.task;
-      }
-      const stored = made || await inSendSpan(task, create);
-      if (stored.id !== id && options.idempotencyKey === undefined) {
-        caller?.found();
-        this.#callers.found(stored, listOf(registered, json, owner), caller !== undefined);
-      }
-      return stored;
-    }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id })).catch(
-      reportKeyUnknown(this.onError, job.name),
-    );
+    return this.#starting.start(registered, input, owner, options);
   }
 
   /**

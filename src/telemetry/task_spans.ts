@@ -18,19 +18,19 @@ export function isObserved(): boolean {
 
 /**
  * Stores a task in a span, to which its attempts are linked. `create` is given the context of the span, if the process has a
- * provider, and resolves with the task, which may be an existing one, or with nothing.
+ * provider, and resolves with the task, which may be an existing one.
  */
-export function inSendSpan<T extends TaskInfo | undefined>(
+export function inSendSpan(
   { id, job }: Pick<NewTask, "id" | "job">,
-  create: (trace: TraceContext | undefined) => Promise<T>,
-): Promise<T> {
+  create: (trace: TraceContext | undefined) => Promise<TaskInfo>,
+): Promise<TaskInfo> {
   if (!isObserved()) return create(undefined);
   const attributes = messageAttributes("send", job, id);
   const end = measured("send", messaging.send(job));
   return inSpan({ name: `send ${job}`, kind: "PRODUCER", attributes, isActive: false }, async (span) => {
     try {
       const stored = await create(traceOf(span));
-      if (stored && stored.id !== id) span.setAttribute("messaging.message.id", stored.id);
+      if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id);
       end?.();
       return stored;
     } catch (error) {

@@ -9,7 +9,7 @@ import { createWorker, implement } from "../../mod.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { isObject } from "../../src/json.ts";
 import { LOCAL } from "../../src/mcp/peer.ts";
-import { listOf } from "../../src/tasks/task_keys.ts";
+import { listOf } from "../../src/tasks/starting/task_keys.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";

@@ -9,7 +9,7 @@ import { createWorker, implement } from "../../mod.ts";
 import { lines } from "../../chaos/lines.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { ANONYMOUS } from "../../src/mcp/peer.ts";
-import { listOf } from "../../src/tasks/task_keys.ts";
+import { listOf } from "../../src/tasks/starting/task_keys.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { Events, Raw } from "../mcp/http/support/raw.ts";

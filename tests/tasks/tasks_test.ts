@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Route } from "../../backend.ts";
 import { defineJob, type Job, MemoryBackend } from "../../mod.ts";
 import { InvalidInput, InvalidValue, ToolRegistry } from "../../strategy.ts";
-import { listOf } from "../../src/tasks/task_keys.ts";
+import { listOf } from "../../src/tasks/starting/task_keys.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { isFinished } from "../../src/task.ts";
 import { createWorker } from "../../src/worker.ts";

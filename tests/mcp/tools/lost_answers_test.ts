@@ -7,7 +7,7 @@ import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, type Job, MemoryB
 import { ANONYMOUS } from "../../../src/mcp/peer.ts";
 import { LostAnswers } from "../../../src/mcp/tools/lost_answers.ts";
 import { ToolRegistry } from "../../../src/registry.ts";
-import { listOf } from "../../../src/tasks/task_keys.ts";
+import { listOf } from "../../../src/tasks/starting/task_keys.ts";
 import { createWorker } from "../../../src/worker.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";

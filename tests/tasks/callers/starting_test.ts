@@ -8,7 +8,7 @@ import type { NewTask } from "../../../backend.ts";
 import { LimitExceeded } from "../../../src/errors.ts";
 import { ToolRegistry } from "../../../src/registry.ts";
 import type { GuardOptions } from "../../../src/tasks/guard.ts";
-import { listOf } from "../../../src/tasks/task_keys.ts";
+import { listOf } from "../../../src/tasks/starting/task_keys.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { NewTask } from "../backend.ts";
-import { retryPolicy } from "../job.ts";
-import type { RegisteredJob } from "../registry.ts";
-import type { PerCall } from "../schema/per_call.ts";
-import type { Json } from "../task.ts";
+import type { NewTask } from "../../backend.ts";
+import { retryPolicy } from "../../job.ts";
+import type { RegisteredJob } from "../../registry.ts";
+import type { PerCall } from "../../schema/per_call.ts";
+import type { Json } from "../../task.ts";
 
 /** A new task of a job, as its registration says, unless its call says otherwise; `ttl` of its result is in ms. */
 export function newTask(

@@ -4,14 +4,14 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { TaskKey, TraceContext } from "../backend.ts";
-import type { Caller } from "./callers/caller.ts";
-import { type ListName, listOfIdentity } from "./callers/offer_lists.ts";
-import { KeyInUse, LimitExceeded, ToolError } from "../errors.ts";
-import { canonicalJson } from "../json.ts";
-import { type OnError, RUN_A_KEY_FUNCTION } from "../log/on_error.ts";
-import type { RegisteredJob } from "../registry.ts";
-import type { Json } from "../task.ts";
+import type { TaskKey, TraceContext } from "../../backend.ts";
+import type { Caller } from "../callers/caller.ts";
+import { type ListName, listOfIdentity } from "../callers/offer_lists.ts";
+import { ToolError } from "../../errors.ts";
+import { canonicalJson } from "../../json.ts";
+import { type OnError, RUN_A_KEY_FUNCTION } from "../../log/on_error.ts";
+import type { RegisteredJob } from "../../registry.ts";
+import type { Json } from "../../task.ts";
 
 /** How long a task holds the caller's own key after its end, in ms: for as long as its result is kept. */
 const WHILE_KEPT = Number.MAX_SAFE_INTEGER;
@@ -54,14 +54,6 @@ export function keyOf(
  */
 export function listOf(registered: RegisteredJob, input: Json, owner: string): ListName {
   return listOfIdentity(registered.job.name, identityOf(registered, input), owner);
-}
-
-/**
- * For a start that stores its task only if nothing is on its list: returns if there may be a task for it all the same, because
- * the list is not empty, or its owner may not have another new one. Throws any other error.
- */
-export function searchIfRefused(error: unknown): undefined {
-  if (!(error instanceof KeyInUse || error instanceof LimitExceeded)) throw error;
 }
 
 /** What equal starts of a job have in common. */

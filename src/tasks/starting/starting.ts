@@ -1,0 +1,110 @@
+/**
+ * From a call of a job to its task: one that an earlier call has left, a new one, or the one that holds its key.
+ *
+ * @module
+ */
+import type { Backend, NewTask } from "../../backend.ts";
+import { KeyInUse, LimitExceeded } from "../../errors.ts";
+import { newTaskId } from "../../ids.ts";
+import type { OnError } from "../../log/on_error.ts";
+import type { RegisteredJob } from "../../registry.ts";
+import { readPerCall, withoutPerCall } from "../../schema/per_call.ts";
+import { validate } from "../../schema/schema.ts";
+import type { TaskInfo } from "../../task.ts";
+import { inSendSpan } from "../../telemetry/task_spans.ts";
+import type { Caller } from "../callers/caller.ts";
+import type { Callers } from "../callers/callers.ts";
+import type { ListName } from "../callers/offer_lists.ts";
+import type { Guard } from "../guard.ts";
+import { newTask } from "./new_task.ts";
+import { keyOf, listOf, reportKeyUnknown, type StartOptions } from "./task_keys.ts";
+
+/** A start with a valid input. */
+interface Start {
+  /** The task, if it is to be a new one. */
+  readonly task: NewTask;
+  /** The list from which it may take over a task. */
+  readonly list: ListName | undefined;
+  readonly caller: Caller | undefined;
+  /** Called if another task holds the key of this one. */
+  readonly onFound: (holder: TaskInfo) => void;
+}
+
+/** The starts of one server. */
+export class Starting {
+  readonly #backend: Pick<Backend, "create" | "get">;
+  readonly #guard: Guard;
+  readonly #callers: Callers;
+  readonly #now: () => number;
+  readonly #onError: OnError;
+
+  constructor(
+    backend: Pick<Backend, "create" | "get">,
+    guard: Guard,
+    callers: Callers,
+    now: () => number,
+    onError: OnError,
+  ) {
+    this.#backend = backend;
+    this.#guard = guard;
+    this.#callers = callers;
+    this.#now = now;
+    this.#onError = onError;
+  }
+
+  /** As `Tasks.start`. */
+  start(registered: RegisteredJob, input: unknown, owner: string, options: StartOptions): Promise<TaskInfo> {
+    const { name, job, perCall } = registered;
+    const id = newTaskId();
+    return this.#guard.audited({ operation: "create", owner, job: job.name }, async () => {
+      const whole = this.#guard.admit(owner, input, options.ttl);
+      const what = `input for ${name}`;
+      const call = readPerCall(whole, perCall, { what, now: this.#now(), within: options.startWithin });
+      const json = withoutPerCall(whole, perCall);
+      await validate(job.input, json, what);
+      const { caller } = options;
+      const list = options.adopt ? listOf(registered, json, owner) : undefined;
+      if (list) caller?.setList(list);
+      const key = keyOf(registered, json, options);
+      const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key };
+      const onFound = (holder: TaskInfo) => {
+        if (options.idempotencyKey !== undefined) return;
+        caller?.found();
+        this.#callers.found(holder, listOf(registered, json, owner), caller !== undefined);
+      };
+      return await inSendSpan(task, (trace = options.trace) => {
+        return this.#takeOrCreate({ task: { ...task, trace }, list, caller, onFound });
+      });
+    }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id })).catch(
+      reportKeyUnknown(this.#onError, job.name),
+    );
+  }
+
+  /** As the list is nearly always empty, it is read only if it may not be. */
+  async #takeOrCreate(start: Start): Promise<TaskInfo> {
+    const { task, list } = start;
+    if (list === undefined) return await this.#create(start);
+    if (task.key === undefined && this.#callers.seemsEmpty(list)) {
+      try {
+        return await this.#create(start, list.key);
+      } catch (error) {
+        // The list is not empty, or the owner may have no other new task: there may be one to take over.
+        if (!(error instanceof KeyInUse || error instanceof LimitExceeded)) throw error;
+      }
+    }
+    return await this.#takeOver(start, list) ?? await this.#create(start);
+  }
+
+  async #takeOver({ task: { owner }, caller }: Start, list: ListName): Promise<TaskInfo | undefined> {
+    const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner), caller?.number);
+    if (taken) caller?.tookOver(taken.givenUpAfter);
+    return taken?.task;
+  }
+
+  /** Stores the new task, if the key `unless` has no text, or finds the one that holds its key. */
+  async #create({ task, onFound }: Start, unless?: string): Promise<TaskInfo> {
+    const stored = await this.#guard.create(task, (admit) => this.#backend.create({ ...task, unless }, admit));
+    if (stored.id !== task.id) onFound(stored);
+    return stored;
+  }
+}
