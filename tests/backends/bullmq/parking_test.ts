@@ -15,9 +15,11 @@ import { MAX_STEPS } from "../../../src/steps/log.ts";
 import { MAX_STEP_BYTES } from "../../../src/steps/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { unlessAborted } from "../../../src/waiting.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../../tools/std.ts";
 import { ignored } from "../../support/errors.ts";
+import { queueAgain } from "../support/queue_again.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { newTask } from "../../support/tasks.ts";
@@ -398,6 +400,29 @@ test("what comes with the claim of a run is what a request would read", async (p
     await workers.close();
     await store.close();
   }
+});
+
+test("the code of a task that is to stop does not start again where its claim could not bring that", async (place) => {
+  const { url, prefix, backend, admin, queue } = place;
+  const task = await create(place, "again");
+  const store = await RedisStore.open(url, ignored, prefix);
+  const workers = store.workers();
+  try {
+    await workers.start("again", () => Promise.resolve(), { autorun: false }).getNextJob("token", { block: false });
+    assertEquals(await store.records.cancel(task.id, "ask"), "asked");
+  } finally {
+    await workers.close();
+    await store.close();
+  }
+  await admin.set(`${prefix}:mcp-jobs:steps:again:${task.id}`, "no steps"); // The script of the claim fails at it.
+  await queueAgain(admin, `${prefix}:again`, task.id);
+  let starts = 0;
+  await using _worker = createWorker(backend, [
+    job("again", (_, { signal }) => ++starts && unlessAborted(new Promise(() => {}), signal)),
+  ]);
+  const state = () => queue("again").getJob(task.id).then((found) => found?.getState());
+  await until(async () => await state() === "failed", "the worker has had the job");
+  assertEquals([(await ended(place, task)).status, starts], ["CANCELLED", 0]);
 });
 
 test("a run gets answers that an earlier version has stored, which listed only the names of their questions", async (place) => {

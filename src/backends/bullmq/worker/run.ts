@@ -80,7 +80,7 @@ export class JobRun {
   async execute(): Promise<Json> {
     const { store, name, job, run } = this.#options;
     try {
-      if (job.attemptsStarted > 1) this.#resume(carriedBy(job));
+      if (job.attemptsStarted > 1) await this.#resume(carriedBy(job));
       const claim = await this.#claim();
       // A worker that stops may receive a last job when it no longer waits for code.
       const started = !this.#cancelled && !this.#lost && !this.#stopping;
@@ -103,10 +103,14 @@ export class JobRun {
     }
   }
 
-  /** Goes on with what earlier runs have left. Where Redis could not read that with the claim, each call asks for it. */
-  #resume({ stops, recorded, answers }: Partial<Resumed> = {}): void {
-    this.#recorded = recorded;
-    if (answers) this.#answers = answers;
+  /**
+   * Goes on with what earlier runs have left. Where Redis could not read that with the claim, it is asked: before the code starts
+   * whether that is to stop, and for the rest by each call.
+   */
+  async #resume(carried: Resumed | undefined): Promise<void> {
+    this.#recorded = carried?.recorded;
+    if (carried) this.#answers = carried.answers;
+    const stops = carried?.stops ?? (await this.#retry(() => this.#options.store.records.toStop([this.id]))).length > 0;
     if (stops) this.cancel(); // The signal may have been lost.
   }
 
