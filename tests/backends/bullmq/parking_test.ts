@@ -8,6 +8,7 @@ import { Redis } from "ioredis";
 import { BackendError, BullMqBackend, createWorker, defineJob, type Job, type TaskInfo } from "../../../mod.ts";
 import type { NewTask } from "../../../backend.ts";
 import { RedisParking } from "../../../src/backends/bullmq/redis/parking.ts";
+import { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
 import { carriedBy } from "../../../src/backends/bullmq/redis/scripts/resuming/resumed.ts";
 import { RedisScripts } from "../../../src/backends/bullmq/redis/scripts/run.ts";
 import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
@@ -348,7 +349,7 @@ test("a run after an answer requests nothing but what is too large to come with 
       return [steps.join("").length, await ctx.elicit(QUESTION)];
     }),
   ];
-  const all = ["field", "ask", "steps", "record"];
+  const all = ["ask", "readAnswer", "steps", "record"];
   for (
     const { name, bytes, expected } of [
       { name: "asks", bytes: 0, expected: [] },
@@ -450,21 +451,27 @@ test("a run gets answers that an earlier version has stored, which listed only t
   }
 });
 
-/** Which scripts are called, until it is disposed. */
+/** Which scripts are called, and which answers are read one by one, until it is disposed. */
 class Calls implements Disposable {
   readonly names: string[] = [];
   readonly #run = RedisScripts.prototype.run;
+  readonly #readAnswer = RedisRecords.prototype.readAnswer;
 
   constructor() {
     const { names } = this;
-    const run = this.#run;
+    const [run, readAnswer] = [this.#run, this.#readAnswer];
     RedisScripts.prototype.run = function (name, ...args) {
       names.push(name);
       return run.call(this, name, ...args) as ReturnType<typeof run<never>>;
+    };
+    RedisRecords.prototype.readAnswer = function (id, key) {
+      names.push("readAnswer");
+      return readAnswer.call(this, id, key);
     };
   }
 
   [Symbol.dispose](): void {
     RedisScripts.prototype.run = this.#run;
+    RedisRecords.prototype.readAnswer = this.#readAnswer;
   }
 }
