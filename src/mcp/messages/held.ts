@@ -6,8 +6,11 @@
  */
 import { LimitExceeded } from "../../errors.ts";
 
-/** The most that the messages of all callers may take together, in bytes. */
+/** The most that the messages of all senders may take together, in bytes; and so much again for small ones. */
 const MAX_HELD_BYTES = 256 * 1024 * 1024;
+
+/** The most that a small message takes, in bytes: a poll, a cancellation, or an answer of up to 4,000 characters. */
+const MAX_SMALL_BYTES = 16_384;
 
 /** When to try again, in ms: until then requests may be answered. */
 const RETRY_MS = 5_000;
@@ -15,71 +18,99 @@ const RETRY_MS = 5_000;
 /** The messages of HTTP requests. */
 const ofRequests = new WeakMap<Request, HeldMessage>();
 
-/** The messages of one server. */
-export class HeldMessages {
+/** How much memory the messages of each sender take. */
+class Budget {
   readonly #most: number;
-  /** How much those of each caller take, in bytes. */
-  readonly #ofCallers = new Map<string, number>();
+  readonly #ofSenders = new Map<string, number>();
   #all = 0;
 
-  /** `most` is how many bytes they may take. */
-  constructor(most: number = MAX_HELD_BYTES) {
+  constructor(most: number) {
     this.#most = most;
   }
 
+  /** Whether there is room for so many bytes more of a sender: as much as the sender then holds must stay free. */
+  fits(sender: string, bytes: number): boolean {
+    return this.#of(sender) + bytes <= this.#most - this.#all - bytes;
+  }
+
+  /** Counts what a sender holds in addition, or no longer if it is negative. */
+  add(sender: string, bytes: number): void {
+    const own = this.#of(sender) + bytes;
+    this.#all += bytes;
+    if (own > 0) this.#ofSenders.set(sender, own);
+    else this.#ofSenders.delete(sender);
+  }
+
+  #of(sender: string): number {
+    return this.#ofSenders.get(sender) ?? 0;
+  }
+}
+
+/**
+ * The messages of one server. Small ones have a budget of their own: a sender without room for more calls can still poll,
+ * cancel and answer.
+ */
+export class HeldMessages {
+  readonly #small: Budget;
+  readonly #large: Budget;
+
+  /** `most` is how many bytes each budget has. */
+  constructor(most: number = MAX_HELD_BYTES) {
+    this.#small = new Budget(most);
+    this.#large = new Budget(most);
+  }
+
   /** A message begins to arrive. It is held until `release`, and while `whileHeld` works on its request. */
-  begin(caller: string, request: Request): HeldMessage {
-    const message = new HeldMessage(this, caller);
+  begin(sender: string, request: Request): HeldMessage {
+    const message = new HeldMessage(this, sender);
     ofRequests.set(request, message);
     return message;
   }
 
-  /** Whether there is room for more from a caller, who may hold as much as is left for all others. */
-  fits(caller: string, bytes: number): boolean {
-    return this.#of(caller) + bytes <= this.#most - this.#all - bytes;
-  }
-
-  /** Counts what a caller holds in addition, or no longer if it is negative. */
-  add(caller: string, bytes: number): void {
-    const own = this.#of(caller) + bytes;
-    this.#all += bytes;
-    if (own > 0) this.#ofCallers.set(caller, own);
-    else this.#ofCallers.delete(caller);
-  }
-
-  #of(caller: string): number {
-    return this.#ofCallers.get(caller) ?? 0;
+  /** The budget of a message that takes so many bytes. */
+  budgetOf(bytes: number): Budget {
+    return bytes <= MAX_SMALL_BYTES ? this.#small : this.#large;
   }
 }
 
 /** One message. */
 export class HeldMessage {
   readonly #held: HeldMessages;
-  readonly #caller: string;
+  readonly #sender: string;
   #bytes = 0;
   #uses = 1;
 
-  constructor(held: HeldMessages, caller: string) {
+  constructor(held: HeldMessages, sender: string) {
     this.#held = held;
-    this.#caller = caller;
+    this.#sender = sender;
   }
 
   /** More of it has arrived: it takes so many bytes now. Returns the error if there is no room for them. */
   grow(bytes: number): LimitExceeded | undefined {
-    const more = bytes - this.#bytes;
-    if (!this.#held.fits(this.#caller, more)) return noRoom();
-    this.#held.add(this.#caller, more);
+    const budget = this.#held.budgetOf(bytes);
+    const counted = budget === this.#budget ? this.#bytes : 0;
+    if (!budget.fits(this.#sender, bytes - counted)) return noRoom();
+    this.#count(-this.#bytes);
     this.#bytes = bytes;
+    this.#count(bytes);
   }
 
   /** Its request begins to be worked on. */
   use(): void {
-    if (this.#uses++ === 0) this.#held.add(this.#caller, this.#bytes);
+    if (this.#uses++ === 0) this.#count(this.#bytes);
   }
 
   /** It is not needed any more, except by those that still use it. */
   release(): void {
-    if (--this.#uses === 0) this.#held.add(this.#caller, -this.#bytes);
+    if (--this.#uses === 0) this.#count(-this.#bytes);
+  }
+
+  get #budget(): Budget {
+    return this.#held.budgetOf(this.#bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#budget.add(this.#sender, bytes);
   }
 }
 
