@@ -76,6 +76,23 @@ Deno.test("the notification of tasks that are claimed with their creation can wa
   assertEquals(announced, ["with the write", "PENDING", "RUNNING", "later"]);
 });
 
+Deno.test("a start that claims nothing notifies nobody", async () => {
+  const announced: unknown[] = [];
+  const log = {
+    notification: () => ({ text: "" }),
+    notifyLater: () => void announced.push("later"),
+    unsure: () => {},
+  };
+  const run = <Row>() => Promise.resolve([{ ids: null }] as Row[]);
+  const written = () => {
+    announced.push("written");
+    return new Set<string>();
+  };
+  const writer = new Writer({ schema: "mcp_jobs", run }, crypto.randomUUID(), { written }, log);
+  const row = { record: created(newTask({ job: "waits" }), Date.now()), input: "{}", worker: crypto.randomUUID() };
+  assertEquals([await writer.start(row), announced], [undefined, []]);
+});
+
 testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {
   const texts = ["", "NULL", '{"a":"\\"é💥\\\\"}', null, ",{}", "x".repeat(100_000)];
   const client = new pg.Client({ connectionString: sharedPostgres().url });
