@@ -49,7 +49,7 @@ const BODY_TIMEOUT_MS = 60_000;
 
 /** The options of an endpoint. */
 export interface HttpOptions {
-  /** Says who sent a request; without it every caller is anonymous. */
+  /** Says who sent a request; without it every sender is anonymous. */
   readonly authenticate?: Authenticate;
   /** Whose pages may call from a browser; default: those of allowed hosts, which cannot read the response. */
   readonly origins?: Origins;
@@ -57,13 +57,13 @@ export interface HttpOptions {
   readonly streams: StreamStore;
   /** The most sessions, and the most open subscriptions, of one known principal; default: no limit. */
   readonly sessionsOfOne?: number;
-  /** The most requests of one caller in a minute; default: no limit. */
+  /** The most requests of one sender in a minute; default: no limit. */
   readonly requestsPerMinute?: number;
   /** How long the body of a request may take to arrive, in ms; default 60,000. */
   readonly bodyTimeout?: number;
   /** Rejects, with a text that anybody may read, while the backend accepts no tasks. */
   readonly checkHealth: () => Promise<void>;
-  /** Receives rejected callers, refused requests, and sessions that begin and end. */
+  /** Receives rejected senders, refused requests, and sessions that begin and end. */
   readonly audit?: Audit;
 }
 
@@ -209,7 +209,7 @@ export class HttpEndpoint implements AsyncDisposable {
     return this.#refuse(peer, Response.json(refusal, { status }), why);
   }
 
-  /** Writes a caller who was rejected to the audit log, and returns the response. */
+  /** Writes a sender who was rejected to the audit log, and returns the response. */
   #reject(response: Response, why: string): Response {
     const reason = reasonOf(response, why);
     if (!response.ok) this.#record({ event: "refused", operation: "authenticate", reason });

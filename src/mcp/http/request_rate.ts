@@ -1,5 +1,5 @@
 /**
- * How often one caller may send requests over HTTP. Every request counts, even one that reaches no task: a list, a malformed
+ * How often one sender may send requests over HTTP. Every request counts, even one that reaches no task: a list, a malformed
  * request, or one for a session that does not exist.
  *
  * @module
@@ -10,7 +10,7 @@ import { RateLimit } from "../../tasks/limits.ts";
 /** A body counts as one more request for each of these many bytes. */
 const BYTES_OF_ONE = 64 * 1024;
 
-/** The requests of each caller. */
+/** The requests of each sender. */
 export class RequestRate {
   readonly #perMinute: number;
   readonly #now: () => number;
@@ -23,15 +23,15 @@ export class RequestRate {
   }
 
   /** Counts a request before its body is read. Returns the error if there are too many. */
-  admit(caller: string): LimitExceeded | undefined {
-    const wait = this.#rate.take(caller, this.#now());
+  admit(sender: string): LimitExceeded | undefined {
+    const wait = this.#rate.take(sender, this.#now());
     if (wait === 0) return undefined;
     const limit = `the limit is ${this.#perMinute} requests a minute, of 64 KiB each`;
     return new LimitExceeded("requestsPerMinute", `Cannot accept the request: ${limit}. Try again later.`, wait);
   }
 
   /** Counts the size of a body beyond the first 64 KiB. The next request may have to wait for it. */
-  charge(caller: string, bytes: number): void {
-    this.#rate.charge(caller, Math.floor(bytes / BYTES_OF_ONE), this.#now());
+  charge(sender: string, bytes: number): void {
+    this.#rate.charge(sender, Math.floor(bytes / BYTES_OF_ONE), this.#now());
   }
 }

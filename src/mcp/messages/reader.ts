@@ -12,7 +12,7 @@ export type Read =
   | { readonly message: JSONRPCMessage }
   | { readonly refusal: Refusal; readonly status: 400 | 413 };
 
-/** What each item takes in memory beyond its bytes: 99 bytes were the most of many forms of JSON, for `{"40":0}`. */
+/** What each item takes in memory beyond its bytes. Of many forms of JSON, `{"40":0}` took the most: 99 bytes. */
 const ITEM_BYTES = 100;
 
 /** Reads one message of at most `maxBytes`. */
@@ -32,7 +32,7 @@ export class MessageReader {
     return this.#size;
   }
 
-  /** About how much memory the message takes at most once it is parsed, in bytes. */
+  /** An upper estimate of the memory that the message takes once it is parsed, in bytes. */
   get memory(): number {
     return this.#size + ITEM_BYTES * this.#scan.items;
   }
