@@ -81,7 +81,8 @@ export interface NewTask {
   readonly key?: TaskKey;
   /**
    * The name of a key of its owner: if that has a text, `create` rejects with `KeyInUse`, and stores nothing. A text that is
-   * written at the same moment may count or not. Not together with `key`.
+   * written at the same moment may count or not, and so may any if the connection to the store breaks meanwhile. Not together
+   * with `key`.
    */
   readonly unless?: string;
   /** The task that it repeats; `TaskInfo.retryOf` says so. */

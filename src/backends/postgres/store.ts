@@ -88,8 +88,10 @@ export class PostgresStore implements Store<PgEntry> {
       return record && { record, version: record.holder === undefined ? 1 : STARTED, state: stateOf(info) };
     } catch (error) {
       if (!isCut(error)) throw error;
-      // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
-      await this.#writer.create({ ...row, worker: undefined });
+      // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running. But it
+      // would not wait if a key that must name nothing had a text by now, so that condition counts only the first time.
+      const condition = row.condition?.names === "nothing" ? undefined : row.condition;
+      await this.#writer.create({ ...row, worker: undefined, condition });
       return await this.read(info.id, info.owner);
     }
   }

@@ -1,10 +1,12 @@
-import { type Backend, newTaskId } from "../../../backend.ts";
+import pg from "pg";
+import { type Backend, type NewTask, newTaskId } from "../../../backend.ts";
 import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { MAX_HAND_BACKS } from "../../../src/backends/shared/record.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { emptyTables } from "../../support/postgres.ts";
+import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { ignored } from "../../support/errors.ts";
 import { LossyNetwork } from "../support/lossy_network.ts";
@@ -16,9 +18,12 @@ const patience = () => AbortSignal.timeout(60_000);
 
 function create(backend: Backend, options: { readonly delay?: number; readonly key?: string } = {}) {
   const { delay, key } = options;
+  return backend.create({ ...newTask(), delay, ...(key && { key: { name: key, window: 60_000 } }) });
+}
+
+function newTask(): NewTask {
   const retry = { attempts: 2, delay: 10, maxDelay: 10 };
-  const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry, delay };
-  return backend.create({ ...task, ...(key && { key: { name: key, window: 60_000 } }) });
+  return { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
 }
 
 testUnless(
@@ -69,6 +74,38 @@ for (const { name, how, statement } of WAYS) {
     },
   );
 }
+
+testUnless(
+  noPostgres,
+  "a creation with `unless` whose connection breaks while it is carried out is made once, also if the key gets a text then",
+  async () => {
+    const url = await emptyTables();
+    await using network = new LossyNetwork(url, 0, () => false);
+    await using backend = await PostgresBackend.connect({ url: network.url, onError: ignored });
+    await using other = await PostgresBackend.connect({ url });
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const waiting = `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'`;
+    const untilWaiting = (statements: number) =>
+      until(async () => (await client.query(waiting)).rows.length === statements, `${statements} statements wait`);
+    const id = newTaskId();
+    // A task of the same id that is not committed: the creation has read the key, and waits for what becomes of that task.
+    await client.query("BEGIN");
+    await client.query(
+      `INSERT INTO mcp_jobs.tasks (id, owner, job, version, state, record, input)
+        VALUES ($1, '', '', 1, '', '', '')`,
+      [id],
+    );
+    const created = backend.create({ ...newTask(), id, unless: "list" });
+    await untilWaiting(1);
+    assertEquals(await other.keys.writeKey("ann", "list", undefined, "a text"), true);
+    network.cut();
+    await Promise.race([created, untilWaiting(2)]);
+    await client.query("ROLLBACK");
+    assertEquals([(await created).id, (await other.get(id, "ann")).status], [id, "PENDING"]);
+    await client.end();
+  },
+);
 
 testUnless(noPostgres, "an attempt of which only the answer to its failure is lost is tried again, once", async () => {
   const failed = (request: string) => request.includes('"status":"RETRYING"');

@@ -11,6 +11,7 @@ export class LossyNetwork implements AsyncDisposable {
   readonly #server: URL;
   readonly #loses: (request: string, answer: string) => boolean;
   readonly #links: Promise<unknown>[] = [];
+  #cut = new AbortController();
   /** How many answers are still to be lost. */
   left: number;
 
@@ -27,6 +28,12 @@ export class LossyNetwork implements AsyncDisposable {
     const url = new URL(this.#server);
     url.host = `127.0.0.1:${this.#listener.addr.port}`;
     return url.href;
+  }
+
+  /** Breaks all connections. PostgreSQL goes on with the statements that it has begun. */
+  cut(): void {
+    this.#cut.abort(new Error("The connection is broken."));
+    this.#cut = new AbortController();
   }
 
   async #accept(): Promise<void> {
@@ -48,8 +55,9 @@ export class LossyNetwork implements AsyncDisposable {
           out.error(new Error("The connection is broken."));
         },
       });
-      const up = client.readable.pipeThrough(requests).pipeTo(server.writable);
-      const down = server.readable.pipeThrough(answers).pipeTo(client.writable);
+      const { signal } = this.#cut;
+      const up = client.readable.pipeThrough(requests).pipeTo(server.writable, { signal });
+      const down = server.readable.pipeThrough(answers).pipeTo(client.writable, { signal });
       this.#links.push(Promise.allSettled([up, down]));
     }
   }
