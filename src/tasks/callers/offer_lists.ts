@@ -23,7 +23,7 @@ export function identityOfList({ key }: ListName): string {
   return key.slice(key.lastIndexOf(":") + 1);
 }
 
-/** How many lists with a text a process remembers. Of others it learns by a creation that stores nothing. */
+/** How many lists with a text a process remembers. With any other one, a start is refused first (`NewTask.unless`). */
 const MAX_FILLED = 1_000;
 
 type Change = (offers: readonly Offer[]) => readonly Offer[];
