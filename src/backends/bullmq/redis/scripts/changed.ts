@@ -55,7 +55,7 @@ export function patchScripts(connection: Redis, limits: Limits = {}): Redis {
   const define = connection.defineCommand.bind(connection);
   connection.defineCommand = (name, { lua, ...script }) => {
     const [plain = ""] = name.split(":");
-    // The last two wrap around the script what the changes before them use: the names of keys, and the clock.
+    // The last two put the names of keys and the clock before the script, which the changes above them use.
     const changes = [
       sparingSleepers,
       countingLosses,
@@ -206,11 +206,15 @@ const STALLS = 'local stalledCount = rcall("HINCRBY", jobKey, "stc", 1)';
  */
 function countingLosses(lua: string): string {
   if (!lua.includes(STALLS)) return lua;
-  return `${COUNT_LOSS}${
+  // This script moves no task, so the names of keys are put before it here.
+  return `
+local ours
+${NAMES}${COUNT_LOSS}${
     lua.replace(
       STALLS,
       `${STALLS}
                     local bull, queue = string.match(queueKeyPrefix, "^(.*:)([^:]*):$")
+                    ours = bull .. "mcp-jobs:"
                     local isCounted, losses = pcall(countLoss, bull, queue, jobId, "crashes")
                     if isCounted then stalledCount = losses end`,
     )

@@ -19,15 +19,17 @@ export function tooManyDeaths({ crashes = 0, step }: StoredLosses, stalled: numb
   return crashes < MAX_CRASHES ? workerDiedTooOften(stalled) : workerDiedTooOften(crashes, step);
 }
 
-/** Lua that counts one more loss of a job, `crashes` or `handBacks`. Returns how many there were at this place. Needs `CLOCK`. */
+/**
+ * Lua that counts one more loss of a job, `crashes` or `handBacks`. Returns how many there were at this place. Needs `NAMES`
+ * and `CLOCK`.
+ */
 export const COUNT_LOSS = `
 local function countLoss(bull, queue, id, kind)
-  local key, steps = bull .. queue .. ":" .. id, bull .. "mcp-jobs:steps:" .. queue .. ":" .. id
+  local key, steps, task = bull .. queue .. ":" .. id, stepsOf(queue, id), record(id)
   local recorded, last = 0, false
   for index = 0, redis.call("EXISTS", steps) * ${MAX_STEPS} - 1 do
     if redis.call("HEXISTS", steps, index) == 1 then recorded, last = recorded + 1, index end
   end
-  local task = bull .. "mcp-jobs:task:" .. id
   if redis.call("EXISTS", task) == 1 then redis.call("HSET", task, "changedAt", clock()) end
   local answered = redis.call("HGET", task, "answered")
   if answered then recorded = recorded + #cjson.decode(answered) / 2 end

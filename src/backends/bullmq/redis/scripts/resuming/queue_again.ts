@@ -11,9 +11,9 @@ export const PARKED = "mcp-jobs:parked";
 const MAX_AHEAD = 4_000;
 
 /**
- * Lua that queues jobs that were parked. Those with a priority come before all others of it. Those without come before new
- * work, and behind those that were parked and are queued already: new work is at the left of the list, and what runs next at
- * its right.
+ * Lua that queues jobs that were parked. A job with a priority comes before all others of the same priority. One without comes
+ * before new work, but behind those that were parked and are queued already: new work is at the left of the list, and what runs
+ * next at its right.
  */
 export const QUEUE_AGAIN = `
 local function wasParked(key)
