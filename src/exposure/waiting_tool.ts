@@ -57,7 +57,11 @@ export function waitingTool(
 }
 
 /** The native tasks of a job; the tool with which a model answers their questions has this prefix. */
-export function nativeTasks(registered: RegisteredJob, notifications: boolean, prefix = ""): Surface["tasks"] {
+export function nativeTasks(
+  registered: RegisteredJob,
+  notifications: boolean,
+  prefix = "",
+): NonNullable<Surface["tasks"]> {
   const { job, cancel, answers } = registered;
   return {
     cancellable: cancel ? [job.name] : [],
