@@ -16,12 +16,18 @@ import { creation, start } from "./tables/create.ts";
 import { arraysOf, type Statement } from "./tables/rows_in.ts";
 import type { Query } from "./pg.ts";
 
-/** The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. */
+/**
+ * The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. Kinds
+ * are creations, starts and changes of tasks, steps, and messages of streams.
+ */
 export const MAX_WRITES = 100;
 const AT_ONCE = 2;
 const MAX_TEXT = 32 * 1024 * 1024;
 
-/** Makes writes of the same moment one statement. `sizeOf`: the text of one, in UTF-16 units. */
+/**
+ * Makes writes of the same moment one statement. `sizeOf`: the text of one, in UTF-16 units. When the database is away, writes
+ * that wait behind a statement fail with it.
+ */
 export function writing<Row, Out>(
   write: (rows: readonly Row[]) => Promise<readonly Out[]>,
   sizeOf: (row: Row) => number,
