@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { oldestOf } from "../../../operator/counts.ts";
+import { HEADS, oldestOf } from "../../../operator/counts.ts";
 import type { OperatingStore } from "../../shared/store/operating.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { Committer } from "../committer.ts";
@@ -41,7 +41,7 @@ export function operatingOf(kv: Deno.Kv, committer: Committer, { now, read, get 
     async counts() {
       const [counted, due] = await Promise.all([countTasks(kv, now()), dueTasks(kv, now())]);
       return await Promise.all(counted.map(async (of) => {
-        const { heads } = await headsOf(kv, of.job);
+        const { heads } = await headsOf(kv, of.job, HEADS);
         const oldestWaiting = oldestOf([
           ...heads.flatMap(({ tasks }) => tasks),
           ...due.filter(({ job }) => job === of.job),

@@ -79,7 +79,7 @@ async function rangesOf(kv: Deno.Kv, query: TaskQuery): Promise<readonly Range[]
 /** The queues of jobs. */
 async function waiting(kv: Deno.Kv, jobs: readonly string[], query: TaskQuery): Promise<readonly Range[]> {
   const ranges = await Promise.all(jobs.map(async (job) => {
-    const { heads, all } = await headsOf(kv, job);
+    const { heads, all } = await headsOf(kv, job, 1);
     return all ? heads.map(({ urgency }) => ready(kv, job, urgency, query)) : [ofJob(kv, job, query)];
   }));
   return ranges.flat();

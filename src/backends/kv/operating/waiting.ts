@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { HEADS } from "../../../operator/counts.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { delayedKey, readyKey } from "../keys.ts";
 import { reading } from "../reading.ts";
@@ -21,16 +20,17 @@ interface Head {
   readonly tasks: readonly TaskInfo[];
 }
 
-/** Finds the first tasks of each urgency by skipping from one to the next; the most urgent ones if there are too many. */
+/** Finds the first `max` tasks of each urgency by skipping from one to the next; the most urgent ones if there are too many. */
 export async function headsOf(
   kv: Deno.Kv,
   job: string,
+  max: number,
 ): Promise<{ readonly heads: readonly Head[]; readonly all: boolean }> {
   const heads: Head[] = [];
   const prefix = readyKey(job);
   let start: Deno.KvKey = [...prefix, -Infinity];
   while (heads.length < MAX_HEADS) {
-    const first = await reading(() => Array.fromAsync(kv.list<StoredTask>({ prefix, start }, { limit: HEADS })));
+    const first = await reading(() => Array.fromAsync(kv.list<StoredTask>({ prefix, start }, { limit: max })));
     if (first[0] === undefined) return { heads, all: true };
     const urgency = Number(first[0].key[3]);
     const head = first.filter(({ key }) => key[3] === urgency);
