@@ -127,19 +127,26 @@ export const counting: Cases = {
   },
 
   "a task that slept and is due waits since then": async (stage) => {
+    const go = Promise.withResolvers<void>();
     const naps: Code = async (_, ctx) => {
-      await ctx.sleep("nap", 400);
+      await go.promise;
+      await ctx.sleep("nap", 2_000); // What is left of it when it is stored has to be worth parking.
       return await endless({}, ctx);
     };
-    const worker = await stage.work({ naps }, AT_ONCE);
+    const worker = await stage.work({ naps }, { parkAfter: 0, concurrency: 2 });
     const tasks = [await stage.create({ job: "naps" }), await stage.create({ job: "naps" })];
+    for (const task of tasks) await stage.running(task);
+    // So nobody takes them when they are due: both are seen parked, however late.
+    await stage.backend.operator.pause("naps");
+    go.resolve();
     const dueTimes = (await Promise.all(tasks.map((task) => stage.parked(task)))).map((task) =>
       "dueAt" in task && task.dueAt || Infinity
     );
     await worker.close(0);
     const due = Math.min(...dueTimes);
     await eventually("both are due", () => Date.now() > Math.max(...dueTimes) + 10);
-    await stage.work({ naps }, { ...AT_ONCE, concurrency: 1 });
+    await stage.work({ naps }, AT_ONCE);
+    await stage.backend.operator.resume("naps");
     await eventually("one of them runs", async () => (await countsOf(stage.backend, "naps"))?.counts.RUNNING === 1);
     const since = (await countsOf(stage.backend, "naps"))?.oldestWaiting;
     ok(since !== undefined && since >= due, `The other one is due since ${due}, and waits since ${since}.`);
