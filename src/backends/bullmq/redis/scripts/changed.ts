@@ -107,8 +107,7 @@ const PROMOTED =
 function parkedFirst(lua: string): string {
   const changed = lua.replace(PROMOTED, (_, priority, queue) =>
     `${priority}
-            local task = record(jobId)
-            if redis.pcall("EXISTS", task) == 1 then redis.pcall("HSET", task, "changedAt", timestamp) end
+            waitsSince(jobId, timestamp)
             if wasParked(jobKey) then
                 queueAgain(prefix, { jobId })
                 move("open", jobId)

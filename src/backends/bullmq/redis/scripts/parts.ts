@@ -11,7 +11,7 @@ import { PARKED } from "./resuming/queue_again.ts";
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
 export const NEVER_MS = 253_402_300_799_000;
 
-/** The keys of tasks. Needs `ours`, the prefix of our keys. */
+/** The keys of tasks, and how to store since when one waits. Needs `ours`, the prefix of our keys. */
 export const NAMES = `
 local function record(id) return ours .. "task:" .. id end
 
@@ -19,6 +19,11 @@ local function record(id) return ours .. "task:" .. id end
 local function stepsOf(queue, id) return ours .. "steps:" .. queue .. ":" .. id end
 
 local function listKey(name, job) return ours .. "list:" .. name .. ":" .. job end
+
+-- A task waits for a worker since this time. A job that is no task of ours has no record.
+local function waitsSince(id, time)
+  if redis.pcall("EXISTS", record(id)) == 1 then redis.pcall("HSET", record(id), "changedAt", time) end
+end
 `;
 
 /** The clock that decides, in ms since the epoch. Those of servers and workers may be wrong. */

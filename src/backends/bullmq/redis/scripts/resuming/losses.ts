@@ -25,13 +25,13 @@ export function tooManyDeaths({ crashes = 0, step }: StoredLosses, stalled: numb
  */
 export const COUNT_LOSS = `
 local function countLoss(bull, queue, id, kind)
-  local key, steps, task = bull .. queue .. ":" .. id, stepsOf(queue, id), record(id)
+  local key, steps = bull .. queue .. ":" .. id, stepsOf(queue, id)
   local recorded, last = 0, false
   for index = 0, redis.call("EXISTS", steps) * ${MAX_STEPS} - 1 do
     if redis.call("HEXISTS", steps, index) == 1 then recorded, last = recorded + 1, index end
   end
-  if redis.call("EXISTS", task) == 1 then redis.call("HSET", task, "changedAt", clock()) end
-  local answered = redis.call("HGET", task, "answered")
+  waitsSince(id, clock())
+  local answered = redis.call("HGET", record(id), "answered")
   if answered then recorded = recorded + #cjson.decode(answered) / 2 end
   local losses = cjson.decode(redis.call("HGET", key, "${LOSSES}") or "{}")
   if recorded > (losses.recorded or 0) then losses = {} end
