@@ -21,7 +21,7 @@ export interface Declaration {
 /** A schedule, as its document has it. */
 export interface Schedule extends Declaration {
   readonly paused: boolean;
-  /** The times of `every` are counted from here, in ms since the epoch. */
+  /** When its times were declared, in ms since the epoch: those of `every` are counted from here. */
   readonly anchor: number;
   /** The next due time that nobody has served, in ms since the epoch; absent if there is none. */
   readonly nextAt?: number;
@@ -46,12 +46,15 @@ const HANDOVER_MS = 1_000;
 /** How long a server that has just started leaves earlier due times to others, which may be about to serve them. */
 export const TAKEOVER_DELAY_MS = 3_000;
 
-/** The schedule after a server has declared it, whether it is new or has changed. A paused one stays paused. */
+/**
+ * The schedule after a server has declared it, whether it is new or has changed. A paused one stays paused, and what is due
+ * but not served remains due if the times change.
+ */
 export function declared(declaration: Declaration, stored: Schedule | undefined, now: number): Schedule {
   if (stored && sameTimes(stored.times, declaration.times)) return { ...stored, ...declaration };
-  const { paused = false, last } = stored ?? {};
-  const nextAt = dueAfter(declaration.times, now, now);
-  return { ...declaration, paused, anchor: now, nextAt, last };
+  const { paused = false, last, nextAt = Infinity } = stored ?? {};
+  const isDue = nextAt <= now && !paused;
+  return { ...declaration, paused, anchor: now, nextAt: isDue ? nextAt : dueAfter(declaration.times, now, now), last };
 }
 
 /** The schedule after an operator has paused or resumed it. Times during the pause are left out. */
@@ -62,7 +65,8 @@ export function withPause(schedule: Schedule, paused: boolean, now: number): Sch
 
 /** A schedule after a due time; with the id of its task, unless it was skipped. */
 export function served(schedule: Schedule, dueAt: number, task: string | undefined): Schedule {
-  const nextAt = dueAfter(schedule.times, schedule.anchor, dueAt);
+  // A time before the anchor was that of earlier times, and these are not due before it.
+  const nextAt = dueAfter(schedule.times, schedule.anchor, Math.max(dueAt, schedule.anchor));
   return { ...schedule, nextAt, last: task === undefined ? schedule.last : { dueAt, task } };
 }
 

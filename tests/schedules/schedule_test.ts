@@ -92,3 +92,27 @@ Deno.test("a server that declares a schedule again keeps its next due time, unle
   const fresh = declared(declaration, undefined, START);
   assertEquals(fresh, { ...hourly, anchor: START, nextAt: START + HOUR, last: undefined });
 });
+
+Deno.test("a due time that nobody has served yet remains when another version of the program changes the times", () => {
+  const times = { cron: "30 * * * *", timeZone: "UTC" };
+  const changed = declared({ ...declaration, times }, hourly, START);
+  assertEquals(decide(changed, START, START), { kind: "create", dueAt: START });
+  assertEquals(served(changed, START, "task").nextAt, START + HOUR / 2);
+});
+
+Deno.test("a due time of a downtime is made up for once when the next server declares other times", () => {
+  const now = START + 5 * HOUR + 60_000;
+  for (const times of [{ cron: "* * * * *", timeZone: "UTC" }, { every: 60_000 }]) {
+    const changed = declared({ ...declaration, times }, hourly, now);
+    const decision = decide(changed, now + TAKEOVER_DELAY_MS, now);
+    assertEquals(decision.kind, "create");
+    const dueAt = decision.kind === "create" ? decision.dueAt : NaN;
+    assertEquals(served(changed, dueAt, "task").nextAt, now + 60_000);
+  }
+});
+
+Deno.test("what was due in a pause is left out when the times change in it", () => {
+  const times = { every: 500 };
+  const changed = declared({ ...declaration, times }, withPause(hourly, true, START - 1), START + HOUR);
+  assertEquals(withPause(changed, false, START + HOUR).nextAt, START + HOUR + 500);
+});
