@@ -31,7 +31,7 @@ async function route(request: Request, port: number, served: Served): Promise<Re
   // The page itself holds nothing of the tasks.
   const file = request.method === "GET" ? FILES.get(pathname) : undefined;
   if (file) return new Response(file.text, { headers: { "content-type": `${file.type}; charset=utf-8` } });
-  if (!await hasToken(request, served.token)) return refuse(401, "Open the page at the URL that the command printed.");
+  if (!hasToken(request, served.token)) return refuse(401, "Open the page at the URL that the command printed.");
   const [, api, kind = "", name = "", verb = ""] = pathname.split("/").map(decodeURIComponent);
   if (api !== "api") return refuse(404, "There is nothing here.");
   if (request.method === "POST") {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { hash } from "node:crypto";
 import type { Identity } from "../auth/authenticate.ts";
 import { MAX_OWNER_LENGTH } from "../ids.ts";
 
@@ -27,10 +28,9 @@ const HASHED = "sha256:";
  * The peer behind an identity; `undefined` if its principal is empty or not well-formed text. A principal that is too long,
  * or has one of our own names, is replaced by its hash, so that two principals never share an owner.
  */
-export async function peerOf({ principal }: Identity): Promise<Peer | undefined> {
+export function peerOf({ principal }: Identity): Peer | undefined {
   if (principal === "" || !principal.isWellFormed()) return undefined;
   const ours = [ANONYMOUS.owner, LOCAL.owner].includes(principal) || principal.startsWith(HASHED);
   if (!ours && principal.length <= MAX_OWNER_LENGTH) return { owner: principal, known: true };
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(principal));
-  return { owner: `${HASHED}${new Uint8Array(hash).toHex()}`, known: true };
+  return { owner: HASHED + hash("sha256", principal), known: true };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Question } from "../task.ts";
 
 /**
@@ -15,7 +15,7 @@ export class QuestionKeys {
 
   /** The key of the next question. */
   next({ message, schema }: Pick<Question, "message" | "schema">): string {
-    const digest = createHash("sha256").update(JSON.stringify([message, schema])).digest("hex").slice(0, 12);
+    const digest = hash("sha256", JSON.stringify([message, schema])).slice(0, 12);
     const times = (this.#times.get(digest) ?? 0) + 1;
     this.#times.set(digest, times);
     return times === 1 ? `question-${digest}` : `question-${digest}-${times}`;

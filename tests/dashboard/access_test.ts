@@ -60,7 +60,7 @@ Deno.test("without the token nothing can be read or done; only the page itself i
   assertEquals(await statusOf("/api/jobs/report/pause", { method: "POST", origin }, paused), 200);
   assertEquals(paused, ["report"]);
   const headers = { authorization: "right" };
-  assert(!await hasToken(new Request("http://127.0.0.1/", { headers }), "right"));
+  assert(!hasToken(new Request("http://127.0.0.1/", { headers }), "right"));
 });
 
 Deno.test("a request to another host name is refused even with the token, because of DNS rebinding", async () => {

@@ -38,7 +38,7 @@ export async function identify(
       return { response: identity, reason: identity.headers.get("www-authenticate") ?? identity.statusText };
     }
     const { client, expiresAt } = identity;
-    const peer = await peerOf(identity);
+    const peer = peerOf(identity);
     if (peer) return { peer, authInfo: authInfoOf(identity), client, expiresAt };
   } catch (error) {
     onError(error, { where: "authenticate a caller" });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { TaskKey, TraceContext } from "../../backend.ts";
 import type { Caller } from "../callers/caller.ts";
 import { type ListName, listOfIdentity } from "../callers/offer_lists.ts";
@@ -40,8 +40,8 @@ export function keyOf(
 ): TaskKey | undefined {
   const { job, policy: { unique } } = registered;
   if (idempotencyKey !== undefined) {
-    const name = `call:${job.name}:${hash(idempotencyKey)}`;
-    return { name, window: WHILE_KEPT, fingerprint: hash(canonicalJson(input)) };
+    const name = `call:${job.name}:${sha256(idempotencyKey)}`;
+    return { name, window: WHILE_KEPT, fingerprint: sha256(canonicalJson(input)) };
   }
   if (unique === undefined || unique === false) return undefined;
   const { for: window = 0 } = unique === true ? {} : unique;
@@ -59,7 +59,7 @@ export function listOf(registered: RegisteredJob, input: Json, owner: string): L
 /** What equal starts of a job have in common. */
 function identityOf({ job, policy: { unique } }: RegisteredJob, input: Json): string {
   const key = typeof unique === "object" ? unique.key : undefined;
-  return hash(key ? ownKey(job.name, key, input) : canonicalJson(input));
+  return sha256(key ? ownKey(job.name, key, input) : canonicalJson(input));
 }
 
 function ownKey(job: string, key: (input: never) => unknown, input: Json): string {
@@ -100,6 +100,6 @@ export function reportKeyUnknown(onError: OnError, job: string): (error: unknown
 }
 
 /** Web Crypto would start a thread for each call, which costs more than the rest of a plain call's keys. */
-function hash(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+function sha256(text: string): string {
+  return hash("sha256", text);
 }
