@@ -5,7 +5,7 @@
  */
 import { InvalidValue } from "./errors.ts";
 import type { Json, Outcome } from "./task.ts";
-import { lengthOf, quote } from "./text.ts";
+import { byteLength, isWithin, quote } from "./text.ts";
 
 /** The largest input or result, in UTF-8 bytes of JSON. */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
@@ -86,10 +86,10 @@ export function hasMoreParts(value: unknown, most: number): boolean {
 }
 
 function checkSize(text: string, what: string): string {
-  // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
-  const bytes = text.length * 3 <= MAX_VALUE_BYTES ? 0 : lengthOf(text);
-  if (bytes <= MAX_VALUE_BYTES) return text;
-  throw new InvalidValue(`${what} has ${bytes} bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}`);
+  if (isWithin(text, MAX_VALUE_BYTES)) return text;
+  throw new InvalidValue(
+    `${what} has ${byteLength(text)} bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}`,
+  );
 }
 
 function refuseNonJson(key: string, item: unknown): unknown {

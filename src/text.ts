@@ -62,9 +62,13 @@ export const MAX_PAYLOAD_BYTES = 780_000;
 /** Whether a value, as JSON, has at most `most` bytes; by default, whether it fits into one message. */
 export function fits(value: unknown, most: number = MAX_PAYLOAD_BYTES): boolean {
   if (isLonger(value, most)) return false;
-  const text = JSON.stringify(value);
+  return isWithin(JSON.stringify(value), most);
+}
+
+/** Whether a text has at most `most` bytes in UTF-8. */
+export function isWithin(text: string, most: number): boolean {
   // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
-  return text.length * 3 <= most || lengthOf(text) <= most;
+  return text.length * 3 <= most || byteLength(text) <= most;
 }
 
 /** Whether the texts in a value alone take more than `most` bytes, which is known sooner than its JSON is written. */
@@ -83,7 +87,7 @@ export function isLonger(value: unknown, most: number): boolean {
 
 /** Splits a list into pieces that fit into one message each, in order. An item that is too large is a piece of its own. */
 export function piecesOf<T>(items: readonly T[]): readonly (readonly T[])[] {
-  return fits(items) ? [items] : packed(items, (item) => lengthOf(JSON.stringify(item)) + 1, MAX_PAYLOAD_BYTES);
+  return fits(items) ? [items] : packed(items, (item) => byteLength(JSON.stringify(item)) + 1, MAX_PAYLOAD_BYTES);
 }
 
 /** Groups items, in order, so that those of a group have at most `most` bytes together; a larger one has its own group. */
@@ -121,7 +125,7 @@ export function slicesOf(text: string, most: number): readonly string[] {
 }
 
 /** The bytes of a text in UTF-8. */
-export function lengthOf(text: string): number {
+export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 

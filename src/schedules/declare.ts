@@ -8,7 +8,7 @@ import { checkJob, checkName, type Job } from "../job.ts";
 import { toJson } from "../json.ts";
 import { anything, checkOptions, flag, owner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { validate } from "../schema/schema.ts";
-import { lengthOf } from "../text.ts";
+import { byteLength } from "../text.ts";
 import { LONGEST_WAIT_MS } from "../waiting.ts";
 import type { Declaration } from "./schedule.ts";
 import { checkTimes, type Times } from "./times.ts";
@@ -67,7 +67,7 @@ export function declare(job: Job, options: ScheduleOptions): Declared {
   const times: Times = cron === undefined ? { every: every ?? 0 } : { cron, timeZone };
   checkTimes(times, name);
   const input = toJson(options.input ?? {}, "the input");
-  const bytes = lengthOf(JSON.stringify(input));
+  const bytes = byteLength(JSON.stringify(input));
   if (bytes > MAX_INPUT_BYTES) {
     throw new DefinitionError(`Cannot schedule ${name}: its input has ${bytes} bytes, ${MAX_INPUT_BYTES} is the most.`);
   }

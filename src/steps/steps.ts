@@ -11,7 +11,7 @@ import { shown } from "../options.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
 import type { Json } from "../task.ts";
-import { messageOf, quote } from "../text.ts";
+import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
 import { LATEST_DATE_MS, LONGEST_WAIT_MS } from "../waiting.ts";
@@ -173,12 +173,11 @@ function resultOf(name: string, value: unknown): Json {
 
 function textOf(name: string, value: Json): string {
   const text = JSON.stringify(value);
-  const bytes = text.length * 3 <= MAX_STEP_BYTES ? 0 : new TextEncoder().encode(text).length;
-  if (bytes <= MAX_STEP_BYTES) return text;
+  if (isWithin(text, MAX_STEP_BYTES)) return text;
   throw new ToolError(
-    `Cannot record the result of the step ${
-      quote(name)
-    }: it has ${bytes} bytes as JSON, and ${MAX_STEP_BYTES} is the ` +
+    `Cannot record the result of the step ${quote(name)}: it has ${
+      byteLength(text)
+    } bytes as JSON, and ${MAX_STEP_BYTES} is the ` +
       "most. Store it elsewhere, and return where.",
   );
 }

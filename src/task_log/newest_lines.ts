@@ -4,7 +4,7 @@
  * @module
  */
 import type { LogLevel, NewLogLine } from "../contract/log.ts";
-import { cut, lengthOf } from "../text.ts";
+import { byteLength, cut } from "../text.ts";
 
 /** The most lines that are kept of a task. */
 export const MAX_LINES = 200;
@@ -33,7 +33,7 @@ export function logLine(at: number, level: LogLevel, text: string): NewLogLine {
 
 /** The size of a line, in bytes: its time in ms, its level and its text in UTF-8, separated by spaces. */
 export function sizeOf({ at, level, text }: NewLogLine): number {
-  return `${at} ${level} `.length + lengthOf(text);
+  return `${at} ${level} `.length + byteLength(text);
 }
 
 /** Lines, in order, of which the oldest are dropped once they are more than a task keeps. */

@@ -21,7 +21,7 @@ import { fromNobody, withSource } from "./audit_source.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "../task.ts";
 import { countStoreError } from "../telemetry/metrics.ts";
-import { cut, lengthOf } from "../text.ts";
+import { byteLength, cut } from "../text.ts";
 
 /** The options of a guard. */
 export interface GuardOptions {
@@ -156,7 +156,7 @@ export class Guard implements Disposable {
     }
     // The backend refuses what is too large to be stored.
     if (inputBytes >= MAX_VALUE_BYTES) return;
-    const bytes = lengthOf(JSON.stringify(input));
+    const bytes = byteLength(JSON.stringify(input));
     if (bytes > inputBytes) {
       throw new LimitExceeded(
         "inputBytes",

@@ -6,6 +6,7 @@
 import type { BackendOptions } from "../../backend.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, flag, required, type Rule, type Rules, text, wholeNumber } from "../../options.ts";
+import { byteLength } from "../../text.ts";
 import { doneWithin } from "../../waiting.ts";
 import { refuseMade } from "../shared/refusals.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
@@ -51,7 +52,7 @@ const CLOSE_MS = 1_000;
 /** PostgreSQL would cut a longer name off. */
 const SCHEMA: Rule = {
   expected: "a text of 1 to 63 bytes",
-  fits: (value) => typeof value === "string" && /^[^\0]+$/.test(value) && new TextEncoder().encode(value).length <= 63,
+  fits: (value) => typeof value === "string" && /^[^\0]+$/.test(value) && byteLength(value) <= 63,
 };
 
 const PLACE: Rules<PostgresPlace> = { url: required(text), schema: SCHEMA };

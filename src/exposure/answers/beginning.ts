@@ -4,7 +4,7 @@
  * @module
  */
 import type { ResultValue, TaskInfo } from "../../task.ts";
-import { cutToFit, isLonger, lengthOf } from "../../text.ts";
+import { byteLength, cutToFit, isLonger } from "../../text.ts";
 import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pagesOf, readableBytes } from "./pages.ts";
@@ -55,7 +55,7 @@ export function beginningOf(
 /** The first blocks, as many as have at most `most` bytes together. */
 function leading(blocks: readonly ContentBlock[], most: number): readonly ContentBlock[] {
   let left = most;
-  const end = blocks.findIndex((block) => isLonger(block, left) || (left -= lengthOf(JSON.stringify(block)) + 1) < 0);
+  const end = blocks.findIndex((block) => isLonger(block, left) || (left -= byteLength(JSON.stringify(block)) + 1) < 0);
   return end < 0 ? blocks : blocks.slice(0, end);
 }
 

@@ -5,7 +5,7 @@
  */
 import { JobsError } from "../../errors.ts";
 import type { ContentPart, ResultValue } from "../../task.ts";
-import { lengthOf, MAX_PAYLOAD_BYTES, packed, quote, slicesOf } from "../../text.ts";
+import { byteLength, MAX_PAYLOAD_BYTES, packed, quote, slicesOf } from "../../text.ts";
 
 /** A piece of a result: the value or a part of the content, or a slice of it. */
 export type Piece = PieceBase & ({ readonly text: string } | { readonly blob: string });
@@ -120,5 +120,5 @@ function blobsOf(data: string): readonly string[] {
 }
 
 function bytesOf(piece: Piece): number {
-  return AROUND_BYTES + ("blob" in piece ? piece.blob.length : lengthOf(JSON.stringify(piece.text)));
+  return AROUND_BYTES + ("blob" in piece ? piece.blob.length : byteLength(JSON.stringify(piece.text)));
 }
