@@ -194,8 +194,7 @@ function refusePlainHttp(given: string | URL, option: string): void {
   const url = URL.parse(given);
   if (url === null || url.protocol !== "http:" || LOOPBACK.test(url.hostname)) return;
   throw new DefinitionError(
-    `Cannot use ${
-      withoutSecrets(url)
-    } as ${option}: plain HTTP can be changed in transit. Use https, or an address of this machine.`,
+    `Cannot use ${withoutSecrets(url)} as ${option}: plain HTTP can be changed in transit. ` +
+      "Use https, or an address of this machine.",
   );
 }

@@ -88,6 +88,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   const { name, title, description, job, cancel } = registered;
   const schema = actionSchema(registered, limits);
   const form = formOf(registered);
+  const seconds = Math.floor(limits.most / 1_000);
   const check = async (task: TaskInfo, { wait_seconds, page }: CheckInput, ctx: CallContext): Promise<ToolResult> => {
     const asking = askingOf(ctx.client, registered);
     const condition = sameUntilAsked(task, asking);
@@ -116,10 +117,8 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     name,
     title,
     description: `${description}\n\nRuns in the background and may take minutes. action "start" takes the input and ` +
-      `returns a token; action "check" with the token and wait_seconds ${
-        Math.floor(limits.most / 1_000)
-      } waits for a ` +
-      "change of the status, and returns the result once it is COMPLETED" +
+      `returns a token; action "check" with the token and wait_seconds ${seconds} waits for a change of the status, ` +
+      "and returns the result once it is COMPLETED" +
       (cancel ? '; action "cancel" with the token cancels it.' : "."),
     inputSchema: schema,
     outputSchema: responseSchema(job.outputSchema, { ...questionsSchema([registered]), ...PAGE_PROPERTIES }),

@@ -24,9 +24,8 @@ export interface WaitLimits {
 /** The schema of `wait_seconds`, as a property of a tool's input. It has no maximum, because longer waits are cut. */
 export function waitSecondsSchema({ most, byDefault }: WaitLimits, how = "How"): JsonSchema {
   const fallback = byDefault === most ? "which is the default" : `default ${byDefault / 1_000}`;
-  const description = `${how} long to wait for the task to change its status, in seconds: at most ${
-    most / 1_000
-  }, ${fallback}`;
+  const limit = `at most ${most / 1_000}, ${fallback}`;
+  const description = `${how} long to wait for the task to change its status, in seconds: ${limit}`;
   return { type: "number", minimum: 0, description };
 }
 

@@ -76,10 +76,9 @@ export class QuestionBudget {
 
 function tooLong(message: string, length: number, left: number, maxAnswer: number): ToolError {
   return new ToolError(
-    `Cannot ask ${
-      quote(message)
-    }: it has ${length} characters of JSON, and ${left} are left. The questions and answers of a ` +
-      `task have at most ${MAX_ASKED} together, with ${maxAnswer} reserved for the answer to this one: ask for less.`,
+    `Cannot ask ${quote(message)}: it has ${length} characters of JSON, and ${left} are left. The questions and ` +
+      `answers of a task have at most ${MAX_ASKED} together, with ${maxAnswer} reserved for the answer to this one: ` +
+      "ask for less.",
   );
 }
 

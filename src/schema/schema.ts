@@ -154,9 +154,8 @@ export async function checkSchema(schema: Schema, what: string): Promise<void> {
 function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
   if (!isStandard(schema) && !isObject(schema)) {
     throw new DefinitionError(
-      `Cannot validate the ${what}: ${
-        shown(schema)
-      } is no schema. Pass a Standard Schema, as of zod, or a JSON Schema.`,
+      `Cannot validate the ${what}: ${shown(schema)} is no schema. ` +
+        "Pass a Standard Schema, as of zod, or a JSON Schema.",
     );
   }
   return patternGuardOf(schema, () => isStandard(schema) ? inputOf(schema) : schema, what);

@@ -175,19 +175,16 @@ function textOf(name: string, value: Json): string {
   const text = JSON.stringify(value);
   if (isWithin(text, MAX_STEP_BYTES)) return text;
   throw new ToolError(
-    `Cannot record the result of the step ${quote(name)}: it has ${
-      byteLength(text)
-    } bytes as JSON, and ${MAX_STEP_BYTES} is the ` +
-      "most. Store it elsewhere, and return where.",
+    `Cannot record the result of the step ${quote(name)}: it has ${byteLength(text)} bytes as JSON, and ` +
+      `${MAX_STEP_BYTES} is the most. Store it elsewhere, and return where.`,
   );
 }
 
 function mismatch({ name, place }: Call, recorded: string): JobFault {
   return new JobFault(
     `Cannot continue the task: its step ${place + 1} was recorded as ${quote(recorded)}, and the code now calls ` +
-      `${
-        quote(name)
-      } there. If the code was changed, run it with the code that began it, or define the job with onStepMismatch: "rerun", ` +
-      "which repeats the steps from there on. If parts of it run at the same time, put each part into a step of its own.",
+      `${quote(name)} there. If the code was changed, run it with the code that began it, or define the job with ` +
+      'onStepMismatch: "rerun", which repeats the steps from there on. If parts of it run at the same time, put each ' +
+      "part into a step of its own.",
   );
 }

@@ -107,10 +107,8 @@ export class KvFile {
   #error(what: string): StoreLost {
     // Clients see this text, so it has no path.
     return new StoreLost(
-      `Cannot use the KV file ${
-        basename(this.#path)
-      }: ${what} while this process had it open. Nothing that is stored now would ` +
-        "last. Put the file back, or end the processes that use it and start them again.",
+      `Cannot use the KV file ${basename(this.#path)}: ${what} while this process had it open. Nothing that is ` +
+        "stored now would last. Put the file back, or end the processes that use it and start them again.",
     );
   }
 }

@@ -40,10 +40,8 @@ export function refuseTooLarge(record: TaskRecord, before: TaskRecord): void {
   const bytes = bytesOf(JSON.stringify(info)) + bytesOf(JSON.stringify(answers ?? {}));
   if (bytes <= MAX_LIVE_BYTES) return;
   throw new InvalidValue(
-    `Cannot store ${
-      answered ? "the answers" : "the question"
-    } of task ${info.id}: with that its record has ${bytes} bytes, ` +
-      `and ${MAX_LIVE_BYTES} is the most. Make the text shorter.`,
+    `Cannot store ${answered ? "the answers" : "the question"} of task ${info.id}: with that its record has ` +
+      `${bytes} bytes, and ${MAX_LIVE_BYTES} is the most. Make the text shorter.`,
   );
 }
 

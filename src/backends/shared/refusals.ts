@@ -11,9 +11,8 @@ import { isOwner, isTaskId, MAX_OWNER_LENGTH } from "../../ids.ts";
 export function refuseRoute({ job, route }: NewTask): void {
   if (route === undefined) return;
   throw new DefinitionError(
-    `Cannot put a task of ${job} into the queue ${
-      JSON.stringify(route.queue)
-    }: only BullMqBackend knows queues of others.`,
+    `Cannot put a task of ${job} into the queue ${JSON.stringify(route.queue)}: ` +
+      "only BullMqBackend knows queues of others.",
   );
 }
 

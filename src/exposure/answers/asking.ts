@@ -87,7 +87,6 @@ function whoAnswers(token: string, questions: readonly Question[], client: Askin
     : client.urls && !left.some(isPage)
     ? "This client cannot ask for a form to be filled in"
     : "This client cannot be asked";
-  return `${what}: ${
-    client.cancels ? "the job goes on without that answer" : "answer in another one, or cancel the task"
-  }.`;
+  const advice = client.cancels ? "the job goes on without that answer" : "answer in another one, or cancel the task";
+  return `${what}: ${advice}.`;
 }

@@ -121,9 +121,8 @@ export function missing(
     else rules.set(`+${command.toLowerCase()}`, command);
   }
   if (rules.size === 0) return undefined;
-  return `the user "${user}" lacks permissions that the backend and its workers need: ${
-    [...rules.values()].join(", ")
-  }. ` +
+  const lacking = [...rules.values()].join(", ");
+  return `the user "${user}" lacks permissions that the backend and its workers need: ${lacking}. ` +
     `Allow them: ACL SETUSER ${user} ${[...rules.keys()].join(" ")} (docs/bullmq.md lists all permissions)`;
 }
 
