@@ -55,8 +55,7 @@ export class Parking {
 
   /** Asks, and resolves with the answer. */
   async ask(question: NewQuestion): Promise<Answer> {
-    this.#claim.signal.throwIfAborted();
-    if (this.#isOver) throw attemptOver();
+    this.#throwIfOver();
     const known = this.#claim.answered?.(question.key);
     if (known) return known;
     this.#questions++;
@@ -99,7 +98,7 @@ export class Parking {
   /** Runs a step. The task is not parked before it has ended. Rejects if the attempt is over, or the task is being parked. */
   async during<T>(run: () => Promise<T>): Promise<T> {
     if (this.#parking) await this.park();
-    this.#signal.throwIfAborted();
+    this.#throwIfOver();
     if (this.#steps++ === 0) this.#idle = Promise.withResolvers();
     try {
       return await run();
@@ -129,6 +128,11 @@ export class Parking {
     // Aborting, or an error alone, costs more than everything else of most attempts, in which nothing waits.
     if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(reason ?? attemptOver());
     else this.#combined = undefined;
+  }
+
+  #throwIfOver(): void {
+    this.#claim.signal.throwIfAborted();
+    if (this.#isOver) throw attemptOver();
   }
 
   /** Aborts when the code is to stop, or the attempt is over. */
