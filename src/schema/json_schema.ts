@@ -6,6 +6,7 @@
 import type { Ajv } from "ajv";
 import { DefinitionError } from "../errors.ts";
 import { hasMoreParts, isObject } from "../json.ts";
+import { remember } from "../recent.ts";
 import type { Json } from "../task.ts";
 import { isEndless, isRecursive, unescape } from "./pointer.ts";
 import { addUniqueItems } from "./unique_items.ts";
@@ -32,10 +33,19 @@ export type Check = (value: unknown) => Findings | undefined;
 
 const checks = new WeakMap<JsonSchema, Promise<Check>>();
 
-/** The check of a schema, compiled once. Rejects with `DefinitionError` if the schema itself is invalid. */
+/** The checks that were needed last, by the JSON of their schema. */
+const newest = new Map<string, Check>();
+
+/** How many of them are remembered. */
+const MAX_NEWEST = 100;
+
+/**
+ * The check of a schema. Equal schemas share it, because each question that is read from a store has a schema object of its
+ * own, and compiling one takes up to 1 ms. Rejects with `DefinitionError` if the schema itself is invalid.
+ */
 export function checkOf(schema: JsonSchema, what: string): Promise<Check> {
   let check = checks.get(schema);
-  if (check === undefined) checks.set(schema, check = compile(schema, what));
+  if (check === undefined) checks.set(schema, check = checkOfEqual(schema, what));
   return check;
 }
 
@@ -53,7 +63,19 @@ const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
  */
 const validators = new Map<typeof Ajv, Ajv>();
 
-async function compile(schema: JsonSchema, what: string): Promise<Check> {
+async function checkOfEqual(schema: JsonSchema, what: string): Promise<Check> {
+  try {
+    const json = JSON.stringify(schema);
+    const check = newest.get(json) ?? await compile(schema);
+    remember(newest, json, check, MAX_NEWEST);
+    return check;
+  } catch (cause) {
+    const advice = String(cause).includes(`"${schema.$schema}"`) ? ". Use draft 2020-12 or draft 7." : "";
+    throw new DefinitionError(`Cannot use the schema of the ${what}: ${String(cause)}${advice}`, { cause });
+  }
+}
+
+async function compile(schema: JsonSchema): Promise<Check> {
   const { addFormats, Ajv: Ajv7, Ajv2020 } = await import("../libraries/ajv.ts");
   const Draft = DRAFT_7.test(String(schema.$schema)) ? Ajv7 : Ajv2020;
   const newAjv = (allErrors: boolean) => {
@@ -63,37 +85,32 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
     addUniqueItems(ajv);
     return ajv;
   };
-  try {
-    let validator = validators.get(Draft);
-    if (validator === undefined) validators.set(Draft, validator = newAjv(false));
-    validator.validateSchema(schema, true);
-    // With it, ajv's check is a promise, for which nobody waits.
-    if (schema.$async) throw new Error("`$async` is no keyword of JSON Schema: remove it");
-    if (isEndless(schema)) {
-      throw new Error(
-        "it refers to itself for the same value, so its check would never end; a field or an item may refer to it",
-      );
-    }
-    const first = newAjv(false).compile(schema);
-    let every: typeof first | undefined;
-    // To find all mistakes, ajv goes on into each choice of a schema, and in each of these into each choice again.
-    const mayCollect = !isRecursive(schema);
-    return (value) => {
-      if (first(value)) return undefined;
-      const all = mayCollect && !hasMoreParts(value, MAX_PARTS);
-      const check = all ? every ??= newAjv(true).compile(schema) : first;
-      if (all) check(value);
-      const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params, parentSchema }) => ({
-        path: [...instancePath.split("/").slice(1), ...blamedField(params)].map(unescape)
-          .map((part) => /^\d+$/.test(part) ? Number(part) : part),
-        message: textOf(keyword, params, parentSchema) ?? message ?? "is not valid",
-      }));
-      return { mistakes, all };
-    };
-  } catch (cause) {
-    const advice = String(cause).includes(`"${schema.$schema}"`) ? ". Use draft 2020-12 or draft 7." : "";
-    throw new DefinitionError(`Cannot use the schema of the ${what}: ${String(cause)}${advice}`, { cause });
+  let validator = validators.get(Draft);
+  if (validator === undefined) validators.set(Draft, validator = newAjv(false));
+  validator.validateSchema(schema, true);
+  // With it, ajv's check is a promise, for which nobody waits.
+  if (schema.$async) throw new Error("`$async` is no keyword of JSON Schema: remove it");
+  if (isEndless(schema)) {
+    throw new Error(
+      "it refers to itself for the same value, so its check would never end; a field or an item may refer to it",
+    );
   }
+  const first = newAjv(false).compile(schema);
+  let every: typeof first | undefined;
+  // To find all mistakes, ajv goes on into each choice of a schema, and in each of these into each choice again.
+  const mayCollect = !isRecursive(schema);
+  return (value) => {
+    if (first(value)) return undefined;
+    const all = mayCollect && !hasMoreParts(value, MAX_PARTS);
+    const check = all ? every ??= newAjv(true).compile(schema) : first;
+    if (all) check(value);
+    const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params, parentSchema }) => ({
+      path: [...instancePath.split("/").slice(1), ...blamedField(params)].map(unescape)
+        .map((part) => /^\d+$/.test(part) ? Number(part) : part),
+      message: textOf(keyword, params, parentSchema) ?? message ?? "is not valid",
+    }));
+    return { mistakes, all };
+  };
 }
 
 /** Ajv reports a missing or extra field at its parent, but the error should name the field itself. */
