@@ -179,6 +179,8 @@ export class KvStore implements Store<KvEntry> {
       bytes: write.bytes + (log ? log.bytes : 0),
     });
     if (versionstamp === null) return undefined;
+    // Until this commit, the worker that held the task may have recorded a step more.
+    if (hasSteps && entry.steps === undefined) await this.#steps.forget(info.id, 0, this.now());
     const steps = isClaim && (isStepless || !mayHaveSteps(record)) ? new Map() : entry.steps;
     return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
   }

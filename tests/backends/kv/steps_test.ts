@@ -1,9 +1,12 @@
 import { createWorker, defineJob, DenoKvBackend, isFinished, type JobContext, type TaskInfo } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { Committer, type Write } from "../../../src/backends/kv/committer.ts";
+import { cancelledNow, claimed, created, stopRequested } from "../../../src/backends/shared/record.ts";
 import { KvSteps } from "../../../src/backends/kv/values/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
-import { assertEquals, assertRejects } from "../../../tools/std.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { newTask } from "../../support/tasks.ts";
+import { found, storeOf } from "./support/store.ts";
 
 const OWNER = "ann";
 const retry = { attempts: 2, delay: 1, maxDelay: 1 };
@@ -124,6 +127,28 @@ Deno.test("KV: the end of an answered task deletes the steps of all its runs, an
   await worker.close(0);
   await backend.close();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("KV: a step that is recorded while another process ends its task is deleted, too", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const worker = storeOf(kv, new Committer(kv, "worker", () => {}));
+  const now = Date.now();
+  const record = stopRequested(claimed(created(newTask({ owner: OWNER }), now), "worker", now), now);
+  await worker.create(record, "{}");
+  const { id } = record.info;
+  const held = await found(worker, id);
+  /** Its worker records a step just before the end is committed. */
+  class Overtaken extends Committer {
+    override async commit(write: Write): Promise<string | null> {
+      if (write.event) assert(await worker.record(held, { index: 0, text: large() }));
+      return await super.commit(write);
+    }
+  }
+  const other = storeOf(kv, new Overtaken(kv, "other", () => {}));
+  assert(await other.change(await found(other, id), cancelledNow(record, now)));
+  assertEquals(await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "step"] })), []);
+  assertEquals((await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "garbage"] }))).length, 1);
+  kv.close();
 });
 
 Deno.test("KV: a large step whose commit is repeated leaves no pieces behind that nothing will delete", async () => {
