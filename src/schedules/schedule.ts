@@ -43,7 +43,7 @@ export const LATE_MS = 60_000;
 /** How old a due time may be when a server starts to be served as usual, in ms: the previous server may just have died. */
 const HANDOVER_MS = 1_000;
 
-/** How long a server that has just started leaves earlier due times to others, which may be about to serve them. */
+/** How long a server leaves a due time from before its start to others, which may be about to serve it. */
 export const TAKEOVER_DELAY_MS = 3_000;
 
 /**
@@ -71,16 +71,21 @@ export function served(schedule: Schedule, dueAt: number, task: string | undefin
 }
 
 /**
- * What a server that has run since `since` is to do. It creates a task for each due time since then, even if it is late.
- * Earlier times that no server has served belong to a downtime, and only the last of them is made up for. The same holds
- * for times that are more than a minute late, as after the machine has slept.
+ * What a server that has run since `since`, and has seen this `nextAt` since `seenAt`, is to do. It creates a task for each due
+ * time since its start, even if it is late. Earlier times that no server serves belong to a downtime, and only the last of
+ * them is made up for. The same holds for times that are more than a minute late, as after the machine has slept.
  */
-export function decide({ times, anchor, paused, nextAt, catchUp }: Schedule, now: number, since: number): Decision {
+export function decide(
+  { times, anchor, paused, nextAt, catchUp }: Schedule,
+  now: number,
+  since: number,
+  seenAt: number,
+): Decision {
   if (paused || nextAt === undefined) return { kind: "wait", until: Infinity };
   if (now < nextAt) return { kind: "wait", until: nextAt };
   const missed = Math.max(since - HANDOVER_MS, now - LATE_MS);
   if (nextAt >= missed) return { kind: "create", dueAt: nextAt };
-  if (now < since + TAKEOVER_DELAY_MS) return { kind: "wait", until: since + TAKEOVER_DELAY_MS };
+  if (now < seenAt + TAKEOVER_DELAY_MS) return { kind: "wait", until: seenAt + TAKEOVER_DELAY_MS };
   const last = Math.max(dueBefore(times, anchor, missed) ?? nextAt, nextAt);
   const next = dueAfter(times, anchor, last);
   if (next !== undefined && next <= now) return { kind: "create", dueAt: next }; // It makes up for them as well.

@@ -44,6 +44,8 @@ interface TrackedSchedule extends DeclaredSchedule {
   text?: string | null;
   /** How many changes of the document have been announced. */
   changes: number;
+  /** The next due time in the document as last read, and since when it has been that. */
+  seen?: { readonly nextAt: number | undefined; readonly at: number };
 }
 
 /** Runs schedules until it is disposed of. */
@@ -114,7 +116,10 @@ export class Scheduler implements AsyncDisposable {
         }
         // An operator has removed it, or another version of the program uses it for another job.
         if (text === undefined || stored?.job !== schedule.declaration.job) return Infinity;
-        const decision = decide(stored, this.#now(), this.#since);
+        const now = this.#now();
+        if (schedule.seen?.nextAt !== stored.nextAt) schedule.seen = undefined; // Another server makes progress.
+        const { at } = schedule.seen ??= { nextAt: stored.nextAt, at: now };
+        const decision = decide(stored, now, this.#since, at);
         if (decision.kind === "wait") return decision.until;
         const { kind, dueAt } = decision;
         const task = kind === "create" ? await this.#create(schedule, stored, text, dueAt) : undefined;

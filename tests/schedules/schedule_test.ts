@@ -1,5 +1,5 @@
 import {
-  decide,
+  decide as decideSeen,
   declared,
   infoOf,
   LATE_MS,
@@ -19,6 +19,8 @@ const declaration = {
   times: { cron: "0 * * * *", timeZone: "UTC" },
   catchUp: true,
 } as const;
+/** What a server decides that has seen the next due time since its start. */
+const decide = (schedule: Schedule, now: number, since: number) => decideSeen(schedule, now, since, since);
 const hourly: Schedule = { ...declaration, paused: false, anchor: START, nextAt: START };
 
 Deno.test("a schedule waits for its next due time, creates its task, and goes on to the time after that", () => {

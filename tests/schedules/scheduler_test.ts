@@ -125,6 +125,31 @@ Deno.test("after a downtime of an hour, one task makes up for all due times, and
   }
 });
 
+Deno.test("a server that starts leaves earlier due times to one that has run, is late, and makes progress", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  let isBusy = true;
+  const slow = {
+    create: async (...task: Parameters<Backend["create"]>) => {
+      if (isBusy) await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return await backend.create(...task);
+    },
+    documents: backend.documents,
+    get: (id: string, owner: string) => backend.get(id, owner),
+    keys: backend.keys,
+  };
+  const eachSecond = everyMinute({ times: { every: 1_000 } });
+  await using _slow = run(slow, eachSecond);
+  await pass(time, 10_000);
+  await using _started = run(backend, eachSecond);
+  await pass(time, 30_000);
+  isBusy = false;
+  await pass(time, 3_500);
+  const due = Array.from({ length: 30 }, (_, index) => `schedule:minutely:${START + (index + 1) * 1_000}`);
+  const ids = await Promise.all(due.map((key) => backend.keys.readKey("ann", key)));
+  assertEquals(due.filter((_, index) => ids[index] === undefined), []);
+});
+
 Deno.test("an operator pauses, resumes and removes a schedule, and a server that starts brings it back", async () => {
   using time = new FakeTime(START);
   await using backend = new MemoryBackend();
