@@ -56,7 +56,11 @@ export async function listening(backend: Backend, count: number): Promise<Notifi
     clear: () => Promise.resolve(),
   };
   const served = { name: "bench", version: "1.0.0", surface, tasks, maxMessageBytes: 1_000_000, extensions: [] };
-  await using endpoint = new HttpEndpoint(served, { streams, checkHealth: () => Promise.resolve() });
+  await using endpoint = new HttpEndpoint(served, {
+    streams,
+    documents: backend.documents,
+    checkHealth: () => Promise.resolve(),
+  });
   const end = new AbortController();
   const listens = Promise.withResolvers<string>();
   const serving = listen(

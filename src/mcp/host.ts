@@ -118,6 +118,17 @@ export class TaskServer extends OpenServer {
     if (this.transport && hasStreams(this.transport)) this.transport.substitute(requestId, request);
   }
 
+  /**
+   * Whether a message of the client is about a request that is unknown here: it cancels one on which another process of the
+   * session may work, or answers one that another process may have sent.
+   */
+  isForOther(message: JSONRPCMessage): boolean {
+    const cancelled = cancelledBy(message);
+    if (cancelled) return !this.isWorkingOn(cancelled.id);
+    // Those whose ids are texts are ours, and any process takes their answers.
+    return !("method" in message) && typeof message.id === "number" && !this.isWaitingFor(message.id);
+  }
+
   /** Whether to replay a message to a client that resumes the stream. */
   shouldReplay(message: JSONRPCMessage, stream: string): boolean {
     const id = "method" in message && "id" in message && typeof message.id === "string" ? message.id : undefined;

@@ -42,6 +42,22 @@ export class OpenServer extends Server {
     if (this.unwrapped) throw new MissingInternal(SDK, "Server.setRequestHandler that calls _wrapHandler");
   }
 
+  /** Whether this server works on a request of the client with this id. */
+  isWorkingOn(id: string | number): boolean {
+    return internalOf(SDK, "Server", this, "_requestHandlerAbortControllers", isMap<unknown, unknown>).has(id);
+  }
+
+  /** Whether this server waits for the client's answer to a request of its own with this id. */
+  isWaitingFor(id: string | number): boolean {
+    return internalOf(SDK, "Server", this, "_responseHandlers", isMap<unknown, unknown>).has(Number(id));
+  }
+
+  /** Numbers the requests of this server from here on. The SDK would begin with 0, in each process that has the session. */
+  numberRequestsFrom(first: number): void {
+    internalOf(SDK, "Server", this, "_requestMessageId", isNumber);
+    Reflect.set(this, "_requestMessageId", first);
+  }
+
   protected override _wrapHandler(
     method: string,
     handler: Parameters<Server["_wrapHandler"]>[1],
@@ -106,6 +122,17 @@ export function messageInChunk(chunk: Uint8Array): JSONRPCMessage | undefined {
   return parseJSONRPCMessage(JSON.parse(data));
 }
 
+/** Throws if the requests of a server cannot be found. */
+function checkRequests(server: OpenServer): void {
+  server.isWorkingOn(0);
+  server.isWaitingFor(0);
+  server.numberRequestsFrom(0);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number";
+}
+
 function isMap<K, V>(value: unknown): value is Map<K, V> {
   return value instanceof Map;
 }
@@ -114,4 +141,5 @@ for (const name of ["_getRequestHandler", "_wrapHandler"]) {
   internalOf(SDK, "Server", Server.prototype, name, isFunction);
 }
 becomeOpen(new McpServer({ name: "check", version: "0" }), OpenServer);
+checkRequests(new OpenServer({ name: "check", version: "0" }));
 streamsOf(new WebStandardStreamableHTTPServerTransport());

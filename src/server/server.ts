@@ -178,6 +178,7 @@ export class AsyncToolServer implements AsyncDisposable {
       authenticate,
       origins: this.#origins,
       streams: backend.streams ?? new MemoryStreams(),
+      documents: backend.documents,
       requestsPerMinute: withDefaults(limits).requestsPerMinute,
       sessionsOfOne: withDefaults(limits).sessions,
       checkHealth: () => this.#health.check(),

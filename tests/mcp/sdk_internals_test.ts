@@ -17,6 +17,21 @@ for (const field of ["_requestToStreamMapping", "_streamMapping", "_standaloneSs
   });
 }
 
+for (
+  const [field, use] of Object.entries({
+    _requestHandlerAbortControllers: (server: OpenServer) => server.isWorkingOn(1),
+    _responseHandlers: (server: OpenServer) => server.isWaitingFor(1),
+    _requestMessageId: (server: OpenServer) => server.numberRequestsFrom(1),
+  })
+) {
+  Deno.test(`a server of the SDK without ${field} is an error that names library, version and field`, () => {
+    const server = new OpenServer({ name: "a", version: "1.0.0" });
+    Reflect.deleteProperty(server, field);
+    const { message } = assertThrows(() => use(server), MissingInternal);
+    assertMatch(message, missing(`Server.${field}`));
+  });
+}
+
 Deno.test("an SDK whose servers lack an internal cannot be loaded, and the error names what is missing", async () => {
   // The module looks its internals up as it is loaded, so that needs a process whose SDK lacks one.
   for (const field of ["_getRequestHandler", "_wrapHandler"]) {

@@ -15,7 +15,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { type Audit, type AuditEvent, LONGEST_REASON } from "../../tasks/audit.ts";
 import type { Authenticate } from "../../auth/authenticate.ts";
-import type { StreamStore } from "../../backend.ts";
+import type { DocumentStore, StreamStore } from "../../backend.ts";
 import { BackendError, LimitExceeded, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
@@ -55,6 +55,8 @@ export interface HttpOptions {
   readonly origins?: Origins;
   /** Keeps the streams of sessions. */
   readonly streams: StreamStore;
+  /** Carry messages of sessions between processes. */
+  readonly documents: DocumentStore;
   /** The most sessions, and the most open subscriptions, of one known principal; default: no limit. */
   readonly sessionsOfOne?: number;
   /** The most requests of one sender in a minute; default: no limit. */
@@ -103,6 +105,7 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#sessions = new Sessions({
       bind: (peer) => bind(served, peer, "legacy"),
       streams: options.streams,
+      documents: options.documents,
       answers: this.#answers,
       record: (event) => this.#record({ operation: "session", ...event }),
       limits,

@@ -20,7 +20,7 @@ const LIMIT_MS = 2_000;
 const INFO = { name: "table", version: "1.0.0" };
 
 /** Where a stream ends with its call, SDK 1 forgets a timer of its reconnecting. */
-const NO_RECONNECTION = {
+export const NO_RECONNECTION = {
   maxRetries: 0,
   initialReconnectionDelay: 1,
   maxReconnectionDelay: 1,

@@ -90,6 +90,7 @@ async function serve(bodyTimeout: number) {
   const served = { name: "bodies", version: "1.0.0", surface, tasks, extensions: [], maxMessageBytes: 10_000 };
   const endpoint = new HttpEndpoint(served, {
     streams: new MemoryBackend().streams,
+    documents: new MemoryBackend().documents,
     bodyTimeout,
     checkHealth: () => Promise.resolve(),
     audit: ({ reason }) => reasons.push(reason),

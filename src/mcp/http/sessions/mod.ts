@@ -4,60 +4,43 @@
  *
  * @module
  */
-import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { AuditEvent } from "../../../tasks/audit.ts";
-import type { StreamStore } from "../../../backend.ts";
+import type { DocumentStore, StreamStore } from "../../../backend.ts";
 import { Unavailable } from "../../../errors.ts";
 import { isTaskId } from "../../../ids.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { sessionMark } from "../../../tasks/audit_source.ts";
 import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
+import { Forwarding } from "./forwarding.ts";
 import type { McpHost } from "../../host.ts";
 import { refuseLarge, SessionStore, type StoredSession } from "./store.ts";
-import { newestProgress } from "../streams/newest_progress.ts";
 import { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
 import { SessionLimitReached, type SessionLimits, SessionSlots } from "./limits.ts";
+import { answer, type Call, recipientOf, type Session } from "./session.ts";
 import { SessionTransport } from "./transport.ts";
-import { untilStalled } from "../streams/stalled.ts";
 
 /** A session without an open stream is closed after this time without use, in ms. */
 const IDLE_MS = 3_600_000;
 
+/** The requests of a server to its client begin with a number below this one. */
+const MAX_FIRST_NUMBER = 2 ** 30;
+
 /** How often idle sessions are closed, in ms. */
 const SWEEP_MS = 60_000;
 
-interface Session {
-  readonly owner: string;
-  readonly transport: SessionTransport;
-  readonly host: McpHost;
-  /** The responses that its client waits for. */
-  readonly answering: OpenStreams;
-  /** The standalone streams, on which its client receives what belongs to no request. */
-  readonly listening: OpenStreams;
-  readonly initialize: JSONRPCMessage | undefined;
-  /** Whether a stream is open. */
-  readonly isBusy: boolean;
-  usedAt: number;
-  storedAt: number;
-}
-
 /** What the audit log records of sessions. */
 export type SessionEvent = Pick<AuditEvent, "event" | "principal" | "session" | "reason">;
-
-/** A request of a session. */
-export interface Call {
-  readonly request: Request;
-  readonly message?: JSONRPCMessage;
-  readonly authInfo?: AuthInfo;
-}
 
 /** What the sessions of an endpoint work with. */
 export interface SessionsOptions {
   /** Makes the server of one session. */
   readonly bind: (peer: Peer) => McpHost;
   readonly streams: StreamStore;
+  /** Carry messages of sessions between processes. */
+  readonly documents: DocumentStore;
   /** Counts the responses that are still open. */
   readonly answers: OpenStreams;
   /** Receives sessions that begin or are deleted, and callers that are refused one. */
@@ -76,6 +59,7 @@ export class Sessions implements AsyncDisposable {
   readonly #store: SessionStore;
   readonly #recent: RecentEvents;
   readonly #slots: SessionSlots;
+  readonly #forwarding: Forwarding;
   readonly #now: () => number;
   readonly #onError: OnError;
   /** By id, the least recently used first. */
@@ -85,12 +69,13 @@ export class Sessions implements AsyncDisposable {
   #ended = false;
 
   constructor(options: SessionsOptions) {
-    const { streams, limits = {}, now = Date.now, onError } = options;
+    const { streams, documents, limits = {}, now = Date.now, onError } = options;
     this.#options = options;
     this.#onError = reporterOf(onError);
     this.#store = new SessionStore(streams, this.#onError);
     this.#slots = new SessionSlots(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
+    this.#forwarding = new Forwarding(documents, (id) => recipientOf(this.#sessions.get(id)), this.#onError);
     this.#now = now;
   }
 
@@ -133,6 +118,8 @@ export class Sessions implements AsyncDisposable {
         return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
       }
       void this.#use(id, session);
+      const { message } = call;
+      if (message && session.host.taskServer.isForOther(message)) await this.#forwarding.send(id, message);
       return await answer(session, call, this.#now);
     });
   }
@@ -141,6 +128,7 @@ export class Sessions implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     clearInterval(this.#sweeper);
+    this.#forwarding[Symbol.dispose]();
     await Promise.all([...this.#sessions.values()].map(({ host }) => host.close()));
     this.#sessions.clear();
   }
@@ -195,6 +183,8 @@ export class Sessions implements AsyncDisposable {
       usedAt: 0,
       storedAt: 0,
     };
+    // Any process may receive the answers, so each has numbers of its own.
+    host.taskServer.numberRequestsFrom(Math.floor(Math.random() * MAX_FIRST_NUMBER));
     await host.connect(transport);
     const { onclose } = transport;
     transport.onclose = () => {
@@ -276,17 +266,6 @@ export class Sessions implements AsyncDisposable {
 }
 
 const INITIALIZED: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/initialized" };
-
-function answer(
-  { transport, answering, listening }: Session,
-  { request, message, authInfo }: Call,
-  now: () => number,
-): Promise<Response> {
-  const handle = () => transport.handleRequest(request, { parsedBody: message, authInfo });
-  return request.method === "GET"
-    ? listening.track(async (sent) => untilStalled(await handle(), now, sent))
-    : answering.track(async (sent) => newestProgress(await handle(), sent));
-}
 
 /** Whether a request begins a session. The SDK refuses any other that names no session. */
 function begins({ message }: Call): boolean {

@@ -97,6 +97,13 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     return await passing.finally(() => this.#passing.delete(passing));
   }
 
+  /** Receives a message of the client that has reached another process. */
+  receive(message: JSONRPCMessage): void {
+    this.onmessage?.(message);
+    const cancelled = cancelledBy(message);
+    if (cancelled) void this.#end(cancelled.id);
+  }
+
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
   openStreamOf(requestId: string | number): string | undefined {
     const stream = this.#streams.ofRequest.get(requestId);

@@ -23,7 +23,8 @@ function isConnected({ server }: McpHost): boolean {
 
 /** The sessions of one process. */
 function newSessions(streams: StreamStore, options: Partial<SessionsOptions> = {}): Sessions {
-  return new Sessions({ bind: newHost, streams, answers: new OpenStreams(), record: () => {}, ...options });
+  const { documents } = new MemoryBackend();
+  return new Sessions({ bind: newHost, streams, documents, answers: new OpenStreams(), record: () => {}, ...options });
 }
 
 function fetchOf(sessions: Sessions, peer = ANN): Fetch {

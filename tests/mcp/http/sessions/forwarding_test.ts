@@ -1,0 +1,163 @@
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { createWorker, MemoryBackend } from "../../../../mod.ts";
+import { Forwarding } from "../../../../src/mcp/http/sessions/forwarding.ts";
+import { assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
+import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { oneTurn, pass } from "../../../support/time.ts";
+import { byName } from "../support/by_name.ts";
+import { Events, type Message, Raw } from "../support/raw.ts";
+
+const CANCELLED: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 7 } };
+
+/** Two servers of one store, with a worker, and a client with the same session on both. */
+async function twoServers(capabilities: Message = {}) {
+  await using stack = new AsyncDisposableStack();
+  const backend = stack.use(new MemoryBackend());
+  const options = { authenticate: byName, onError: () => {} };
+  // The server that is closed first closes the backend.
+  const [first, second] = [fixtureServer("operation", backend, options), fixtureServer("operation", backend, options)];
+  stack.use(first);
+  stack.use(second);
+  stack.use(createWorker(backend, first.registry.list().map(({ job }) => job)));
+  const here = await Raw.open(first.fetch, "ann", capabilities);
+  const there = new Raw(second.fetch, "ann");
+  there.session = here.session;
+  const kept = stack.move();
+  return { backend, here, there, second, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** Answers the question of a server. */
+async function answer(raw: Raw, id: unknown, name: string): Promise<void> {
+  const result = { action: "accept", content: { name } };
+  const { status } = await raw.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id, result }) });
+  assertEquals(status, 202);
+}
+
+/** Records the texts that are forwarded. */
+function recordForwarded({ documents }: MemoryBackend): string[] {
+  const forwarded: string[] = [];
+  const { write } = documents;
+  documents.write = (name, from, to) => {
+    if (name.startsWith("forwarded:") && to !== undefined) forwarded.push(to);
+    return write.call(documents, name, from, to);
+  };
+  return forwarded;
+}
+
+Deno.test("an answer goes to the question that it answers, whichever process has asked and whichever receives it", async () => {
+  await using servers = await twoServers({ elicitation: {} });
+  const { here, there } = servers;
+  const calls = [];
+  for (const raw of [here, there]) {
+    const events = new Events(await raw.post("tools/call", { name: "introduce", arguments: {} }));
+    calls.push({ raw, events, question: await events.message() });
+  }
+  const [first, second] = calls;
+  await answer(there, first?.question.id, "Ann");
+  await answer(here, second?.question.id, "Bob");
+  assertEquals((await first?.events.message())?.result.structuredContent, { greeting: "Hello, Ann!" });
+  assertEquals((await second?.events.message())?.result.structuredContent, { greeting: "Hello, Bob!" });
+});
+
+Deno.test("what a process can use itself is not forwarded", async () => {
+  await using servers = await twoServers({ elicitation: {} });
+  const { backend, here } = servers;
+  const forwarded = recordForwarded(backend);
+  const call = new Events(await here.post("tools/call", { name: "introduce", arguments: {} }));
+  await answer(here, (await call.message()).id, "Ann");
+  assertEquals((await call.message()).result.structuredContent, { greeting: "Hello, Ann!" });
+  const asking = new Events(await here.post("tools/call", { name: "ask", arguments: {} }));
+  await answer(here, (await asking.message()).id, "Ann");
+  await asking.message();
+  const held = new Events(await here.post("tools/call", { name: "hold", arguments: { gate: "never" } }));
+  const { id } = here;
+  await here.ask("tools/call", { name: "await_gate", arguments: { gate: "never:started" } });
+  await here.cancel(id);
+  while (await held.next() !== undefined);
+  assertEquals(forwarded, []);
+});
+
+Deno.test("nobody else can cancel a call with the id of its session, on any process", async () => {
+  await using servers = await twoServers();
+  const { backend, here, second } = servers;
+  const forwarded = recordForwarded(backend);
+  await using call = new Events(await here.post("tools/call", { name: "hold", arguments: { gate: "go" } }));
+  const stranger = new Raw(second.fetch, "bob");
+  stranger.session = here.session;
+  const { message } = await assertRejects(() => stranger.cancel(here.id), Error);
+  assertEquals([message, forwarded], ["The cancellation was answered with HTTP 404.", []]);
+  await here.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
+  let event = await call.next();
+  while (event?.message === undefined) event = await call.next();
+  assertEquals(event.message.result.structuredContent, { said: "opened" });
+});
+
+Deno.test("a client that sends too much for other processes is refused with 429 until that is deleted", async () => {
+  await using servers = await twoServers();
+  const { here } = servers;
+  const reason = "x".repeat(5_000);
+  for (let id = 1_000; id < 1_003; id++) await here.cancel(id, reason);
+  const { message } = await assertRejects(() => here.cancel(1_003, reason), Error);
+  assertEquals(message, "The cancellation was answered with HTTP 429.");
+});
+
+/** Messages between two processes: the first has the session, and takes what is for it. */
+function twoProcesses() {
+  const backend = new MemoryBackend();
+  const received: JSONRPCMessage[] = [];
+  const onError = (error: unknown) => {
+    throw error;
+  };
+  const recipient = {
+    isFor: (message: JSONRPCMessage) => "method" in message,
+    receive: (message: JSONRPCMessage) => void received.push(message),
+  };
+  const owning = new Forwarding(backend.documents, (session) => session === "ours" ? recipient : undefined, onError);
+  const sending = new Forwarding(backend.documents, () => undefined, onError);
+  const left = async () => (await backend.documents.list("")).length;
+  return { backend, received, owning, sending, left, [Symbol.asyncDispose]: () => backend.close() };
+}
+
+Deno.test("a message is deleted once a process has taken it", async () => {
+  await using processes = twoProcesses();
+  const { received, owning, sending, left } = processes;
+  await sending.send("ours", CANCELLED);
+  while (await left() > 0) await oneTurn();
+  assertEquals(received, [CANCELLED]);
+  owning[Symbol.dispose]();
+  sending[Symbol.dispose]();
+});
+
+Deno.test("a message that no process can use is deleted after 10 s, also if the process that sent it is gone", async () => {
+  using time = new FakeTime();
+  await using processes = twoProcesses();
+  const { backend, received, owning, sending, left } = processes;
+  const answer: JSONRPCMessage = { jsonrpc: "2.0", id: 7, result: {} };
+  await sending.send("ours", answer);
+  await oneTurn();
+  sending[Symbol.dispose]();
+  assertEquals(await left(), 1);
+  const { promise: deleted, resolve } = Promise.withResolvers<void>();
+  const since = time.now;
+  backend.documents.watch(() => resolve());
+  await pass(time, deleted);
+  assertEquals([await left(), received, time.now - since >= 10_000], [0, [], true]);
+  owning[Symbol.dispose]();
+});
+
+Deno.test("a process that may have missed messages takes those that are left", async () => {
+  const backend = new MemoryBackend();
+  const { documents } = backend;
+  let tell = (_: string | undefined) => {};
+  const received: JSONRPCMessage[] = [];
+  const recipient = { isFor: () => true, receive: (message: JSONRPCMessage) => void received.push(message) };
+  const deaf = { ...documents, watch: (listener: typeof tell) => (tell = listener, () => {}) };
+  using _owning = new Forwarding(deaf, () => recipient, () => {});
+  using sending = new Forwarding(documents, () => undefined, () => {});
+  await sending.send("ours", CANCELLED);
+  assertEquals(received, []);
+  tell(undefined);
+  while (received.length === 0) await oneTurn();
+  assertEquals(received, [CANCELLED]);
+  await backend.close();
+});
