@@ -3,15 +3,19 @@
  *
  * @module
  */
-import type { ResultValue, TaskInfo } from "../../task.ts";
-import { byteLength, cutToFit, isLonger } from "../../text.ts";
+import type { ContentPart, ResultValue, TaskInfo } from "../../task.ts";
+import { byteLength, cut, cutToFit, isLonger } from "../../text.ts";
 import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { pagesOf, readableBytes } from "./pages.ts";
+import { bytesIn, countOf, type Page, pagesOf, readableBytes } from "./pages.ts";
 import type { PollingResponse } from "./response.ts";
 
 /** The bytes that are reserved for the texts around the blocks, which matters for the smallest answers. */
 const SPARE_BYTES = 800;
+
+/** How much of the name of a missing file is told, in UTF-16 units, and of how many missing parts what they are. */
+const NAME = 60;
+const NAMED_PARTS = 2;
 
 /** The beginning of a result. */
 export interface Beginning {
@@ -23,21 +27,37 @@ export interface Beginning {
   readonly link: ContentBlock;
 }
 
+/** Images, sounds and files. */
+type BinaryPart = Extract<ContentPart, { readonly data: string }>;
+
+/** How the beginning of a result is sent. */
+interface BeginningForm extends ResultForm {
+  readonly inlineBytes: number;
+  /** Whether the answer also has all of the result's value. */
+  readonly hasValue: boolean;
+}
+
 /** The beginning of the result of a task, whose resource is `uri`. */
 export function beginningOf(
   result: ResultValue,
   { id: token, status }: Pick<TaskInfo, "id" | "status">,
   uri: string,
-  { inlineBytes, pageCall }: ResultForm & { readonly inlineBytes: number },
+  { inlineBytes, pageCall, hasValue }: BeginningForm,
 ): Beginning {
   const blocks = blocksOf(result, uri);
   const whole = leading(blocks, readableBytes(inlineBytes) - SPARE_BYTES);
   const next = blocks[whole.length];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
-  const { length: pages } = pagesOf(result, inlineBytes);
-  const many = pages === 1 ? "1 page" : `${pages} pages`;
-  const how = `Read the resource ${uri}?page=1 and so on` +
-    (pageCall === undefined ? "." : `, or call ${pageCall} with the token ${token} and page 1.`);
+  const pages = pagesOf(result, inlineBytes);
+  const missing = hasValue || result.value === null ? result.content?.slice(whole.length) : undefined;
+  const rest = missing?.every(isBinary) ? binaryRest(missing, whole.length + 1, pages, uri) : {
+    what: `is only the beginning of the result, which has ${countOf(pages)}`,
+    place: `${uri}?page=1 and so on`,
+    page: 1,
+  };
+  const call = pageCall !== undefined && rest.page !== undefined
+    ? `, or call ${pageCall} with the token ${token} and page ${rest.page}`
+    : "";
   return {
     blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes))] : whole,
     handle: {
@@ -45,11 +65,37 @@ export function beginningOf(
       status,
       message: headOf(text, inlineBytes),
       resource: uri,
-      pages,
-      next: `This is only the beginning of the result, which has ${many}. ${how}`,
+      pages: pages.length,
+      next: `This ${rest.what}. Read the resource ${rest.place}${call}.`,
     },
     link: linkTo(result, uri, whole.length),
   };
+}
+
+function isBinary(part: ContentPart): part is BinaryPart {
+  return "data" in part;
+}
+
+/**
+ * What is missing if a model can read all the rest in the answer, and where it begins: at a part, from 1. `page` is the one
+ * to read; absent if no message can carry what is missing.
+ */
+function binaryRest(missing: readonly BinaryPart[], from: number, pages: readonly Page[], uri: string) {
+  const first = pages.findIndex((page) => page.some(({ part }) => part >= from));
+  const isAlone = missing.length === 1;
+  const isSliced = isAlone && pages[first]?.some(({ slice }) => slice !== undefined);
+  const names = missing.slice(0, NAMED_PARTS).map(nameOf);
+  const more = missing.length - names.length;
+  return {
+    what: `answer lacks ${[...names, ...more > 0 ? [`${more} more`] : []].join(" and ")}`,
+    place: isAlone ? partUri(uri, from) : `${uri}?page=${first + 1} and so on`,
+    page: isSliced ? undefined : first + 1,
+  };
+}
+
+function nameOf(part: BinaryPart): string {
+  const name = part.type === "file" ? `the file ${JSON.stringify(cut(part.name, NAME))}` : `the ${part.type}`;
+  return `${name} (${cut(part.mimeType, NAME)}, ${bytesIn(part.data).toLocaleString("en")} bytes)`;
 }
 
 /** The first blocks, as many as have at most `most` bytes together. */
@@ -67,9 +113,9 @@ function headOf(text: string, inlineBytes: number): string {
 /** A link to the whole result, or to the last part of its content if only that is missing. */
 function linkTo({ content }: ResultValue, uri: string, whole: number): ContentBlock {
   const last = content !== undefined && whole === content.length - 1 ? content[whole] : undefined;
-  const target = last !== undefined && "data" in last
+  const target = last !== undefined && isBinary(last)
     ? { uri: partUri(uri, whole + 1), mimeType: last.mimeType }
     : { uri, ...(content === undefined && { mimeType: "application/json" }) };
-  const name = target.uri.replace(/^mcp:\/\//, "");
+  const name = last?.type === "file" ? last.name : target.uri.replace(/^mcp:\/\//, "");
   return { type: "resource_link", name, description: "What is missing of the result", ...target };
 }

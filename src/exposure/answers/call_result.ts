@@ -57,11 +57,13 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const data = isObject(value) && { structuredContent: value };
   const whole = { content: blocksOf(outcome, uri), ...data, _meta };
   if (fitsInline(whole, inlineBytes)) return whole;
-  const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes });
-  const cut = [...blocks, textBlock(handle.next), link];
-  const withData = { content: cut, ...data, _meta };
-  if (data && content !== undefined && fits(value, readable) && fits(withData, inlineBytes)) return withData;
-  return { content: cut, ...(typed && { structuredContent: handle }), _meta };
+  const cut = (hasValue: boolean): ToolResult => {
+    const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue });
+    const sent = hasValue ? data : typed && { structuredContent: handle };
+    return { content: [...blocks, textBlock(handle.next), link], ...sent, _meta };
+  };
+  const withData = data && content !== undefined && fits(value, readable) ? cut(true) : undefined;
+  return withData && fits(withData, inlineBytes) ? withData : cut(false);
 }
 
 /**

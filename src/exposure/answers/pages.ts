@@ -97,8 +97,24 @@ function cutInto(parts: readonly Piece[], inlineBytes: number): readonly Page[] 
 export function pageOf(pages: readonly Page[], number: string | number, of: string): Page {
   const page = /^[1-9]\d*$/.test(`${number}`) ? pages[Number(number) - 1] : undefined;
   if (page !== undefined) return page;
-  const many = pages.length === 1 ? "1 page" : `${pages.length} pages`;
-  throw new ResultPartNotFound(`There is no page ${quote(`${number}`)} of ${of}: it has ${many}, the first is page 1.`);
+  throw new ResultPartNotFound(
+    `There is no page ${quote(`${number}`)} of ${of}: it has ${countOf(pages)}, the first is page 1.`,
+  );
+}
+
+/** How many pages these are, as text. */
+export function countOf(pages: readonly Page[]): string {
+  return pages.length === 1 ? "1 page" : `${pages.length} pages`;
+}
+
+/**
+ * The number of the next page that a tool can show, after the one with this number; `undefined` if there is none. The first
+ * slice of a binary part stands for all of it, because a tool returns none of them.
+ */
+export function nextShown(pages: readonly Page[], number: number): number | undefined {
+  const isShown = (page: Page) => page.some((piece) => "text" in piece || (piece.slice?.number ?? 1) === 1);
+  const index = pages.findIndex((page, index) => index >= number && isShown(page));
+  return index < 0 ? undefined : index + 1;
 }
 
 function sliced(piece: Piece, most: number): readonly Piece[] {
@@ -121,4 +137,9 @@ function blobsOf(data: string): readonly string[] {
 
 function bytesOf(piece: Piece): number {
   return AROUND_BYTES + ("blob" in piece ? piece.blob.length : byteLength(JSON.stringify(piece.text)));
+}
+
+/** How many bytes stand in this base64. */
+export function bytesIn(data: string): number {
+  return data.length * 3 / 4 - (data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0);
 }

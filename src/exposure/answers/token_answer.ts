@@ -14,7 +14,7 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
 import { fitsInline, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
+import { nextShown, pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
 import type { CallContext, ContentBlock, ResultForm, SurfaceTool, ToolResult } from "../surface.ts";
 
@@ -56,8 +56,13 @@ export async function endedAnswer(
   const content = outcome.content === undefined ? [] : blocksOf(outcome, uri);
   const whole = toToolResult(response, content);
   if (fitsInline(whole, inlineBytes)) return whole;
-  const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes });
-  return toToolResult(handle, outcome.content === undefined ? [link] : [...blocks, link]);
+  const cut = (hasValue: boolean): ToolResult => {
+    const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue });
+    const value = hasValue && { result: outcome.value };
+    return toToolResult({ ...handle, ...value }, outcome.content === undefined ? [link] : [...blocks, link]);
+  };
+  const withValue = content.length > 0 && outcome.value !== null ? cut(true) : undefined;
+  return withValue && fitsInline(withValue, inlineBytes) ? withValue : cut(false);
 }
 
 /** A page of a result, as text and as data. */
@@ -72,7 +77,8 @@ function pageAnswer(
   const pieces = pageOf(pages, page, `the result of task ${token}`);
   const text = pieces.flatMap((piece) => "text" in piece ? [piece.text] : []).join("\n");
   const how = pageCall === undefined ? `Read the resource ${uri}?page=` : `Call ${pageCall} with this token and page `;
-  const next = page < pages.length && { next: `${how}${page + 1}.` };
+  const after = pageCall === undefined && page < pages.length ? page + 1 : nextShown(pages, page);
+  const next = after !== undefined && { next: `${how}${after}.` };
   const structuredContent: { readonly [key: string]: Json } = {
     token,
     status,

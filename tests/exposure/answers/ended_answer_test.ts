@@ -26,6 +26,14 @@ function* results(): Generator<ResultValue> {
       yield { value: null, content: [{ type: "text", text }] };
       const image = { type: "image", mimeType: "image/png", data: "A".repeat(1_600) } as const;
       yield { value: { text }, content: [image, { type: "text", text }, image] };
+      const file = {
+        type: "file",
+        mimeType: "application/pdf",
+        data: "A".repeat(20_000),
+        name: sample.repeat(200 / sample.length),
+      } as const;
+      yield { value: { text }, content: [{ type: "text", text }, file] };
+      yield { value: { text: "" }, content: [{ type: "text", text }, file, file, file] };
       yield { value: null, content: Array.from({ length: 30 }, () => ({ type: "text", text: text.slice(0, 400) })) };
     }
   }

@@ -57,6 +57,17 @@ const packed = defineJob({
     ]),
 });
 
+const converted = defineJob({
+  name: "converted",
+  input: z.object({}),
+  output: z.object({ bytes: z.number() }),
+  run: () => {
+    const bytes = new Uint8Array(1_000_000).fill(1);
+    const parts = [text("Converted."), file(bytes, { name: "a.pdf", mimeType: "application/pdf" })];
+    return content(parts, { structuredContent: { bytes: bytes.length } });
+  },
+});
+
 const textOf = ({ content }: ToolResult) => content.map((block) => block.type === "text" ? block.text : "").join("\n");
 
 /** The tools that read a task, by strategy: how one is started, and the input that reads it. */
@@ -86,8 +97,8 @@ const WAYS: Readonly<Record<string, Way>> = {
 
 /** A surface with these jobs, and how a client runs one and reads its answer, each checked against the output schema. */
 async function open(bench: Bench, { start, read }: Way) {
-  const surface = bench.exposeAll(large, drawing, packed);
-  await bench.work(large, drawing, packed);
+  const surface = bench.exposeAll(large, drawing, packed, converted);
+  await bench.work(large, drawing, packed, converted);
   const ask = async (tool: string, input: unknown): Promise<ToolResult> => {
     const result = await call(surface, tool, input);
     const { outputSchema = {} } = toolOf(surface, tool);
@@ -175,10 +186,19 @@ for (const [name, way] of Object.entries(WAYS)) {
       { type: "resource", resource: { ...pdf, _meta: { name: "a.pdf" } } },
     ]);
 
-    const { answer } = await run("drawing", { bytes: 90_000 });
+    const { token, answer } = await run("drawing", { bytes: 90_000 });
     const cut = await answer();
     assertEquals(cut.content.map(({ type }) => type), ["text", "text", "resource_link"]);
     assertEquals(cut.structuredContent?.pages, 3);
+    const [tool] = way.read("drawing", token);
+    const lacked =
+      'This answer lacks the image (image/png, 90,000 bytes) and the file "a.pdf" (application/pdf, 300 bytes).';
+    const resource = `mcp://results/drawing/${token}`;
+    assertStringIncludes(
+      String(cut.structuredContent?.next),
+      `${lacked} Read the resource ${resource}?page=2 and so on, or call ${tool} `,
+    );
+    assertStringIncludes(String(cut.structuredContent?.next), `with the token ${token} and page 2.`);
     const page = await answer({ page: 2 });
     const [, picture] = page.content;
     assertEquals(picture, { type: "image", data: new Uint8Array(90_000).fill(1).toBase64(), mimeType: "image/png" });
@@ -186,6 +206,30 @@ for (const [name, way] of Object.entries(WAYS)) {
     const huge = await run("drawing", { bytes: 1_000_000 });
     const note = textOf(await huge.answer({ page: 2 }));
     assertStringIncludes(note, `read the resource mcp://results/drawing/${huge.token}/2, which has 2 pages`);
+    // Page 3 is the second slice, of which the tool would say the same again.
+    assertStringIncludes(note, "page 4.");
+  });
+
+  Deno.test(`${name}: where only a file is too large, the answer has all the rest, and says which file it lacks and where it is`, async () => {
+    await using bench = new Bench(way.strategy);
+    const { run } = await open(bench, way);
+    const { token, answer } = await run("converted", {});
+    const { content: blocks, structuredContent } = await answer();
+    const { next, result } = structuredContent ?? {};
+    const uri = `mcp://results/converted/${token}/2`;
+    assertEquals(result, { bytes: 1_000_000 });
+    assertEquals(
+      next,
+      `This answer lacks the file "a.pdf" (application/pdf, 1,000,000 bytes). Read the resource ${uri}.`,
+    );
+    const description = "What is missing of the result";
+    assertEquals(blocks.slice(1), [
+      { type: "text", text: "Converted." },
+      { type: "resource_link", name: "a.pdf", description, uri, mimeType: "application/pdf" },
+    ]);
+    // The page with the file is the last one that says anything.
+    const page = await answer({ page: 2 });
+    assertEquals([page.structuredContent?.next, page.structuredContent?.pages], [undefined, 3]);
   });
 }
 
@@ -205,6 +249,19 @@ for (
     assertEquals(String(structuredContent?.next).includes("task_status"), surface.tools.length > 1);
   });
 }
+
+Deno.test("a waiting call whose file is too large returns the data, and says which file the answer lacks", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(converted);
+  await bench.work(converted);
+  const { content: blocks, structuredContent } = await call(surface, "converted", {});
+  assertEquals(structuredContent, { bytes: 1_000_000 });
+  assertEquals(blocks.map(({ type }) => type), ["text", "text", "resource_link"]);
+  assertStringIncludes(
+    textOf({ content: blocks }),
+    'This answer lacks the file "a.pdf" (application/pdf, 1,000,000 bytes).',
+  );
+});
 
 /** Reads a resource of the results of a job. */
 function readOf({ templates }: Surface, job: string) {
