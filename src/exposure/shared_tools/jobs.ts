@@ -83,7 +83,11 @@ export function nextWith(task: TaskInfo, read: string, asking?: Asking): string 
   if (task.status !== "INPUT_REQUIRED" || asking?.cancels && isStuck(task, asking)) {
     return `${read.charAt(0).toUpperCase()}${read.slice(1)}; it returns the result once the job has ended.`;
   }
-  if (asking === undefined || !awaitsModel(task, asking)) return `Tell the person what the task asks, then ${read}.`;
+  if (asking !== undefined && !isStuck(task, asking)) return `Tell the person what the task asks, then ${read}.`;
+  // It may take them days: a model that reads the task over and over pays for each look.
+  if (asking === undefined || !awaitsModel(task, asking)) {
+    return `Tell the person what the task asks. When they say that it is answered, ${read}.`;
+  }
   return `Ask the person in the chat, and call ${asking.tool} with this token, the key of the question and their ` +
     `answer. Then ${read}.`;
 }

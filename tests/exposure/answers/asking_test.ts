@@ -10,7 +10,7 @@ import {
   SingleToolExposureStrategy,
 } from "../../../mod.ts";
 import { type LiveTask, nextWith, type Question, ToolRegistry } from "../../../strategy.ts";
-import { describeQuestions } from "../../../src/exposure/answers/asking.ts";
+import { type Asking, describeQuestions } from "../../../src/exposure/answers/asking.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
 
 const LIVE: LiveTask = {
@@ -78,11 +78,17 @@ Deno.test("what to do next about a question that is cancelled is to wait, not to
     nextOf([FORM], { cancels: true }),
     "Look again; it returns the result once the job has ended.",
   );
-  assertEquals(nextOf([FORM]), "Tell the person what the task asks, then look again.");
   assertEquals(
     nextOf([FORM, PAGE], { urls: true, cancels: true }),
     "Tell the person what the task asks, then look again.",
   );
+});
+
+Deno.test("a model reads a question again at once if that asks its person, and else when they say that it is answered", () => {
+  const nextOf = (asking?: Asking) => nextWith({ ...LIVE, questions: [FORM] }, "look again", asking);
+  assertEquals(nextOf({ elicitation: true }), "Tell the person what the task asks, then look again.");
+  const elsewhere = "Tell the person what the task asks. When they say that it is answered, look again.";
+  assertEquals([nextOf({ elicitation: false }), nextOf()], [elsewhere, elsewhere]);
 });
 
 Deno.test("the message has each URL whole, and says how many questions it leaves out", () => {
