@@ -1,4 +1,12 @@
-import { createWorker, defineJob, DenoKvBackend, isFinished, type JobContext, type TaskInfo } from "../../../mod.ts";
+import {
+  createClient,
+  createWorker,
+  defineJob,
+  DenoKvBackend,
+  isFinished,
+  type JobContext,
+  type TaskInfo,
+} from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { Committer, type Write } from "../../../src/backends/kv/committer.ts";
 import { cancelledNow, claimed, created, stopRequested } from "../../../src/backends/shared/record.ts";
@@ -123,6 +131,34 @@ Deno.test("KV: the end of an answered task deletes the steps of all its runs, an
   const kv = await Deno.openKv(path);
   assertEquals(await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "step"] })), []);
   assertEquals(searches.none, undefined);
+  kv.close();
+  await worker.close(0);
+  await backend.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("KV: a large step during which its job logs leaves no pieces behind that nothing will delete", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-steps-" });
+  const path = `${folder}/jobs.kv`;
+  const backend = await DenoKvBackend.open({ path, lease: 60_000 });
+  const logs = defineJob({
+    name: "logs",
+    input: { type: "object" },
+    run: async (_, { step, log }) => {
+      for (const name of ["1", "2", "3"]) {
+        void log(name);
+        await step(name, large);
+      }
+    },
+  });
+  const worker = createWorker(backend, [logs]);
+  using client = createClient(backend, { owner: OWNER });
+  await client.wait(await client.start(logs, {}));
+  const kv = await Deno.openKv(path);
+  const pieces = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "blob"] }));
+  const marks = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "garbage"] }));
+  const marked = new Set(marks.map(({ key }) => key.at(-1)));
+  assertEquals(pieces.filter(({ key }) => !marked.has(key[2] ?? "")).map(({ key }) => key), []);
   kv.close();
   await worker.close(0);
   await backend.close();

@@ -61,13 +61,17 @@ export class KvSteps {
     await this.#committer.commit({ sets, deletes, bytes: 100 * sets.length });
   }
 
-  /** The deletions of all steps of a task; without `known`, the steps are read first. */
+  /**
+   * The deletions of all steps of a task. Those that are not `known` are read first, and so are large ones: one whose task has
+   * changed meanwhile was recorded again, with other pieces.
+   */
   async deletion(
     id: string,
     known: ReadonlyMap<number, BlobRef | undefined> | undefined,
     now: number,
   ): Promise<Deletion> {
-    return deletionOf(id, known ?? await this.#find(id), now);
+    const isCertain = known !== undefined && [...known.values()].every((blob) => blob === undefined);
+    return deletionOf(id, isCertain ? known : await this.#find(id), now);
   }
 
   async #find(id: string): Promise<ReadonlyMap<number, BlobRef | undefined>> {
