@@ -27,13 +27,16 @@ import { cutToFit, messageOf } from "../text.ts";
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
 const LIMIT_EXCEEDED = -32005;
 
+const STORE_FAILED = "The server's store failed. Try again later. The server's log has the reason.";
+
 /** 2026-07-28: the client has to declare a capability. */
 export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClientCapability;
 
 /**
  * Gives an error its JSON-RPC code, and a text that fits into a message. An error that the caller can correct is "invalid
  * params" (2025-11-25, Tasks, "Protocol Errors"). An error that is not one of ours is a defect: `onError` receives it, and
- * the caller learns only that there was an internal error. It also receives errors of the store.
+ * the caller learns only that there was an internal error. Likewise an error of the store, whose text may name hosts,
+ * users and paths.
  */
 export function toProtocolError(error: unknown, onError: OnError): ProtocolError {
   if (error instanceof ProtocolError) return error;
@@ -42,7 +45,9 @@ export function toProtocolError(error: unknown, onError: OnError): ProtocolError
   if (error instanceof LimitExceeded) return limitError(error);
   const correctable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
   if (correctable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
-  if (error instanceof BackendError || isDefect(error)) onError(error, { where: "answer a request" });
+  const isFromStore = error instanceof BackendError;
+  if (isFromStore || isDefect(error)) onError(error, { where: "answer a request" });
+  if (isFromStore) return new ProtocolError(INTERNAL_ERROR, STORE_FAILED);
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, message);
   return new ProtocolError(INTERNAL_ERROR, "Internal error.");
 }

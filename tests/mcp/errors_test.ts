@@ -10,12 +10,20 @@ Deno.test("an error that the caller can correct is invalid params, and one that 
     [new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]), -32602, "Invalid cursor"],
     [new InvalidValue("The input has 20 bytes as JSON"), -32602, "The input has 20 bytes"],
     [new TaskNotFound("7"), -32602, 'Cannot find task "7"'],
-    [new BackendError("Redis is away."), -32603, "Redis is away."],
+    [new BackendError("Redis is away."), -32603, "The server's store failed"],
   ];
   for (const [error, code, part] of errors) {
     const { code: given, message } = toProtocolError(error, ignored);
     assertEquals([given, message.includes(part)], [code, true], message);
   }
+});
+
+Deno.test("what a store says about its failure, such as hosts, users and paths, goes to onError and not to the caller", () => {
+  const reported: unknown[] = [];
+  const error = new BackendError('PostgreSQL failed: password authentication failed for user "jobs".');
+  const { message } = toProtocolError(error, (failure) => reported.push(failure));
+  assertEquals(message, "The server's store failed. Try again later. The server's log has the reason.");
+  assertEquals(reported, [error]);
 });
 
 Deno.test("a defect goes to onError, by default a line on stderr, and not to the caller", async () => {
