@@ -58,6 +58,9 @@ export async function probe(client: Redis, prefix: string): Promise<string | und
   if (sentinel) {
     throw new Error("it is a Redis Sentinel, which is not supported: connect to the master, by a name or a proxy");
   }
+  if (failed.some(([, error]) => error.startsWith("READONLY "))) {
+    throw new Error("it is a replica, which can only be read: connect to its master, by a name or a proxy");
+  }
   const problem = missing(failed, { user: client.options.username ?? "default", prefix });
   if (problem !== undefined) throw new Error(problem);
   if (cluster) {

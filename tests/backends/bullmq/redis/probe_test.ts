@@ -81,6 +81,12 @@ test("connect refuses a Redis Sentinel, and says why", async ({ server: master }
   await Deno.remove(folder, { recursive: true });
 });
 
+test("connect refuses a replica, which takes no tasks, and names what to connect to", async ({ server, admin }) => {
+  await admin.replicaof("127.0.0.1", freePort());
+  const message = "it is a replica, which can only be read: connect to its master, by a name or a proxy.";
+  await assertRejects(() => BullMqBackend.connect({ redis: server.url }), BackendError, message);
+});
+
 /** What a process that only connects writes to stderr. */
 async function warningsOf(redis: string): Promise<string> {
   const code = `import { BullMqBackend } from "./mod.ts";
