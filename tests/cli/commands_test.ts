@@ -13,6 +13,7 @@ import {
   ToolError,
 } from "../../mod.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
+import { until } from "../support/processes.ts";
 
 const add = defineJob({
   name: "add",
@@ -152,6 +153,17 @@ Deno.test("show prints a task with its input, and with its result or its error",
   await shop.client.wait(bad).catch(() => {});
   assertStringIncludes((await shop.run(`show ${bad.id}`)).stdout, "tool error:\nThe card was\ndeclined.");
   assertEquals(JSON.parse((await shop.run(`show ${sum.id} --json`)).stdout).outcome, { kind: "value", value: 3 });
+});
+
+Deno.test("show names the worker that runs a task, which may have to be restarted, and none once it has ended", async () => {
+  await using shop = new Shop();
+  const { id } = await shop.client.start(endless, {});
+  await until(async () => (await shop.client.get(id)).status === "RUNNING", "it runs");
+  const [worker] = await shop.operator.workers();
+  assertMatch((await shop.run(`show ${id}`)).stdout, new RegExp(`^worker +${Deno.pid} on ${worker?.host}$`, "m"));
+  assertEquals(JSON.parse((await shop.run(`show ${id} --json`)).stdout).worker, worker?.name);
+  await shop.client.cancel(id);
+  assertEquals((await shop.run(`show ${id}`)).stdout.includes("worker "), false);
 });
 
 Deno.test("an unknown task is an error on stderr, and the exit code is 1", async () => {

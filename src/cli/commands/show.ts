@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Operator, WorkerInfo } from "../../backend.ts";
 import { isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
 import { oneLine } from "../../text.ts";
 import { type Command, command, first } from "../command.ts";
@@ -19,11 +20,17 @@ export const show: Command = command({
     const task = await operator.get(first(operands));
     const input = await operator.input(task.id);
     const outcome = isFinished(task) ? await backend.outcome(task.id, task.owner) : undefined;
-    write(out, { ...task, input, outcome }, () => textOf(task, input, outcome));
+    const worker = isFinished(task) ? undefined : await workerOf(task, operator);
+    write(out, { ...task, worker: worker?.name, input, outcome }, () => textOf(task, worker, input, outcome));
   },
 });
 
-function textOf(task: TaskInfo, input: Json, outcome: Outcome | undefined): string {
+/** The worker that holds a task; none while it waits. */
+async function workerOf({ id }: TaskInfo, operator: Operator): Promise<WorkerInfo | undefined> {
+  return (await operator.workers()).find(({ running }) => running.includes(id));
+}
+
+function textOf(task: TaskInfo, worker: WorkerInfo | undefined, input: Json, outcome: Outcome | undefined): string {
   const at = (ms: number | undefined) => ms === undefined ? undefined : timeOf(ms);
   const fields: { readonly [name: string]: string | undefined } = {
     id: task.id,
@@ -31,6 +38,7 @@ function textOf(task: TaskInfo, input: Json, outcome: Outcome | undefined): stri
     owner: task.owner,
     status: task.status,
     attempt: String(task.attempt),
+    worker: worker && `${worker.pid} on ${worker.host}`,
     progress: task.progress === undefined ? undefined : percent(task.progress),
     message: task.message,
     created: at(task.createdAt),
