@@ -54,13 +54,16 @@ Deno.test("docs/telemetry.md names every attribute of a span", async () => {
 interface Service {
   readonly image?: string;
   readonly environment?: { readonly [name: string]: string };
+  readonly command?: readonly string[];
+  readonly deploy?: { readonly replicas?: number };
 }
 
 Deno.test("the compose file of examples/telemetry lets each service of examples/deploy export to its collector", async () => {
   const read = async (path: string): Promise<{ readonly services: Readonly<Record<string, Service>> }> =>
     parse(await readFile(path), { merge: true });
   const { services } = await read("examples/telemetry/compose.yaml");
-  const deployed = Object.keys((await read("examples/deploy/compose.yaml")).services);
+  const { services: base } = await read("examples/deploy/compose.yaml");
+  const deployed = Object.keys(base);
   const { collector, ...exporting } = services;
   assert(/:\d+\.\d+\.\d+$/.test(collector?.image ?? ""));
   assertEquals(Object.keys(exporting), ["server", "worker"]);
@@ -69,5 +72,13 @@ Deno.test("the compose file of examples/telemetry lets each service of examples/
     const { OTEL_DENO, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME } = environment;
     assertEquals([OTEL_DENO, OTEL_EXPORTER_OTLP_ENDPOINT], ["true", "http://collector:4318"]);
     assertEquals(OTEL_SERVICE_NAME, `reports-${name}`);
+  }
+  // Replicas share their environment, but need an instance id each.
+  const replicated = Object.keys(base).filter((name) => base[name]?.deploy?.replicas);
+  assertEquals(replicated, ["worker"]);
+  for (const name of replicated) {
+    const command = base[name]?.command?.join(" ");
+    const withId = `OTEL_RESOURCE_ATTRIBUTES=service.instance.id=$$HOSTNAME exec deno ${command}`;
+    assertEquals(services[name]?.command, ["sh", "-c", withId]);
   }
 });
