@@ -107,6 +107,14 @@ export function cancelledBy(
   return typeof id === "string" || typeof id === "number" ? { id, reason } : undefined;
 }
 
+/** The reason with which a process ends a request that its client has resumed in another one. */
+export const RESUMED_ELSEWHERE = "mcp-jobs: the client has resumed this request in another process";
+
+/** Tells other processes that the client has resumed a request in this one. */
+export function resumedElsewhere(requestId: string | number): JSONRPCMessage {
+  return { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason: RESUMED_ELSEWHERE } };
+}
+
 function idOf(value: unknown): Refusal["id"] {
   const id = typeof value === "object" && value !== null && "id" in value ? value.id : null;
   return typeof id === "string" || typeof id === "number" ? id : null;

@@ -9,6 +9,7 @@ import type { Answer, Question, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { PAUSES_MS, tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
+import { RESUMED_ELSEWHERE } from "../messages/message.ts";
 import { answerOf, declaredAsking, elicitation, questionsToElicit } from "../words.ts";
 import { OpenElicitations } from "./open_elicitations.ts";
 import { OpenPages } from "./open_pages.ts";
@@ -69,7 +70,9 @@ export class Elicitor {
       this.#open.add(task, question.key, () => this.#withdraw(id, ctx));
       // Immediately: the stream of a cancelled call ends before its task does.
       if (call?.cancels) {
-        ctx.mcpReq.signal.addEventListener("abort", () => this.#open.withdraw(task.id), { once: true });
+        const { signal } = ctx.mcpReq;
+        const withdraw = () => signal.reason === RESUMED_ELSEWHERE || this.#open.withdraw(task.id);
+        signal.addEventListener("abort", withdraw, { once: true });
       }
       send().catch((error) => {
         this.#forget(id);

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Result, SdkError } from "@modelcontextprotocol/server";
-import { InvalidInput, JobsError } from "../../errors.ts";
+import { InvalidInput, JobsError, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { describeQuestions } from "../../exposure/answers/asking.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
@@ -22,6 +22,7 @@ import type { Json, Question, TaskInfo } from "../../task.ts";
 import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
+import { RESUMED_ELSEWHERE } from "../messages/message.ts";
 import { doneWithin } from "../../waiting.ts";
 import type { CallLog, Client, Connection, TaskRequest } from "../revision.ts";
 import { traceOf } from "./call_span.ts";
@@ -182,6 +183,7 @@ export function isTimeOut(reason: unknown): boolean {
 function whyOver(reason: unknown, { http }: RequestContext): JobsError {
   // The SDK aborts with an error of its own when the connection is gone, otherwise with the client's reason, if any. A
   // client that is gone from stdio ends this server, too; one over HTTP may have lost its stream, or run out of time.
+  if (reason === RESUMED_ELSEWHERE) return new Unavailable("Another process goes on with this call.");
   if (reason instanceof SdkError) return new CallerGone(http === undefined);
   return isTimeOut(reason)
     ? new CallTimedOut("The client's time limit for the call has passed.")

@@ -11,7 +11,7 @@ import { LimitExceeded } from "../../../errors.ts";
 import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { OnError } from "../../../log/on_error.ts";
 
-/** How the name of such a document begins; the id of its session follows, and an id of its own. */
+/** How the name of such a document begins; the id of its session follows, that of the process, and an id of its own. */
 const FORWARDED = "forwarded:";
 const SEPARATOR = ":";
 
@@ -36,6 +36,7 @@ export class Forwarding implements Disposable {
   readonly #recipient: (session: string) => Recipient | undefined;
   readonly #onError: OnError;
   readonly #unwatch: () => void;
+  readonly #process = crypto.randomUUID();
   /** How much text each session has forwarded since unused messages were last deleted. */
   readonly #sent = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -62,7 +63,8 @@ export class Forwarding implements Disposable {
     if (ofSession > MAX_TEXT || ofAll > MAX_TEXT_OF_ALL) throw tooMuch();
     this.#sent.set(session, ofSession);
     this.#deleteLater();
-    await this.#documents.write(`${FORWARDED}${session}${SEPARATOR}${newTaskId()}`, undefined, text);
+    const name = [`${FORWARDED}${session}`, this.#process, newTaskId()].join(SEPARATOR);
+    await this.#documents.write(name, undefined, text);
   }
 
   /** Takes no more messages. What it has forwarded and nobody takes, another process deletes. */
@@ -84,7 +86,7 @@ export class Forwarding implements Disposable {
     this.#deleteLater(); // The process that has forwarded it may be killed before it does so.
     const message: JSONRPCMessage = JSON.parse(text);
     const recipient = this.#recipient(sessionIn(name));
-    if (!recipient?.isFor(message)) return;
+    if (isOf(name, this.#process) || !recipient?.isFor(message)) return;
     recipient.receive(message);
     await this.#documents.write(name, text, undefined);
   }
@@ -112,6 +114,10 @@ export class Forwarding implements Disposable {
 
 function sessionIn(name: string): string {
   return name.slice(FORWARDED.length).split(SEPARATOR, 1)[0] ?? "";
+}
+
+function isOf(name: string, process: string): boolean {
+  return name.split(SEPARATOR)[2] === process;
 }
 
 function idIn(name: string): string {

@@ -15,6 +15,7 @@ import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { McpHost } from "../../host.ts";
+import { resumedElsewhere } from "../../messages/message.ts";
 import { refuseLarge, SessionStore, type StoredSession } from "./store.ts";
 import { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
@@ -167,6 +168,10 @@ export class Sessions implements AsyncDisposable {
         await this.#store.delete(id);
         this.#options.record({ event: "session_deleted", principal: peer.owner });
       },
+      onrequestresumed: (requestId) =>
+        void this.#forwarding.send(id, resumedElsewhere(requestId)).catch((error) =>
+          this.#onError(error, { where: "forward a message of a session" })
+        ),
     });
     const answering = new OpenStreams(this.#options.answers);
     const listening = new OpenStreams();

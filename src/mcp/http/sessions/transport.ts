@@ -16,7 +16,7 @@ import { remember } from "../../../recent.ts";
 import type { StreamTransport, Substitute } from "../../host.ts";
 import { type EventName, parseEventId, type StreamRequest } from "./event_ids.ts";
 import type { SessionEvents } from "./events.ts";
-import { cancelledBy, refuse } from "../../messages/message.ts";
+import { cancelledBy, refuse, RESUMED_ELSEWHERE } from "../../messages/message.ts";
 import { streamsOf, type TransportStreams } from "../../sdk_internals.ts";
 
 /** How many streams of cancelled requests are remembered as ended. */
@@ -40,6 +40,8 @@ export interface SessionTransportOptions {
   readonly onsessioninitialized: () => Promise<void>;
   readonly onsessionclosed: () => Promise<void>;
   readonly eventStore: SessionEvents;
+  /** Called with the id of a request that this process goes on with: the one that had it may still live. */
+  readonly onrequestresumed: (requestId: string | number) => void;
 }
 
 /** What comes with a request: its message is parsed already. */
@@ -48,6 +50,7 @@ type MessageOptions = HandleRequestOptions & { readonly parsedBody?: JSONRPCMess
 /** One session over HTTP. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport implements StreamTransport {
   readonly #events: SessionEvents;
+  readonly #onResumed: (requestId: string | number) => void;
   readonly #streams: TransportStreams = streamsOf(this);
   /** The streams of cancelled requests. */
   readonly #cancelled = new Map<string, true>();
@@ -65,6 +68,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   constructor(options: SessionTransportOptions) {
     super({ ...options, retryInterval: RETRY_MS });
     this.#events = options.eventStore;
+    this.#onResumed = options.onrequestresumed;
     this.#events.requestOf = (stream) => this.#requestOf(stream);
   }
 
@@ -83,7 +87,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
       return await super.handleRequest(request, options);
     }
     const cancelled = response.status === 202 && options?.parsedBody && cancelledBy(options.parsedBody);
-    if (cancelled) await this.#end(cancelled.id);
+    if (cancelled) await this.#end(cancelled.id, cancelled.reason);
     return response;
   }
 
@@ -101,7 +105,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   receive(message: JSONRPCMessage): void {
     this.onmessage?.(message);
     const cancelled = cancelledBy(message);
-    if (cancelled) void this.#end(cancelled.id);
+    if (cancelled) void this.#end(cancelled.id, cancelled.reason);
   }
 
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
@@ -163,6 +167,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     const response = await super.handleRequest(request, options);
     if (!response.ok) this.#streams.ofRequest.delete(id);
     else if (substitute) {
+      this.#onResumed(id);
       // The client may have to resume this stream, too: it forgets the id of an event that came on an earlier one.
       this.#sendId(stream);
       this.onmessage?.({ jsonrpc: "2.0", id, ...substitute }, { authInfo: options?.authInfo, request });
@@ -180,7 +185,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   }
 
   /** 2025-11-25, Cancellation, "Behavior Requirements": a cancelled request frees what it holds, and gets no response. */
-  async #end(requestId: string | number): Promise<void> {
+  async #end(requestId: string | number, reason: unknown): Promise<void> {
     const stream = this.#streams.ofRequest.get(requestId);
     if (stream === undefined) return;
     // The last messages of the request, which withdraw its questions, are still sent on its stream.
@@ -189,7 +194,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     this.#forget(requestId);
     // Otherwise a client that resumes the stream would wait for a response that never comes.
     this.#streams.ofRequest.delete(requestId);
-    remember(this.#cancelled, stream, true, REMEMBERED);
+    if (reason !== RESUMED_ELSEWHERE) remember(this.#cancelled, stream, true, REMEMBERED);
   }
 }
 

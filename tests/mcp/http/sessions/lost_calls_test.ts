@@ -1,6 +1,7 @@
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
 import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { oneTurn } from "../../../support/time.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
 
@@ -44,6 +45,31 @@ Deno.test("a stream that is resumed on another server gets the result of its cal
   assertEquals(messages[0]?.params.progressToken, "p");
   assertEquals(messages.at(-1)?.result.structuredContent, { taken: 2 });
   assertEquals(await resumed.next(), undefined);
+});
+
+Deno.test("a call that is resumed on another server is over on the first one: the same call again starts a task", async () => {
+  await using servers = await twoServers();
+  const { backend, raw, there } = servers;
+  const call = { name: "steps", arguments: { gate: "go", steps: 2 } };
+  const last = await replacedBy(await raw.post("tools/call", call));
+  await using resumed = await there.listen(last);
+  while ((await backend.documents.list("forwarded:")).length > 0) await oneTurn();
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
+  assertEquals((await resumed.message()).result.structuredContent, { taken: 2 });
+  for (const [index, next] of [there, raw].entries()) {
+    assertEquals((await next.ask("tools/call", call)).result.structuredContent, { taken: 2 });
+    assertEquals((await backend.list("ann", { limit: 10 })).tasks.length, 2 + index);
+  }
+});
+
+Deno.test("a call that was resumed on another server can be resumed on the first one again", async () => {
+  await using servers = await twoServers();
+  const { raw, there } = servers;
+  const last = await replacedBy(await raw.post("tools/call", { name: "steps", arguments: { gate: "go", steps: 2 } }));
+  const again = await replacedBy(await there.send({ method: "GET", headers: { "last-event-id": last } }));
+  await using resumed = await raw.listen(again);
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
+  assertEquals((await resumed.message()).result.structuredContent, { taken: 2 });
 });
 
 Deno.test("tasks/result that is resumed on another server waits there", async () => {
