@@ -49,8 +49,8 @@ export function beginningOf(
   const next = blocks[whole.length];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
   const pages = pagesOf(result, inlineBytes);
-  const missing = hasValue || result.value === null ? result.content?.slice(whole.length) : undefined;
-  const rest = missing?.every(isBinary) ? binaryRest(missing, whole.length + 1, pages, uri) : {
+  const missing = hasValue || result.value === null ? result.content?.slice(whole.length) ?? [] : [];
+  const rest = missing.length > 0 && missing.every(isBinary) ? binaryRest(missing, whole.length + 1, pages, uri) : {
     what: `is only the beginning of the result, which has ${countOf(pages)}`,
     place: `${uri}?page=1 and so on`,
     page: 1,

@@ -53,6 +53,7 @@ Deno.test("no answer with a result is larger than inlineBytes, not even the smal
       for (const answer of answers) {
         const { length } = new TextEncoder().encode(JSON.stringify(answer));
         assert(length <= inlineBytes, `${length} bytes: ${JSON.stringify(answer).slice(0, 300)}`);
+        assert(!JSON.stringify(answer).includes("lacks ."), "It has to say what is missing.");
       }
     }
   }
