@@ -103,7 +103,7 @@ export class Tasks implements Disposable {
 
   /**
    * Resolves with the given task as it is shown. If it waits for a later time, its message says when it starts. If it has
-   * waited for 3 s and no worker for its job is known to run, it says that. Rejects with `BackendError`.
+   * waited for 3 s, it says that it waits for its turn, or that no worker for its job is running. Rejects with `BackendError`.
    */
   explain(task: TaskInfo): Promise<TaskInfo> {
     return this.#reasons.explain(task);

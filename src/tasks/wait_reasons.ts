@@ -1,5 +1,5 @@
 /**
- * The message of a task that waits: until when, or that no worker is running.
+ * The message of a task that waits: until when, that it waits for its turn, or that no worker is running.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Backend } from "../backend.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 
-/** How long a task waits before its message says that no worker is running, and how far ahead a start is named, in ms. */
+/** How long a task waits before its message says what for, and how far ahead a start is named, in ms. */
 const QUIET_MS = 3_000;
 
 /** Says why the tasks of one server wait. */
@@ -23,7 +23,7 @@ export class WaitReasons {
     this.#now = now;
   }
 
-  /** The task; if it waits to start, with a message that says when it starts, or that no worker is running. */
+  /** The task; if it waits to start, with a message that says when it starts, or what it waits for. */
   async explain(task: TaskInfo): Promise<TaskInfo> {
     if (isFinished(task) || task.parked || task.status === "RUNNING" || task.status === "INPUT_REQUIRED") return task;
     const { dueAt = 0, updatedAt, job, status } = task;
@@ -32,19 +32,26 @@ export class WaitReasons {
       const what = status === "RETRYING" ? "The next attempt" : "It";
       return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);
     }
-    if (now - Math.max(updatedAt, dueAt) < QUIET_MS || !await this.#lacksWorker(job)) return task;
-    return withReason(task, `Waiting: no worker for ${job} is running. It starts as soon as one does.`);
+    if (now - Math.max(updatedAt, dueAt) < QUIET_MS) return task;
+    const hasWorker = await this.#hasWorker(job);
+    if (hasWorker === undefined) return task;
+    return withReason(
+      task,
+      hasWorker
+        ? "Waiting for its turn: other tasks come first, or the job is paused."
+        : `Waiting: no worker for ${job} is running. It starts as soon as one does.`,
+    );
   }
 
   /**
-   * Whether no queue of a job has a worker. `false` for a job that this server does not offer on a backend with other
+   * Whether a queue of a job has a worker. `undefined` for a job that this server does not offer on a backend with other
    * queues, since its queue is unknown.
    */
-  async #lacksWorker(job: string): Promise<boolean> {
+  async #hasWorker(job: string): Promise<boolean | undefined> {
     const offered = this.#jobs.get(job);
-    if (offered === undefined) return !this.#backend.routes && !await this.#backend.hasWorker(job);
-    for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return false;
-    return true;
+    if (offered === undefined) return this.#backend.routes ? undefined : await this.#backend.hasWorker(job);
+    for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return true;
+    return false;
   }
 }
 

@@ -135,6 +135,24 @@ Deno.test("a task that has waited for a while says that no worker runs, and only
   assertEquals([end.status, end.message], ["COMPLETED", undefined]);
 });
 
+Deno.test("a task that has waited for a while behind others says so", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<{ width: number }>()];
+  const run = () => (begun.resolve(), end.promise);
+  await using worker = createWorker(backend, [defineJob({ name: "echo", input: echo.input, run })], { concurrency: 1 });
+  await worker.ready;
+  await tasks.start(registered, {}, "me");
+  await begun.promise;
+  const { id } = await tasks.start(registered, {}, "me");
+  assertEquals((await shown(tasks, id)).message, undefined);
+  later = 60_000;
+  const { status, message } = await shown(tasks, id);
+  assertEquals([status, message], ["PENDING", "Waiting for its turn: other tasks come first, or the job is paused."]);
+  end.resolve({ width: 7 });
+});
+
 Deno.test("a task says that no worker runs only if none of the queues of its job has one", async () => {
   const asked: unknown[] = [];
   class Queues extends MemoryBackend {
@@ -154,7 +172,7 @@ Deno.test("a task says that no worker runs only if none of the queues of its job
   later = 60_000;
   assertStringIncludes((await shown(tasks, id)).message ?? "", "no worker for echo");
   busy = "fast";
-  assertEquals((await shown(tasks, id)).message, undefined);
+  assertStringIncludes((await shown(tasks, id)).message ?? "", "Waiting for its turn");
   assertEquals(asked.slice(0, 2), [["echo", "slow"], ["echo", "fast"]]);
 });
 
