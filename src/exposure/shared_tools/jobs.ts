@@ -3,12 +3,15 @@
  *
  * @module
  */
-import type { TaskInfo } from "../../task.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RegisteredJob } from "../../registry.ts";
 import { type Asking, awaitsModel, isStuck, whenNobodyCanAnswer } from "../answers/asking.ts";
 import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 import { ofOtherJob } from "../task_of_job.ts";
+
+/** How far ahead a time is for which a model had better not wait with calls, in ms. */
+const FAR_MS = 60_000;
 
 /** A job, which may be registered under several names. */
 export interface NamedJob extends SharedJob {
@@ -81,7 +84,11 @@ export function waiting(ms: number): string {
 export function nextWith(task: TaskInfo, read: string, asking?: Asking): string {
   // Questions that are cancelled concern nobody.
   if (task.status !== "INPUT_REQUIRED" || asking?.cancels && isStuck(task, asking)) {
-    return `${read.charAt(0).toUpperCase()}${read.slice(1)}; it returns the result once the job has ended.`;
+    const until = farTime(task);
+    const now = until === undefined
+      ? `${read.charAt(0).toUpperCase()}${read.slice(1)}`
+      : `Tell the person that nothing happens before ${until}. After that, ${read}`;
+    return `${now}; it returns the result once the job has ended.`;
   }
   if (asking !== undefined && !isStuck(task, asking)) return `Tell the person what the task asks, then ${read}.`;
   // It may take them days: a model that reads the task over and over pays for each look.
@@ -90,6 +97,12 @@ export function nextWith(task: TaskInfo, read: string, asking?: Asking): string 
   }
   return `Ask the person in the chat, and call ${asking.tool} with this token, the key of the question and their ` +
     `answer. Then ${read}.`;
+}
+
+/** The time for which a task waits, if that is so far ahead that a model should not wait for it with calls. */
+function farTime(task: TaskInfo): string | undefined {
+  if (isFinished(task) || task.dueAt === undefined || task.dueAt - Date.now() < FAR_MS) return undefined;
+  return new Date(task.dueAt).toISOString();
 }
 
 /** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. */

@@ -91,6 +91,15 @@ Deno.test("a model reads a question again at once if that asks its person, and e
   assertEquals([nextOf({ elicitation: false }), nextOf()], [elsewhere, elsewhere]);
 });
 
+Deno.test("a model reads a task that waits for a distant time after that, and one that starts soon at once", () => {
+  const nextOf = (dueAt: number) => nextWith({ ...LIVE, status: "PENDING", dueAt }, "look again");
+  const dueAt = Date.now() + 3_600_000;
+  const end = "it returns the result once the job has ended.";
+  const until = new Date(dueAt).toISOString();
+  assertEquals(nextOf(dueAt), `Tell the person that nothing happens before ${until}. After that, look again; ${end}`);
+  assertEquals([nextOf(Date.now() + 10_000), nextOf(1)], [`Look again; ${end}`, `Look again; ${end}`]);
+});
+
 Deno.test("the message has each URL whole, and says how many questions it leaves out", () => {
   const url = `https://example.com/${"x".repeat(1_000)}`;
   const message = messageOf([{ ...PAGE, url }, PAGE, FORM]);
