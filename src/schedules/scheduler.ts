@@ -44,6 +44,8 @@ interface TrackedSchedule extends DeclaredSchedule {
   text?: string | null;
   /** How many changes of the document have been announced. */
   changes: number;
+  /** Resolves when the document has changed, or the scheduler stops. */
+  woken: PromiseWithResolvers<void>;
   /** The next due time in the document as last read, and since when it has been that. */
   seen?: { readonly nextAt: number | undefined; readonly at: number };
 }
@@ -57,8 +59,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #now: () => number;
   readonly #since: number;
   readonly #unwatch: () => void;
-  readonly #running: Promise<void>;
-  #woken = Promise.withResolvers<void>();
+  readonly #running: Promise<unknown>;
   #closed = false;
 
   /** Starts. */
@@ -69,19 +70,21 @@ export class Scheduler implements AsyncDisposable {
   ) {
     this.#documents = backend.documents;
     this.#tasks = new DueTasks(backend, { audit, onError, now });
-    this.#schedules = schedules.map((schedule) => ({ ...schedule, declared: false, changes: 0 }));
+    const fresh = () => ({ declared: false, changes: 0, woken: Promise.withResolvers<void>() });
+    this.#schedules = schedules.map((schedule) => ({ ...schedule, ...fresh() }));
     this.#onError = onError;
     this.#now = now;
     this.#since = now();
     this.#unwatch = backend.documents.watch((name) => this.#changed(name));
-    this.#running = this.#run();
+    // Each on its own: one may be behind for long, if its tasks are due more often than they can be created.
+    this.#running = Promise.all(this.#schedules.map((schedule) => this.#run(schedule)));
   }
 
   /** Stops, after what is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#unwatch();
-    this.#woken.resolve();
+    for (const { woken } of this.#schedules) woken.resolve();
     await this.#running;
   }
 
@@ -90,17 +93,16 @@ export class Scheduler implements AsyncDisposable {
       if (document !== undefined && document !== SCHEDULE + schedule.name) continue;
       schedule.text = undefined;
       schedule.changes++;
-      this.#woken.resolve();
+      schedule.woken.resolve();
     }
   }
 
-  async #run(): Promise<void> {
+  async #run(schedule: TrackedSchedule): Promise<void> {
     while (!this.#closed) {
-      this.#woken = Promise.withResolvers();
-      const times = await Promise.all(this.#schedules.map((schedule) => this.#serve(schedule)));
+      schedule.woken = Promise.withResolvers();
+      const wait = await this.#serve(schedule) - this.#now();
       if (this.#closed) return;
-      const wait = Math.min(...times) - this.#now();
-      await doneWithin(this.#woken.promise, Math.max(0, Math.min(wait, LONGEST_MS)));
+      await doneWithin(schedule.woken.promise, Math.max(0, Math.min(wait, LONGEST_MS)));
     }
   }
 

@@ -150,6 +150,28 @@ Deno.test("a server that starts leaves earlier due times to one that has run, is
   assertEquals(due.filter((_, index) => ids[index] === undefined), []);
 });
 
+Deno.test("a schedule that is always behind, because its tasks take long to create, does not hold up others", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  let isBusy = true;
+  const slow = {
+    create: async (...task: Parameters<Backend["create"]>) => {
+      const isOften = task[0].owner === "bob";
+      if (isOften && isBusy) await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return await backend.create(...task);
+    },
+    documents: backend.documents,
+    get: (id: string, owner: string) => backend.get(id, owner),
+    keys: backend.keys,
+  };
+  const often = { ...everyMinute({ times: { every: 1_000 }, owner: "bob" }), name: "often" };
+  await using _scheduler = new Scheduler(slow, [often, everyMinute()], { audit: () => {}, onError: ignored });
+  await pass(time, 3 * MINUTE);
+  assertEquals(await created(backend), [60, 120, 180]);
+  isBusy = false;
+  await pass(time, 2_500);
+});
+
 Deno.test("an operator pauses, resumes and removes a schedule, and a server that starts brings it back", async () => {
   using time = new FakeTime(START);
   await using backend = new MemoryBackend();
