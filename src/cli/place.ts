@@ -36,7 +36,8 @@ export async function openPlace(
 ): Promise<Backend> {
   const { kv, redis, postgres, prefix, schema } = placeOf(options, variable);
   if (redis !== undefined) return await BullMqBackend.connect({ redis, prefix });
-  if (postgres !== undefined) return await PostgresBackend.connect({ url: postgres, schema });
+  // So it also works through a pooler that lends connections for one transaction.
+  if (postgres !== undefined) return await PostgresBackend.connect({ url: postgres, schema, listen: false });
   await checkFile(kv ?? "");
   return await DenoKvBackend.open({ path: kv ?? "" });
 }

@@ -5,6 +5,7 @@
  */
 import { newTaskId } from "../../../../backend.ts";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
+import { openPlace } from "../../../../src/cli/place.ts";
 import { Database } from "../../../../src/backends/postgres/database.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { noPostgres } from "../../../../tools/postgres_server.ts";
@@ -100,6 +101,23 @@ for (const mode of ["session", "transaction"] as const) {
       return (await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status;
     }));
     assertEquals(ended, ended.map(() => "COMPLETED"));
+  });
+}
+
+for (const mode of ["session", "transaction"] as const) {
+  testUnless(missing, `PostgreSQL: the command line works through a PgBouncer in ${mode} mode`, async () => {
+    const direct = await sharedPostgres().makeDatabase();
+    await PostgresBackend.migrate({ url: direct });
+    await using server = await PostgresBackend.connect({ url: direct });
+    const id = newTaskId();
+    await server.create(newTask({ id }));
+    await using bouncer = await PgBouncer.start(direct, mode);
+    const place = { kv: undefined, redis: undefined, postgres: bouncer.url, prefix: undefined, schema: undefined };
+    await using backend = await openPlace(place, () => undefined);
+    const { promise: seen, resolve } = Promise.withResolvers<string>();
+    using _watch = { [Symbol.dispose]: server.watch((event) => event.kind === "change" && resolve(event.task.status)) };
+    assertEquals((await backend.operator.cancel(id)).status, "CANCELLED");
+    assertEquals(await seen, "CANCELLED");
   });
 }
 
