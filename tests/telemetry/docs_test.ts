@@ -1,5 +1,6 @@
 /** docs/telemetry.md and the compose file of examples/telemetry, compared with the code and with examples/deploy. */
 import { parse } from "yaml";
+import { RUN_A_JOB, RUN_A_KEY_FUNCTION } from "../../src/log/on_error.ts";
 import { GAUGES } from "../../src/telemetry/gauges.ts";
 import { EVENTS, type Metric } from "../../src/telemetry/events.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
@@ -21,6 +22,17 @@ Deno.test("docs/telemetry.md lists every metric with its unit and its attributes
   const [, table = ""] = /^\| Metric .*\n\|.*\n((?:\|.*\n)+)/m.exec(page) ?? [];
   const rows = table.trimEnd().split("\n").map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
   assertEquals(rows, [...Object.values(EVENTS), ...Object.values(GAUGES)].map(row));
+});
+
+Deno.test("the alerts of the docs name places of errors that exist, and do not fire when the code of a job throws", async () => {
+  const { alerts = "" } =
+    /### What to alert on\n(?<alerts>.*?)\n###/s.exec(await readFile("docs/operations.md"))?.groups ?? {};
+  const places = [...alerts.matchAll(/where: "([^"]+)"/g)].map(([, where]) => where ?? "");
+  assertEquals(places, ["renew the lease of a worker", "renew the locks of jobs", RUN_A_JOB]);
+  assertStringIncludes(await readFile("src/backends/shared/claiming/lease.ts"), `"${places[0]}"`);
+  assertStringIncludes(await readFile("src/backends/bullmq/worker/locks.ts"), `"${places[1]}"`);
+  const others = [RUN_A_JOB, RUN_A_KEY_FUNCTION].map((where) => `mcp_jobs_error_where!="${where}"`).join(",");
+  assertStringIncludes(page, `mcp_jobs_errors_total{${others}}[5m]`);
 });
 
 Deno.test("no metric has an attribute that names an owner, a task or anything that it holds", () => {
