@@ -113,6 +113,8 @@ export class HttpEndpoint implements AsyncDisposable {
     });
     const factory: McpServerFactory = ({ requestInfo }) => {
       const exchange: Exchange = requestInfo && this.#exchanges.get(requestInfo) || { peer: ANONYMOUS };
+      // What a WeakMap still holds survives until the next full collection: here the message and its server.
+      if (requestInfo) this.#exchanges.delete(requestInfo);
       return exchange.server = bindRequest(served, exchange.peer, exchange.message);
     };
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });
