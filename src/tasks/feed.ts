@@ -30,6 +30,8 @@ export const LATE_MS = 1_000;
 interface Watcher {
   readonly listener: Listener;
   readonly onError: (error: JobsError) => void;
+  /** Ends a wait: called by `stopWaiting`. */
+  readonly onStop?: (reason: unknown) => void;
   /** The newest state that it has seen, or need not see, as `orderOf` counts. */
   seen: number;
 }
@@ -64,7 +66,6 @@ export class TaskFeed implements Disposable {
   readonly #recent = new Map<string, TaskInfo>();
   readonly #rereads: Rereads<Watched>;
   #stopped: Error | undefined;
-  readonly #waiting = new Set<(reason: unknown) => void>();
   readonly #stop: () => void;
 
   /** `reread`: after how long without an event a watched task is read again, in ms. */
@@ -149,7 +150,6 @@ export class TaskFeed implements Disposable {
       stop();
       clearTimeout(timer);
       forget?.();
-      this.#waiting.delete(fail);
     };
     const fail = (reason: unknown) => {
       end();
@@ -159,11 +159,12 @@ export class TaskFeed implements Disposable {
       end();
       resolve(newest);
     };
-    const stop = this.watch(task, (now) => {
+    const listener = inThisContext((now: TaskInfo) => {
       newest = now;
       if (!isFinished(now)) onChange?.(now);
       if (isFinished(now) || !condition(now)) enough();
-    }, fail);
+    });
+    const stop = this.#add(task, { listener, onError: fail, onStop: fail, seen: 0 });
     const due = Date.now() + (ms ?? 0);
     const timeUp = () => {
       if (Date.now() - due <= LATE_MS) enough();
@@ -172,7 +173,6 @@ export class TaskFeed implements Disposable {
     };
     const timer = ms === undefined ? undefined : setTimeout(timeUp, Math.min(ms, LONGEST_TIMER_MS));
     const forget = signal && onAbort(signal, () => fail(signal.reason));
-    this.#waiting.add(fail);
     if (known) this.#deliver(known);
     else this.#backend.get(task.id, task.owner).then((now) => this.#deliver(now), fail);
     return promise;
@@ -181,7 +181,9 @@ export class TaskFeed implements Disposable {
   /** Rejects every `wait`, present and future. */
   stopWaiting(reason: Error): void {
     this.#stopped = reason;
-    for (const reject of [...this.#waiting]) reject(reason);
+    for (const { watchers } of [...this.#watched.values()]) {
+      for (const { onStop } of [...watchers]) onStop?.(reason);
+    }
   }
 
   [Symbol.dispose](): void {
