@@ -131,8 +131,9 @@ export interface Backend extends AsyncDisposable {
    * Stores a task and queues it. If another task holds its `key`, resolves with that one instead, as its id shows: of any
    * number of calls at the same moment, in any number of processes, only one stores a task. Rejects with `InvalidValue` if
    * it cannot be stored, for example because its input is too large, with `InvalidInput` if the `fingerprint` of its key
-   * differs, and with `KeyInUse` if the key of `unless` has a text. `admit` is called once before a task is stored, and not if
-   * one is found; if it rejects, nothing is stored, and `create` rejects with the same.
+   * differs, and with `KeyInUse` if the key of `unless` has a text. `admit` is called before a task is stored, when its key
+   * names it, and not if one is found; if it rejects, nothing is stored, and `create` rejects with the same. If another start
+   * takes the key before the task is stored, and leaves it again, `admit` is called again.
    */
   create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */

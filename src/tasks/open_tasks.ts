@@ -47,7 +47,7 @@ export class OpenTasks implements Disposable {
       if (this.#owners.get(owner) === counted) this.#owners.delete(owner);
       counted = await this.#count(owner);
     }
-    if (counted.open.size >= this.#max) return false;
+    if (counted.open.size >= this.#max && !counted.open.has(id)) return false;
     counted.open.add(id);
     return true;
   }

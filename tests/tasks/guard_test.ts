@@ -59,6 +59,18 @@ Deno.test("a repeated start finds its task although its owner has as many open t
   await tasks.start(unique, { n: 3 }, "ann");
 });
 
+Deno.test("a start that is admitted again needs no second place", async () => {
+  await using backend = new MemoryBackend();
+  using guard = new Guard(backend, { limits: { openTasks: 1 } }, Date.now);
+  const task = { id: "once", owner: "ann" } as TaskInfo;
+  const twice = async (admit: () => Promise<void>) => {
+    await admit();
+    await admit();
+    return task;
+  };
+  assertEquals(await guard.create(task, twice), task);
+});
+
 Deno.test("a start that is overtaken by another one takes no place of its owner", async () => {
   await using backend = new MemoryBackend();
   using guard = new Guard(backend, { limits: { openTasks: 1 } }, Date.now);

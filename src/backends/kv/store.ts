@@ -8,7 +8,7 @@ import { BackendError } from "../../errors.ts";
 import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { ID_LENGTH } from "../shared/store/keys.ts";
+import { ID_LENGTH } from "../../contract/task_key.ts";
 import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { KeyCondition, LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";

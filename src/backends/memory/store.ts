@@ -8,7 +8,7 @@ import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo, TOMBSTON
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
 import { dueAtOf, type TaskRecord } from "../shared/record.ts";
-import { ID_LENGTH } from "../shared/store/keys.ts";
+import { ID_LENGTH } from "../../contract/task_key.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import { MemoryDocuments } from "./documents.ts";
 import type { Entry, KeyCondition, Queue, ReadyTasks, Store } from "../shared/store/store.ts";

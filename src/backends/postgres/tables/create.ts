@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ID_LENGTH } from "../../shared/store/keys.ts";
+import { ID_LENGTH } from "../../../contract/task_key.ts";
 import { stateOf } from "../operating/states.ts";
 import type { NewRow } from "../rows.ts";
 import { type Column, inputOf, type Statement } from "./rows_in.ts";

@@ -7,10 +7,11 @@
  *
  * @module
  */
-import type { KeyStore, NewTask, TaskKey } from "../../../backend.ts";
-import { InvalidInput, KeyInUse } from "../../../errors.ts";
+import type { KeyStore, NewTask } from "../../../backend.ts";
+import { KeyInUse } from "../../../errors.ts";
 import { timeOfTaskId } from "../../../ids.ts";
-import { isFinished, type TaskInfo } from "../../../task.ts";
+import type { TaskInfo } from "../../../task.ts";
+import { holdsKey, idNamedBy, refuseOther, textNaming } from "../../../contract/task_key.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
 import type { KeyCondition } from "./store.ts";
@@ -19,14 +20,11 @@ import type { KeyCondition } from "./store.ts";
 export interface KeyedTasks {
   /** Reads a task that a key names; `undefined` if there is none. */
   read(id: string): Promise<TaskInfo | undefined>;
-  /** Called once before the new task is stored. If it rejects, nothing is stored. */
+  /** Called before the new task is stored, each time that its key has come to name it. If it rejects, nothing is stored. */
   admit?(): Promise<void>;
   /** Stores the new task, if the condition holds. Resolves with the task, or `undefined` where it does not hold. */
   create(condition?: KeyCondition): Promise<TaskInfo | undefined>;
 }
-
-/** The length of a task id: a key's value begins with one. */
-export const ID_LENGTH = 36;
 
 /** For how long a key may name a task that is not there yet, before another start takes it over, in ms. */
 const STORE_TIMEOUT_MS = 2_000;
@@ -45,24 +43,22 @@ export async function createKeyed(
   now: () => number,
 ): Promise<TaskInfo> {
   const { id, owner, key, unless } = task;
-  let admitted: Promise<void> | undefined;
   while (true) {
     const from = key && await keys.readKey(owner, key.name);
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
-    if (key && from !== undefined && holder && hasKey(holder, key, now())) {
-      if (from.slice(ID_LENGTH) === (key.fingerprint ?? "")) return holder;
-      const message = "was used before with another input; repeat that input, or use another key";
-      throw new InvalidInput("idempotency key", [{ path: "", message }]);
+    if (key && from !== undefined && holder && holdsKey(holder, key, now())) {
+      refuseOther(from, key);
+      return holder;
     }
-    const named = id + (key?.fingerprint ?? "");
+    const named = key && textNaming(id, key);
     if (key && !await keys.writeKey(owner, key.name, from, named)) continue;
     // From here on no start can store the task that the key named before, but one may just have done so.
-    if (key && from !== undefined && holder === undefined && await tasks.read(from.slice(0, ID_LENGTH))) {
+    if (key && from !== undefined && holder === undefined && await tasks.read(idNamedBy(from))) {
       await keys.writeKey(owner, key.name, named, from);
       continue;
     }
     try {
-      await (admitted ??= tasks.admit?.());
+      await tasks.admit?.();
     } catch (error) {
       if (key) await keys.writeKey(owner, key.name, named, from); // Others wait for the task.
       throw error;
@@ -84,12 +80,6 @@ function conditionOf({ key, unless }: Pick<NewTask, "key" | "unless">): KeyCondi
   return unless === undefined ? undefined : { name: unless, names: "nothing" };
 }
 
-/** Whether a task still holds its key. */
-function hasKey(task: TaskInfo, { window, heldByAll }: TaskKey, now: number): boolean {
-  if (!isFinished(task)) return heldByAll ?? !task.stopRequested;
-  return (heldByAll ?? task.status === "COMPLETED") && task.finishedAt + Math.min(window, task.resultTtl) > now;
-}
-
 /**
  * Reads the task that a key names. One that another start is about to store is waited for; an older id is that of a task
  * which was deleted. Which clock made the id does not matter much: a start that is overtaken stores nothing.
@@ -102,7 +92,7 @@ async function readSoon(
   named: string,
   now: () => number,
 ): Promise<TaskInfo | undefined> {
-  const id = named.slice(0, ID_LENGTH);
+  const id = idNamedBy(named);
   const started = performance.now();
   const isOld = now() - timeOfTaskId(id) > STORE_TIMEOUT_MS;
   while (true) {

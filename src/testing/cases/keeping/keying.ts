@@ -6,6 +6,7 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Backend, TaskKey } from "../../../backend.ts";
 import { InvalidInput, KeyInUse, LimitExceeded } from "../../../errors.ts";
+import { firstIdOf } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { type Cases, OWNER, type Stage } from "../../stage.ts";
 
@@ -126,6 +127,19 @@ export const keying: Cases = {
     const key = { name: "a key", window: 0 };
     deepStrictEqual(await stage.create({ job: "keyed", key }, stage.backend, takeKey), other);
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, [other]);
+  },
+
+  "a start that loses its key before it is stored, and receives it again, is admitted again": async (stage) => {
+    const { keys } = stage.backend;
+    const gone = firstIdOf(0); // A start takes the key that stores nothing.
+    let asked = 0;
+    const loseKey = async () => {
+      const named = await keys.readKey(OWNER, KEY.name);
+      if (++asked === 1) strictEqual(await keys.writeKey(OWNER, KEY.name, named, gone), true);
+    };
+    const made = await start(stage, {}, OWNER, stage.backend, loseKey);
+    strictEqual(asked, 2);
+    deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, [made]);
   },
 
   "a start is refused if the key that its `unless` names has a text, and stores nothing; those beside it are stored":

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NewTask } from "../../../../backend.ts";
-import { ID_LENGTH } from "../../../shared/store/keys.ts";
+import { ID_LENGTH } from "../../../../contract/task_key.ts";
 import { CLOCKS_DIFFER_MS } from "../../../../ids.ts";
 import { PLACES } from "./parts.ts";
 
