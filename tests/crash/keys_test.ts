@@ -42,9 +42,17 @@ class Server implements AsyncDisposable {
     return server;
   }
 
-  /** Calls a tool. Resolves with the data that it returns, or with `undefined` once the server is dead. */
-  async call(name: string, input: Record<string, unknown>): Promise<Record<string, unknown> | undefined> {
-    const result = await this.request("tools/call", { name, arguments: input });
+  /**
+   * Calls a tool, with a key of its own if one is given. Resolves with the data that it returns, or with `undefined` once the
+   * server is dead.
+   */
+  async call(
+    name: string,
+    input: Record<string, unknown>,
+    key?: string,
+  ): Promise<Record<string, unknown> | undefined> {
+    const _meta = key === undefined ? undefined : { "mcp-jobs/idempotencyKey": key };
+    const result = await this.request("tools/call", { name, arguments: input, _meta });
     if (!isObject(result)) return undefined;
     const { structuredContent } = result;
     if (isObject(structuredContent)) return structuredContent;
@@ -97,12 +105,15 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
     (await backend.list(LOCAL.owner, { limit: 1_000 })).tasks.filter((task) => task.job === job);
 
   await t.step(
-    "each key has one task, although three servers start it at once and some of them are killed",
+    "each input has one task, although three servers start it at once, with different keys, and some of them are killed",
     async () => {
       const random = randomFrom(SEED);
       for (let round = 0; round < ROUNDS; round++) {
         const names = Array.from({ length: KEYS }, (_, index) => `${round} ${index}`);
-        const calls = servers.flatMap((server) => names.map((name) => server.call("once", { name })));
+        // The first server's client has no keys.
+        const call = (server: Server | undefined, name: string, client: number) =>
+          server?.call("once", { name }, client === 0 ? undefined : `${client} ${name}`);
+        const calls = servers.flatMap((server, client) => names.map((name) => call(server, name, client)));
         if (round < ROUNDS - 1) {
           const victim = Math.floor(random() * servers.length);
           await new Promise((resolve) => setTimeout(resolve, 60 * random()));
@@ -111,7 +122,11 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
         }
         await Promise.all(calls);
         // Whoever calls now finds the same tasks.
-        const late = await Promise.all(names.map((name) => servers[0]?.call("once", { name })));
+        const late = await Promise.all(names.map((name) => call(servers[0], name, 0)));
+        for (const client of [1, 2]) {
+          const found = await Promise.all(names.map((name) => call(servers[0], name, client)));
+          assertEquals(found.map((answer) => answer?.token), late.map((answer) => answer?.token));
+        }
         const tokens = await Promise.all(
           calls.map(async (call, index) => [index % KEYS, (await call)?.token] as const),
         );

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend, NewTask } from "../../backend.ts";
+import type { Backend, NewTask, TaskKey } from "../../backend.ts";
 import { KeyInUse, LimitExceeded } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import type { OnError } from "../../log/on_error.ts";
@@ -17,29 +17,33 @@ import type { Callers } from "../callers/callers.ts";
 import type { ListName } from "../callers/offer_lists.ts";
 import type { Guard } from "../guard.ts";
 import { newTask } from "./new_task.ts";
-import { keyOf, listOf, reportKeyUnknown, type StartOptions } from "./task_keys.ts";
+import { callersKeyOf, listOf, reportKeyUnknown, type StartOptions, uniqueKeyOf } from "./task_keys.ts";
+import { CallersKeys } from "./two_keys.ts";
 
 /** A start with a valid input. */
 interface Start {
   /** The task, if it is to be a new one. */
   readonly task: NewTask;
+  /** The caller's own key, if `task` has that of `unique`. */
+  readonly second: TaskKey | undefined;
   /** The list from which it may take over a task. */
   readonly list: ListName | undefined;
   readonly caller: Caller | undefined;
-  /** Called if another task holds the key of this one. */
+  /** Called if another task holds a key of this one. */
   readonly onFound: (holder: TaskInfo) => void;
 }
 
 /** The starts of one server. */
 export class Starting {
-  readonly #backend: Pick<Backend, "create" | "get">;
+  readonly #backend: Pick<Backend, "create" | "get" | "keys">;
   readonly #guard: Guard;
   readonly #callers: Callers;
+  readonly #callersKeys: CallersKeys;
   readonly #now: () => number;
   readonly #onError: OnError;
 
   constructor(
-    backend: Pick<Backend, "create" | "get">,
+    backend: Pick<Backend, "create" | "get" | "keys">,
     guard: Guard,
     callers: Callers,
     now: () => number,
@@ -48,6 +52,7 @@ export class Starting {
     this.#backend = backend;
     this.#guard = guard;
     this.#callers = callers;
+    this.#callersKeys = new CallersKeys(backend, now);
     this.#now = now;
     this.#onError = onError;
   }
@@ -65,15 +70,17 @@ export class Starting {
       const { caller } = options;
       const list = options.adopt ? listOf(registered, json, owner) : undefined;
       if (list) caller?.setList(list);
-      const key = keyOf(registered, json, options);
-      const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key };
+      const own = callersKeyOf(job, json, options);
+      const unique = uniqueKeyOf(registered, json);
+      const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key: unique ?? own };
+      const second = unique && own;
       const onFound = (holder: TaskInfo) => {
-        if (options.idempotencyKey !== undefined) return;
+        if (unique === undefined) return;
         caller?.found();
         this.#callers.found(holder, listOf(registered, json, owner), caller !== undefined);
       };
       return await inSendSpan(task, (trace = options.trace) => {
-        return this.#takeOrCreate({ task: { ...task, trace }, list, caller, onFound });
+        return this.#takeOrCreate({ task: { ...task, trace }, second, list, caller, onFound });
       });
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id })).catch(
       reportKeyUnknown(this.#onError, job.name),
@@ -102,8 +109,12 @@ export class Starting {
   }
 
   /** Stores the new task, if the key `unless` has no text, or finds the one that holds its key. */
-  async #create({ task, onFound }: Start, unless?: string): Promise<TaskInfo> {
-    const stored = await this.#guard.create(task, (admit) => this.#backend.create({ ...task, unless }, admit));
+  async #create({ task, second, onFound }: Start, unless?: string): Promise<TaskInfo> {
+    const create = (claim?: () => Promise<void>) =>
+      this.#guard.create(task, (admit) => {
+        return this.#backend.create({ ...task, unless }, claim === undefined ? admit : () => admit().then(claim));
+      });
+    const stored = second === undefined ? await create() : await this.#callersKeys.create(task, second, create);
     if (stored.id !== task.id) onFound(stored);
     return stored;
   }

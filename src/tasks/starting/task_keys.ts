@@ -10,6 +10,7 @@ import { type ListName, listOfIdentity } from "../callers/offer_lists.ts";
 import { ToolError } from "../../errors.ts";
 import { canonicalJson } from "../../json.ts";
 import { type OnError, RUN_A_KEY_FUNCTION } from "../../log/on_error.ts";
+import type { Job } from "../../job.ts";
 import type { RegisteredJob } from "../../registry.ts";
 import type { Json } from "../../task.ts";
 
@@ -32,17 +33,16 @@ export interface StartOptions {
   readonly caller?: Caller;
 }
 
-/** The key of a start, if it has one. Throws `KeyUnknown`. */
-export function keyOf(
-  registered: RegisteredJob,
-  input: Json,
-  { idempotencyKey }: StartOptions,
-): TaskKey | undefined {
+/** The caller's own key of a start, if it has one. */
+export function callersKeyOf({ name: job }: Job, input: Json, { idempotencyKey }: StartOptions): TaskKey | undefined {
+  if (idempotencyKey === undefined) return undefined;
+  const name = `call:${job}:${sha256(idempotencyKey)}`;
+  return { name, window: WHILE_KEPT, fingerprint: sha256(canonicalJson(input)) };
+}
+
+/** The key that makes starts of a unique job equal. Throws `KeyUnknown`. */
+export function uniqueKeyOf(registered: RegisteredJob, input: Json): TaskKey | undefined {
   const { job, policy: { unique } } = registered;
-  if (idempotencyKey !== undefined) {
-    const name = `call:${job.name}:${sha256(idempotencyKey)}`;
-    return { name, window: WHILE_KEPT, fingerprint: sha256(canonicalJson(input)) };
-  }
   if (unique === undefined || unique === false) return undefined;
   const { for: window = 0 } = unique === true ? {} : unique;
   return { name: `unique:${job.name}:${identityOf(registered, input)}`, window };

@@ -37,7 +37,7 @@ export function request(url: URL, method: string, params: Fields, capabilities: 
       jsonrpc: "2.0",
       id: ++lastId,
       method,
-      params: { ...params, _meta: envelope(capabilities) },
+      params: { ...params, _meta: { ...params._meta, ...envelope(capabilities) } },
     }),
   });
 }
