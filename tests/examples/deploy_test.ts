@@ -50,6 +50,20 @@ Deno.test("deploy: the image holds what it copies and what its services start", 
   }
 });
 
+Deno.test("deploy: the image holds the command line, with which the page looks at the tasks inside of it", async () => {
+  const page = await Deno.readTextFile(new URL("docs/recipes/deploying.md", ROOT));
+  const [, service = "", file = ""] = /exec (\w+) deno run --cached-only [-\w =]+ (\S+\.ts) stats`/.exec(page) ?? [];
+  assert(service in services);
+  const image = (await readFile("Dockerfile")).split("\n");
+  for (const step of ["COPY ", "RUN deno cache "]) {
+    assert(
+      image.some((line) => line.startsWith(step) && line.split(" ").includes(file)),
+      `${step} leaves out ${file}.`,
+    );
+  }
+  await Deno.stat(new URL(file, ROOT));
+});
+
 Deno.test("deploy: each service of the compose file waits for services that exist", () => {
   for (const { depends_on = {} } of Object.values(services)) {
     for (const name of Object.keys(depends_on)) assert(name in services, name);
