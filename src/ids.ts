@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InvalidInput } from "./errors.ts";
 
 /** The latest time that an id can hold, in ms since the epoch. */
 const MAX_MS = 2 ** 48 - 1;
@@ -48,6 +49,12 @@ export const NO_TASK = "00000000-0000-7000-8000-000000000000";
 /** Whether a text has the form of a task id. */
 export function isTaskId(text: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text);
+}
+
+/** Throws `InvalidInput` for a cursor that is not the id of a task: the last one of the page before. */
+export function refuseCursor(cursor: string | undefined): void {
+  if (cursor === undefined || isTaskId(cursor)) return;
+  throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
 }
 
 /** The least id that a task of this time may have; `time` is in ms since the epoch, and may be infinite. */

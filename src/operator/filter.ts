@@ -4,8 +4,7 @@
  * @module
  */
 import type { TaskFilter } from "../backend.ts";
-import { InvalidInput } from "../errors.ts";
-import { CLOCKS_DIFFER_MS, firstIdOf, isTaskId } from "../ids.ts";
+import { CLOCKS_DIFFER_MS, firstIdOf, refuseCursor } from "../ids.ts";
 import { numberFrom, oneOf, owner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { isTerminal, type TaskInfo, TaskStatus } from "../task.ts";
 import { NAME } from "./arguments.ts";
@@ -40,9 +39,7 @@ export function queryOf(
   { job, status, owner, since, until, cursor }: TaskFilter,
   ahead: number,
 ): TaskQuery {
-  if (cursor !== undefined && !isTaskId(cursor)) {
-    throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
-  }
+  refuseCursor(cursor);
   const end = until === undefined ? undefined : firstIdOf(Math.ceil(until + ahead));
   const before = [cursor, end].filter((id) => id !== undefined).sort()[0];
   return { job, status, owner, before, from: since === undefined ? undefined : firstIdOf(since - CLOCKS_DIFFER_MS) };

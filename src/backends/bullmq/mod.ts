@@ -28,7 +28,7 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../../errors.ts";
-import { isTaskId, NO_TASK } from "../../ids.ts";
+import { isTaskId, NO_TASK, refuseCursor } from "../../ids.ts";
 import { isObject, toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { countCreated, countEnded } from "../../telemetry/metrics.ts";
@@ -37,7 +37,7 @@ import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { createKeyed, type KeyedTasks, refuseInUse } from "../shared/store/keys.ts";
-import { refuseCursor, refuseMade, refuseNew } from "../shared/refusals.ts";
+import { refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "../shared/deadline.ts";
 import { newSnapshot, toJob } from "./new_task.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 import type { NewTask } from "../../backend.ts";
-import { DefinitionError, InvalidInput } from "../../errors.ts";
-import { isOwner, isTaskId, MAX_OWNER_LENGTH } from "../../ids.ts";
+import { DefinitionError } from "../../errors.ts";
+import { isOwner } from "../../ids.ts";
+import { owner as ownerRule } from "../../options.ts";
 
 /** Throws `DefinitionError` for a task that is meant for somebody else's queue: our own stores have none. */
 export function refuseRoute({ job, route }: NewTask): void {
@@ -16,17 +17,10 @@ export function refuseRoute({ job, route }: NewTask): void {
   );
 }
 
-/** Throws `InvalidInput` for a cursor that is not the id of a task: the last one of the page before. */
-export function refuseCursor(cursor: string | undefined): void {
-  if (cursor === undefined || isTaskId(cursor)) return;
-  throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
-}
-
 /** Throws for a task that no server makes: its caller has a defect. */
 export function refuseNew({ job, owner, resultTtl, key, unless }: NewTask): void {
   if (!isOwner(owner)) {
-    const needs = `1 to ${MAX_OWNER_LENGTH} characters, without half a surrogate pair`;
-    throw new Error(`Cannot store a task of owner ${JSON.stringify(owner)}: it needs ${needs}.`);
+    throw new Error(`Cannot store a task of owner ${JSON.stringify(owner)}: it must be ${ownerRule.expected}.`);
   }
   if (!(resultTtl >= 0)) {
     throw new Error(`Cannot store a task of ${job} with resultTtl ${resultTtl}: it must be a number of ms from 0.`);

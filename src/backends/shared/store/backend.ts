@@ -19,7 +19,7 @@ import type {
   WorkOptions,
 } from "../../../backend.ts";
 import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
-import { isTaskId, NO_TASK } from "../../../ids.ts";
+import { isTaskId, NO_TASK, refuseCursor } from "../../../ids.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { toText } from "../../../json.ts";
 import { operatorOf } from "../../../operator/operator.ts";
@@ -30,7 +30,7 @@ import { callback, checkOptions, type Rules } from "../../../options.ts";
 import { awaitEnd } from "../await_end.ts";
 import type { Hub } from "./hub.ts";
 import * as change from "../record.ts";
-import { refuseCursor, refuseRoute } from "../refusals.ts";
+import { refuseRoute } from "../refusals.ts";
 import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
 import type { Entry, KeyCondition, Store } from "./store.ts";
