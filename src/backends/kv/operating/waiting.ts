@@ -5,7 +5,7 @@
  */
 import type { TaskInfo } from "../../../task.ts";
 import { delayedKey, readyKey } from "../keys.ts";
-import { reading } from "../reading.ts";
+import { list } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
 
 /** The most urgencies that are read. */
@@ -30,7 +30,7 @@ export async function headsOf(
   const prefix = readyKey(job);
   let start: Deno.KvKey = [...prefix, -Infinity];
   while (heads.length < MAX_HEADS) {
-    const first = await reading(() => Array.fromAsync(kv.list<StoredTask>({ prefix, start }, { limit: max })));
+    const first = await list<StoredTask>(kv, { prefix, start }, { limit: max });
     if (first[0] === undefined) return { heads, all: true };
     const urgency = Number(first[0].key[3]);
     const head = first.filter(({ key }) => key[3] === urgency);
@@ -46,6 +46,6 @@ const MAX_DUE = 100;
 /** The tasks that are due, but that no worker has made ready: those that have been due for longest if there are too many. */
 export async function dueTasks(kv: Deno.Kv, now: number): Promise<readonly TaskInfo[]> {
   const due = { prefix: delayedKey(), end: delayedKey(now, LAST) };
-  const found = await reading(() => Array.fromAsync(kv.list<StoredTask>(due, { limit: MAX_DUE })));
+  const found = await list<StoredTask>(kv, due, { limit: MAX_DUE });
   return found.map(({ value }) => value.record.info);
 }
