@@ -79,7 +79,7 @@ export function isRecursive(root: Json): boolean {
 }
 
 /** The keywords whose schemas are for the same value as the schema that has them. */
-const SAME_VALUE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
+export const SAME_VALUE: readonly string[] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
 
 /** The same for keywords with schemas by name. */
 const BY_NAME = ["dependentSchemas", "dependencies"];

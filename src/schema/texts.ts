@@ -6,7 +6,7 @@
 import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
 import type { JsonSchema } from "./json_schema.ts";
-import { placeOf, referencesOf } from "./pointer.ts";
+import { placeOf, referencesOf, SAME_VALUE } from "./pointer.ts";
 
 /** A text, or the name of a field, that is matched against a pattern. */
 export interface MatchedText {
@@ -17,8 +17,6 @@ export interface MatchedText {
   readonly path: readonly PropertyKey[];
 }
 
-/** Keywords whose schema, or list of schemas, applies to the value itself. */
-const IN_PLACE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
 /** Keywords whose schema applies to items, and to values of fields; some apply to fewer of them than assumed here. */
 const OF_ITEMS = ["contains", "unevaluatedItems"];
 const OF_FIELDS = ["additionalProperties", "unevaluatedProperties"];
@@ -51,7 +49,7 @@ export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> 
         add(target);
         isHidden ||= target === undefined;
       }
-      for (const keyword of IN_PLACE) for (const part of listOf(schema[keyword])) add(part);
+      for (const keyword of SAME_VALUE) for (const part of listOf(schema[keyword])) add(part);
       if (isObject(schema.dependentSchemas)) { for (const part of Object.values(schema.dependentSchemas)) add(part); }
     }
     if (isHidden) yield* allTexts(value, path);

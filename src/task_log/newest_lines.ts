@@ -23,9 +23,6 @@ export interface NewLines {
   readonly lines: readonly NewLogLine[];
 }
 
-/** No lines. */
-export const NO_LINES: NewLines = { skipped: 0, lines: [] };
-
 /** A line as it can be stored: well formed, and cut if it is too long. */
 export function logLine(at: number, level: LogLevel, text: string): NewLogLine {
   return { at, level, text: cut(text.toWellFormed(), LONGEST_LINE) };

@@ -7,7 +7,7 @@ import type { OnError } from "../../log/on_error.ts";
 import { pause } from "../../waiting.ts";
 import { Recurring } from "./recurring.ts";
 
-/** What is options. */
+/** What a sweeper deletes, and when. */
 export interface SweeperOptions {
   /** What a sweep does, for the report of one that fails, as "delete what has expired". */
   readonly what: string;
@@ -21,7 +21,7 @@ export interface SweeperOptions {
   readonly onError: OnError;
 }
 
-/** Sweeps for one process. */
+/** The sweeps of one process. */
 export class Sweeper implements AsyncDisposable {
   readonly #options: SweeperOptions;
   readonly #sweeps: Recurring;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Operator, WorkerInfo } from "../../backend.ts";
-import { isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
+import { expiresAt, isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
 import { oneLine } from "../../text.ts";
 import { type Command, command, first } from "../command.ts";
 import { jsonOf, percent, printable, timeOf } from "../format.ts";
@@ -45,7 +45,7 @@ function textOf(task: TaskInfo, worker: WorkerInfo | undefined, input: Json, out
     "last change": at(task.updatedAt),
     due: at("dueAt" in task ? task.dueAt : undefined),
     finished: at(isFinished(task) ? task.finishedAt : undefined),
-    "kept until": at(isFinished(task) ? task.finishedAt + task.resultTtl : undefined),
+    "kept until": at(expiresAt(task)),
     "retry of": task.retryOf,
     code: task.status === "CANCELLED" ? task.work.replaceAll("_", " ") : undefined,
   };

@@ -13,7 +13,7 @@ import {
   type Outcome,
   type Question,
   type TaskInfo,
-  type TaskStatus,
+  TaskStatus,
 } from "../../task.ts";
 import { percentOf } from "../../text.ts";
 import { type Asking, describeQuestions } from "./asking.ts";
@@ -91,10 +91,7 @@ function toAsked(question: Question): { readonly [key: string]: Json } {
   };
 }
 
-const STATUS: JsonSchema = {
-  type: "string",
-  enum: ["PENDING", "RUNNING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
-};
+const STATUS: JsonSchema = { type: "string", enum: Object.values(TaskStatus) };
 
 /** The schema of a response's `next`. */
 export const NEXT_SCHEMA: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };

@@ -53,7 +53,6 @@ export const limits: Cases = {
     }
     for (const task of tasks) strictEqual((await stage.finished(task)).status, "COMPLETED");
     strictEqual(runs.begun.length, 20);
-    ok(runs.most <= 2, `${runs.most} ran at once`);
     strictEqual(runs.most, 2);
   },
 

@@ -9,7 +9,6 @@ import { PAUSED, Pauses } from "../../../../src/operator/pauses.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
 import type { Json, TaskInfo } from "../../../../src/task.ts";
-import { NO_LINES } from "../../../../src/task_log/newest_lines.ts";
 import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { found, OWNER, storeOf } from "../support/store.ts";
@@ -162,7 +161,7 @@ Deno.test("KV: a worker whose task was taken over learns that it has lost it, an
     const claims = claimsOf(store, { lose });
     const heir = claimsOf(store, { lose }, { name: "heir" });
     const acts: readonly ((task: TaskInfo) => Promise<unknown>)[] = [
-      (task) => claims.report(task, { progress: 0.5 }, NO_LINES),
+      (task) => claims.report(task, { progress: 0.5 }, { skipped: 0, lines: [] }),
       (task) => claims.settle(task, { kind: "value", value: "late" }),
       (task) => claims.handBack(task, false),
       (task) => claims.ask(task, [{ key: "which", message: "Which?", schema: { type: "object" } }]),

@@ -7,7 +7,7 @@ import type { Attempt, NewLogLine, NewTask } from "../../../../../src/backend.ts
 import { isAbandoned } from "../../../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../../../src/ids.ts";
 import { type Answer, type ContentPart, isFinished, type Json, openQuestions } from "../../../../../src/task.ts";
-import { logLine, type NewLines, NO_LINES } from "../../../../../src/task_log/newest_lines.ts";
+import { logLine, type NewLines } from "../../../../../src/task_log/newest_lines.ts";
 import { LOG_LEVELS } from "../../../../../src/task_log/levels.ts";
 import type { Event } from "./events.ts";
 import { isHeld, type Model } from "./model.ts";
@@ -106,7 +106,7 @@ function event(draw: Draw, kind: Event["kind"]): Event {
       return {
         kind,
         report: { progress: draw.from([undefined, 0, 0.25, 1]), message: draw.from([undefined, ...TEXTS]) },
-        added: draw.from([NO_LINES, lines(draw)]),
+        added: draw.from([{ skipped: 0, lines: [] }, lines(draw)]),
       };
     case "ask":
     case "ask late": {
