@@ -11,6 +11,7 @@ import type { Schema } from "../schema/schema.ts";
 import { type Answer, type FinishedTask, isFinished, type Json, openQuestions, type TaskInfo } from "../task.ts";
 import { doneWithin, pause, unlessAborted } from "../waiting.ts";
 import { createWorker, type Worker } from "../worker.ts";
+import { EventLog } from "./event_log.ts";
 
 /** Connects the kit to a backend under test. Each case opens its own, on an empty store. */
 export interface BackendHarness {
@@ -202,6 +203,14 @@ export class Stage implements AsyncDisposable {
     return end;
   }
 
+  /** Waits until a task is finished, and returns its value. Rejects if it has none. */
+  async valueOf(task: TaskInfo, backend: Backend = this.backend): Promise<Json> {
+    await this.finished(task, backend);
+    const outcome = await backend.outcome(task.id, task.owner);
+    if (outcome.kind !== "value") throw new Error(`Task ${task.id} has failed: ${outcome.message}`);
+    return outcome.value;
+  }
+
   /** Closes what the case has opened, in reverse order. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
@@ -212,66 +221,6 @@ export class Stage implements AsyncDisposable {
     const log = this.#logs.get(backend) ?? this.#opened.use(new EventLog(backend));
     this.#logs.set(backend, log);
     return log;
-  }
-}
-
-interface Waiting {
-  readonly task: TaskInfo;
-  readonly matches: (task: TaskInfo) => boolean;
-  readonly resolve: (task: TaskInfo) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** All events of one connection. Tasks are read only after a gap, because the feed must emit every change. */
-class EventLog implements Disposable {
-  readonly #backend: Backend;
-  readonly #events: TaskInfo[] = [];
-  readonly #waiting = new Set<Waiting>();
-  readonly #reads: Promise<void>[] = [];
-  readonly #stop: () => void;
-
-  constructor(backend: Backend) {
-    this.#backend = backend;
-    this.#stop = backend.watch((event) => event.kind === "change" ? this.#receive(event.task) : this.#readAgain());
-  }
-
-  of(id: string): readonly TaskInfo[] {
-    return this.#events.filter((task) => task.id === id);
-  }
-
-  async until(task: TaskInfo, matches: (task: TaskInfo) => boolean): Promise<TaskInfo> {
-    const known = this.of(task.id).find(matches);
-    if (known) return known;
-    const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
-    const waiting = { task, matches, resolve, reject };
-    this.#waiting.add(waiting);
-    try {
-      return await promise;
-    } finally {
-      this.#waiting.delete(waiting);
-      await Promise.all(this.#reads);
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#stop();
-  }
-
-  #receive(now: TaskInfo): void {
-    this.#events.push(now);
-    for (const { task, matches, resolve } of this.#waiting) {
-      if (task.id === now.id && matches(now)) resolve(now);
-    }
-  }
-
-  #readAgain(): void {
-    for (const { task: { id, owner }, reject } of this.#waiting) {
-      this.#reads.push(
-        this.#backend.get(id, owner).then((now) => {
-          if (now.revision > (this.of(id).at(-1)?.revision ?? 0)) this.#receive(now);
-        }, reject),
-      );
-    }
   }
 }
 

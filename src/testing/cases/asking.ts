@@ -49,8 +49,7 @@ export const asking: Cases = {
     deepStrictEqual([half.status, openQuestions(half)], ["INPUT_REQUIRED", [first]]);
     const { task: whole } = await stage.backend.answer(task.id, OWNER, { [keyOf(first)]: YES });
     deepStrictEqual(openQuestions(whole), []);
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
+    deepStrictEqual(await stage.valueOf(task), [YES, NO]);
   },
 
   "questions that are asked at once are open in one change, with what each asks": async (stage) => {
@@ -63,8 +62,7 @@ export const asking: Cases = {
       url,
     ]]);
     await stage.backend.answer(task.id, OWNER, { [keyOf(open[0])]: YES, [keyOf(open[1])]: NOBODY });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NOBODY] });
+    deepStrictEqual(await stage.valueOf(task), [YES, NOBODY]);
   },
 
   "an answer to an unknown question is ignored, and one from another owner is refused": async (stage) => {
@@ -94,8 +92,7 @@ export const asking: Cases = {
         return backends[index % 2]?.answer(task.id, OWNER, { [key]: answer });
       }));
       const counted = given.filter((_, index) => replies[index]?.counted.includes(key));
-      await stage.finished(task);
-      deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: counted[0] });
+      deepStrictEqual(await stage.valueOf(task), counted[0]);
       strictEqual(counted.length, 1);
     }
   },
@@ -214,8 +211,7 @@ export const asking: Cases = {
       await stage.backend.answer(task.id, OWNER, { [keyOf(openQuestions(parked)[0])]: YES });
     }
     await stage.work({ ask: (_, ctx) => ctx.elicit({ ...CONFIRM, message: "Number 7" }) });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+    deepStrictEqual(await stage.valueOf(task), YES);
   },
 
   "a task whose worker is killed while it asks receives the answer that arrived meanwhile": whereWorkersDie(
@@ -245,8 +241,7 @@ export const asking: Cases = {
     const isOther = (question: Question) => question.message === "Buy it for 1000?";
     const asked = await stage.until(task, "asking the other question", (now) => openQuestions(now).some(isOther));
     await stage.backend.answer(task.id, OWNER, { [keyOf(openQuestions(asked).find(isOther))]: NO });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });
+    deepStrictEqual(await stage.valueOf(task), NO);
   },
 
   "a question that is answered after the next worker has started the task is not asked again": async (stage) => {

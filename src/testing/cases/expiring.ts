@@ -73,7 +73,6 @@ export const expiring: Cases = {
     );
     deepStrictEqual(openQuestions(again), both.filter(({ message }) => message === other.message));
     await stage.backend.answer(task.id, OWNER, { [openQuestions(again)[0]?.key ?? ""]: YES });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [EXPIRED, YES] });
+    deepStrictEqual(await stage.valueOf(task), [EXPIRED, YES]);
   },
 };

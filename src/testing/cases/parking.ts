@@ -32,8 +32,7 @@ export const parking: Cases = {
     await stage.work({ ask }, AT_ONCE);
     const task = await stage.create({ job: "ask" }, second);
     await stage.answer(await stage.parked(task, second), NO, second);
-    await stage.finished(task, second);
-    deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: NO });
+    deepStrictEqual(await stage.valueOf(task, second), NO);
   },
 
   "the code of a parked task gets TaskParked and can clean up, and nothing that it does afterwards is stored": async (
@@ -63,8 +62,7 @@ export const parking: Cases = {
     await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
     await stage.answer(parked, YES);
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+    deepStrictEqual(await stage.valueOf(task), YES);
   },
 
   "a task with several open questions continues after the last answer": async (stage) => {
@@ -75,8 +73,7 @@ export const parking: Cases = {
     const { task: half } = await stage.backend.answer(task.id, OWNER, { [first?.key ?? ""]: YES });
     deepStrictEqual([half.status, "parked" in half, openQuestions(half)], ["INPUT_REQUIRED", true, [second]]);
     await stage.backend.answer(task.id, OWNER, { [second?.key ?? ""]: NO });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
+    deepStrictEqual(await stage.valueOf(task), [YES, NO]);
   },
 
   "an answered task runs before tasks of its priority that never ran, and after more urgent ones": async (stage) => {
@@ -130,8 +127,7 @@ export const parking: Cases = {
     }, AT_ONCE);
     const task = await stage.create({ job: "ask", retry: { attempts: 2, delay: 10, maxDelay: 10 } });
     await stage.answer(await stage.parked(task), YES);
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
+    strictEqual(await stage.valueOf(task), 2);
   },
 
   "a parked task can be cancelled: it ends at once, and never runs again": async (stage) => {
@@ -158,8 +154,7 @@ export const parking: Cases = {
     const after = await stage.answer(parked, YES);
     strictEqual(after.status, "PENDING");
     await stage.work({ ask }, AT_ONCE);
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });
+    deepStrictEqual(await stage.valueOf(task), NO);
   },
 
   "an answer that arrives while its task is being parked is not lost": async (stage) => {
@@ -172,8 +167,7 @@ export const parking: Cases = {
       return task;
     }));
     for (const task of tasks) {
-      await stage.finished(task);
-      deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+      deepStrictEqual(await stage.valueOf(task), YES);
     }
   },
 

@@ -4,9 +4,9 @@
  * @module
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
-import { type Json, openQuestions, type TaskInfo } from "../../task.ts";
+import { type Json, openQuestions } from "../../task.ts";
 import { MAX_STEP_BYTES } from "../../steps/steps.ts";
-import { AT_ONCE, type Cases, type Code, CONFIRM, NO, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
+import { AT_ONCE, type Cases, type Code, CONFIRM, NO, OWNER, whereWorkersDie, within } from "../stage.ts";
 
 const RETRY = { attempts: 2, delay: 10, maxDelay: 10 };
 
@@ -26,7 +26,7 @@ export const steps: Cases = {
         return [first, second];
       },
     });
-    const value = await valueOf(stage, await stage.create({ job: "work", retry: RETRY }));
+    const value = await stage.valueOf(await stage.create({ job: "work", retry: RETRY }));
     deepStrictEqual(value, [{ made: [1, "世", null] }, null]);
     deepStrictEqual(ran, ["first 1", "second 1", "second 2"]);
   },
@@ -46,7 +46,7 @@ export const steps: Cases = {
     }, AT_ONCE);
     const task = await stage.create({ job: "work" });
     await stage.answer(await stage.parked(task), NO);
-    strictEqual(await valueOf(stage, task), "decline");
+    strictEqual(await stage.valueOf(task), "decline");
     deepStrictEqual(ran, ["before", "after", "at last"]);
   },
 
@@ -65,7 +65,7 @@ export const steps: Cases = {
         if (ctx.attempt === 2) throw new Error("nor today");
       },
     });
-    await valueOf(stage, await stage.create({ job: "work", retry: { ...RETRY, attempts: 3 } }));
+    await stage.valueOf(await stage.create({ job: "work", retry: { ...RETRY, attempts: 3 } }));
     deepStrictEqual(ran, ["second choice", "first choice", "tell"]);
   },
 
@@ -82,7 +82,7 @@ export const steps: Cases = {
       },
     });
     const task = await stage.create({ job: "work", retry: RETRY });
-    await valueOf(stage, task);
+    await stage.valueOf(task);
     deepStrictEqual(keys, ["charge", "mail", "charge#2", "charge#2"].map((step) => `${task.id}:${step}`));
   },
 
@@ -112,7 +112,7 @@ export const steps: Cases = {
       },
     });
     const task = await stage.create({ job: "work", retry: RETRY });
-    await valueOf(stage, task);
+    await stage.valueOf(task);
     deepStrictEqual(runs[0], runs[1]);
     const [now, random, later, other] = Object.values(runs[0] ?? {}).map(Number);
     ok(Number(now) >= task.createdAt - 1_000 && Number(later) >= Number(now), `The times are ${now} and ${later}.`);
@@ -158,7 +158,7 @@ export const steps: Cases = {
       return "parked" in now && openQuestions(now).some(({ message }) => message.includes("a,x?"));
     });
     await stage.answer(again, NO);
-    await valueOf(stage, task);
+    await stage.valueOf(task);
     deepStrictEqual(ran, ["a", "b", "c", "x", "c", "b"]);
   },
 
@@ -178,7 +178,7 @@ export const steps: Cases = {
       larger: (_, ctx) => ctx.step("larger", () => "x".repeat(MAX_STEP_BYTES)),
       wider: (_, ctx) => ctx.step("wider", () => "世".repeat(MAX_STEP_BYTES / 2)),
     });
-    strictEqual(await valueOf(stage, await stage.create({ job: "large", retry: RETRY })), true);
+    strictEqual(await stage.valueOf(await stage.create({ job: "large", retry: RETRY })), true);
     const end = await stage.finished(await stage.create({ job: "larger", retry: RETRY }));
     deepStrictEqual([end.status, end.attempt, "failure" in end && end.failure], ["FAILED", 1, "tool_error"]);
     match(end.message ?? "", /"larger": it has 262146 bytes as JSON, and 262144 is the most/);
@@ -240,7 +240,7 @@ export const steps: Cases = {
         return "done";
       },
     });
-    strictEqual(await valueOf(stage, await stage.create({ job: "hasty" })), "done");
+    strictEqual(await stage.valueOf(await stage.create({ job: "hasty" })), "done");
     ended.resolve();
     match(
       String(await within(late.promise, () => "The step is not refused.")),
@@ -264,7 +264,7 @@ export const steps: Cases = {
         if (ctx.attempt === 2) throw new Error("nor today");
       },
     });
-    await valueOf(stage, await stage.create({ job: "work", retry: { ...RETRY, attempts: 3 } }));
+    await stage.valueOf(await stage.create({ job: "work", retry: { ...RETRY, attempts: 3 } }));
     deepStrictEqual(ran, ["inner", "outer", "outer", "another inner"]);
   },
 
@@ -275,18 +275,10 @@ export const steps: Cases = {
     await doomed.kill();
     let ran = false;
     await stage.work({ work: (_, ctx) => ctx.step("first", () => ran = true) });
-    strictEqual(await valueOf(stage, task), "recorded before the worker died");
+    strictEqual(await stage.valueOf(task), "recorded before the worker died");
     strictEqual(ran, false);
     // Here, because a process is costly: it has logged, too.
     const log = await stage.backend.log(task.id, OWNER);
     deepStrictEqual(log.map(({ text }) => text), ["logged before the worker died"]);
   }),
 };
-
-/** Waits for a task that completes, and returns its value. */
-async function valueOf(stage: Stage, task: TaskInfo): Promise<Json> {
-  await stage.finished(task);
-  const outcome = await stage.backend.outcome(task.id, OWNER);
-  if (outcome.kind !== "value") throw new Error(`Task ${task.id} has failed: ${outcome.message}`);
-  return outcome.value;
-}
