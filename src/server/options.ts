@@ -72,8 +72,8 @@ export interface ServerOptions {
   readonly limits?: Limits;
   /**
    * Receives an event for each creation, cancellation, result read, refusal and session. A function must be quick; what it
-   * throws goes to `onError`. `"stderr"` writes each event there as one line of JSON, without waiting for a reader. Default: `"stderr"`
-   * for `run` with HTTP, otherwise none.
+   * throws goes to `onError`. `"stderr"` writes each event there as one line of JSON, without waiting for a reader. Default:
+   * `"stderr"` for `run` with HTTP, otherwise none.
    */
   readonly audit?: Audit | "stderr";
   /**

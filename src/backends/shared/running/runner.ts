@@ -9,11 +9,12 @@ import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../../../er
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { isNewer } from "../../../recent.ts";
 import type { TaskInfo } from "../../../task.ts";
+import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
 import type { OpenQuestions } from "./open_questions.ts";
 import { Retries, STORE_RETRY_MS } from "./retries.ts";
-import { RunCalls } from "./run_calls.ts";
+import { RunCalls, type RunStore } from "./run_calls.ts";
 import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
@@ -178,8 +179,8 @@ export class Runner implements WorkHandle {
     this.#timer = setTimeout(() => this.#wakeOne(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
-  #start({ task, input, timeout, trace, mayHaveSteps, answers = {} }: ClaimedTask): void {
-    const { id } = task;
+  #start({ answers = {}, ...claimed }: ClaimedTask): void {
+    const { task, task: { id } } = claimed;
     const store = this.#store;
     const controller = new AbortController();
     const { signal } = controller;
@@ -187,19 +188,9 @@ export class Runner implements WorkHandle {
     const isPast = () => (this.#running.get(id)?.controller ?? controller) !== controller;
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
-    const retry = this.#retries.of(task, isOver);
+    const isDropped = ({ lines }: NewLines) => isPast() || parked && lines.length === 0;
     const calls = new RunCalls(
-      {
-        ask: (questions) => retry(() => store.ask(task, questions)),
-        answer: (key) => retry(() => store.answer(task, key)),
-        report: async (report, added) => {
-          if (isPast() || parked && added.lines.length === 0) return;
-          await store.report(task, report, added);
-        },
-        steps: () => retry(() => store.steps(task)),
-        record: (step) => retry(() => store.record(task, step)),
-        forget: (from) => retry(() => store.forget(task, from)),
-      },
+      ofRun(store, task, this.#retries.of(task, isOver), isDropped),
       signal,
       isOver,
       (error) => this.#onError(error, { where: "store what a task reports", job: task.job, task: id }),
@@ -220,12 +211,8 @@ export class Runner implements WorkHandle {
       await stored;
     };
     const claim: Claim = {
-      task,
-      input,
-      timeout,
-      trace,
+      ...claimed,
       signal,
-      mayHaveSteps,
       park,
       now: () => store.now(),
       answered: (key) => answers[key],
@@ -276,4 +263,21 @@ export class Runner implements WorkHandle {
     const done = Promise.all([...this.#running.values()].map(({ done }) => done));
     await doneWithin(unless ? Promise.race([done, unless]) : done, ms);
   }
+}
+
+/** The store for the code of one run. What fails is repeated by `retry`, except for reports: the next one follows. */
+function ofRun(
+  store: RunnerStore,
+  task: TaskInfo,
+  retry: <T>(act: () => Promise<T>) => Promise<T>,
+  isDropped: (added: NewLines) => boolean,
+): RunStore {
+  return {
+    ask: (questions) => retry(() => store.ask(task, questions)),
+    answer: (key) => retry(() => store.answer(task, key)),
+    report: async (report, added) => isDropped(added) ? undefined : await store.report(task, report, added),
+    steps: () => retry(() => store.steps(task)),
+    record: (step) => retry(() => store.record(task, step)),
+    forget: (from) => retry(() => store.forget(task, from)),
+  };
 }

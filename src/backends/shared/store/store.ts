@@ -64,9 +64,9 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
   read(id: string, owner: string): Promise<E | undefined>;
   /**
-   * Writes a change of a task, with `lines` that are added to its log and, once it is finished, how it ended. Resolves with the entry as it is then, or with
-   * `undefined` if the task has changed since it was read; nothing is written then. Rejects with `InvalidValue` for what
-   * it can never store.
+   * Writes a change of a task, with `lines` that are added to its log and, once it is finished, how it ended. Resolves with
+   * the entry as it is then, or with `undefined` if the task has changed since it was read; nothing is written then. Rejects
+   * with `InvalidValue` for what it can never store.
    */
   change(entry: E, record: TaskRecord, outcome?: Outcome, lines?: readonly LogLine[]): Promise<E | undefined>;
   /**
@@ -114,8 +114,8 @@ export interface Queue<E extends Entry = Entry> {
    */
   promote(setBack: boolean): Promise<number | undefined>;
   /**
-   * Finds up to `max` tasks of these jobs that are ready: of all of them together the most urgent first, then the oldest. It may claim them,
-   * too: their records then name this worker as their holder.
+   * Finds up to `max` tasks of these jobs that are ready: of all of them together the most urgent first, then the oldest. It
+   * may claim them, too: their records then name this worker as their holder.
    */
   ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<E>>;
   /**
