@@ -99,9 +99,13 @@ export function nextWith(task: TaskInfo, read: string, asking?: Asking): string 
     `answer. Then ${read}.`;
 }
 
-/** The time for which a task waits, if that is so far ahead that a model should not wait for it with calls. */
+/**
+ * The time for which a task waits, if that is so far ahead that a model should not wait for it with calls. That of a task that
+ * asks is only when its question expires.
+ */
 function farTime(task: TaskInfo): string | undefined {
-  if (isFinished(task) || task.dueAt === undefined || task.dueAt - Date.now() < FAR_MS) return undefined;
+  if (isFinished(task) || task.status === "INPUT_REQUIRED" || task.dueAt === undefined) return undefined;
+  if (task.dueAt - Date.now() < FAR_MS) return undefined;
   return new Date(task.dueAt).toISOString();
 }
 

@@ -84,6 +84,14 @@ Deno.test("what to do next about a question that is cancelled is to wait, not to
   );
 });
 
+Deno.test("a model reads a task whose questions are cancelled at once, however late they expire", () => {
+  const task = { ...LIVE, questions: [FORM], dueAt: Date.now() + 86_400_000 };
+  assertEquals(
+    nextWith(task, "look again", { elicitation: false, cancels: true }),
+    "Look again; it returns the result once the job has ended.",
+  );
+});
+
 Deno.test("a model reads a question again at once if that asks its person, and else when they say that it is answered", () => {
   const nextOf = (asking?: Asking) => nextWith({ ...LIVE, questions: [FORM] }, "look again", asking);
   assertEquals(nextOf({ elicitation: true }), "Tell the person what the task asks, then look again.");
