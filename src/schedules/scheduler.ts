@@ -46,7 +46,7 @@ interface TrackedSchedule extends DeclaredSchedule {
   changes: number;
   /** Resolves when the document has changed, or the scheduler stops. */
   woken: PromiseWithResolvers<void>;
-  /** The next due time in the document as last read, and since when it has been that. */
+  /** The next due time that this server last knew, and since when no other one has moved it. */
   seen?: { readonly nextAt: number | undefined; readonly at: number };
 }
 
@@ -125,7 +125,9 @@ export class Scheduler implements AsyncDisposable {
         if (decision.kind === "wait") return decision.until;
         const { kind, dueAt } = decision;
         const task = kind === "create" ? await this.#create(schedule, stored, text, dueAt) : undefined;
-        await this.#write(schedule, text, served(stored, dueAt, task));
+        const next = served(stored, dueAt, task);
+        // Its own progress is no reason to wait for others.
+        if (await this.#write(schedule, text, next)) schedule.seen = { nextAt: next.nextAt, at };
       }
       return Infinity;
     } catch (error) {

@@ -39,6 +39,16 @@ async function pass(time: FakeTime, ms: number): Promise<void> {
   await oneTurn();
 }
 
+/** A backend that takes 2 s to create a task of an owner that `isBusy` holds for. */
+function slowly(backend: Backend, isBusy: (owner: string) => boolean): Parameters<typeof run>[0] {
+  const create = async (...task: Parameters<Backend["create"]>) => {
+    if (isBusy(task[0].owner)) await new Promise((resolve) => setTimeout(resolve, 2_000));
+    return await backend.create(...task);
+  };
+  const { documents, keys } = backend;
+  return { create, documents, get: (id, owner) => backend.get(id, owner), keys };
+}
+
 /** When the tasks of an owner were created, in s since the start, the oldest first. */
 async function created(backend: Backend): Promise<number[]> {
   const { tasks } = await backend.list("ann", { limit: 100 });
@@ -129,17 +139,8 @@ Deno.test("a server that starts leaves earlier due times to one that has run, is
   using time = new FakeTime(START);
   await using backend = new MemoryBackend();
   let isBusy = true;
-  const slow = {
-    create: async (...task: Parameters<Backend["create"]>) => {
-      if (isBusy) await new Promise((resolve) => setTimeout(resolve, 2_000));
-      return await backend.create(...task);
-    },
-    documents: backend.documents,
-    get: (id: string, owner: string) => backend.get(id, owner),
-    keys: backend.keys,
-  };
   const eachSecond = everyMinute({ times: { every: 1_000 } });
-  await using _slow = run(slow, eachSecond);
+  await using _slow = run(slowly(backend, () => isBusy), eachSecond);
   await pass(time, 10_000);
   await using _started = run(backend, eachSecond);
   await pass(time, 30_000);
@@ -154,22 +155,30 @@ Deno.test("a schedule that is always behind, because its tasks take long to crea
   using time = new FakeTime(START);
   await using backend = new MemoryBackend();
   let isBusy = true;
-  const slow = {
-    create: async (...task: Parameters<Backend["create"]>) => {
-      const isOften = task[0].owner === "bob";
-      if (isOften && isBusy) await new Promise((resolve) => setTimeout(resolve, 2_000));
-      return await backend.create(...task);
-    },
-    documents: backend.documents,
-    get: (id: string, owner: string) => backend.get(id, owner),
-    keys: backend.keys,
-  };
+  const slow = slowly(backend, (owner) => owner === "bob" && isBusy);
   const often = { ...everyMinute({ times: { every: 1_000 }, owner: "bob" }), name: "often" };
   await using _scheduler = new Scheduler(slow, [often, everyMinute()], { audit: () => {}, onError: ignored });
   await pass(time, 3 * MINUTE);
   assertEquals(await created(backend), [60, 120, 180]);
   isBusy = false;
   await pass(time, 2_500);
+});
+
+Deno.test("a server that is always behind creates as many tasks as it can, also once it is more than a minute late", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  let isBusy = true;
+  await using _scheduler = run(slowly(backend, () => isBusy), everyMinute({ times: { every: 1_000 } }));
+  const perMinute: number[] = [];
+  for (let before = 0, minute = 1; minute <= 3; minute++) {
+    await pass(time, MINUTE);
+    const { length } = await created(backend);
+    perMinute.push(length - before);
+    before = length;
+  }
+  isBusy = false;
+  await pass(time, 2_500);
+  assertEquals(perMinute, [29, 30, 30]); // The first task is due after a second.
 });
 
 Deno.test("an operator pauses, resumes and removes a schedule, and a server that starts brings it back", async () => {
