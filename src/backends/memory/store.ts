@@ -5,7 +5,7 @@
  */
 import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
-import { isTaskId } from "../../ids.ts";
+import { isTaskId, timeOfTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
 import { dueAtOf, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../../contract/task_key.ts";
@@ -215,13 +215,15 @@ export class MemoryStore implements Store<MemoryEntry> {
     queueMicrotask(() => this.#hub.written([info]));
   }
 
-  /** Deletes tasks that expired long ago. */
+  /** Deletes tasks that expired long ago, and the keys of tasks that are not there. */
   #sweep(): void {
     const isGone = ({ record: { info } }: MemoryEntry) => (expiresAt(info) ?? Infinity) + TOMBSTONE_MS < this.now();
     this.#tasks.deleteAll(new Set(this.#tasks.newest().filter(isGone).map(({ record }) => record.info.id)));
     for (const [key, named] of this.#keys) {
       const id = named.slice(0, ID_LENGTH);
-      if (isTaskId(id) && !this.#tasks.get(id)) this.#keys.delete(key);
+      // A younger one may name a task that is just about to be stored.
+      const isOld = isTaskId(id) && timeOfTaskId(id) + TOMBSTONE_MS < this.now();
+      if (isOld && !this.#tasks.get(id)) this.#keys.delete(key);
     }
     this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#tasks.size);
   }

@@ -1,5 +1,6 @@
 import { Hub, type TaskRecord } from "../../../backend.ts";
 import { MemoryStore } from "../../../src/backends/memory/store.ts";
+import { timeOfTaskId } from "../../../src/ids.ts";
 import * as change from "../../../src/backends/shared/record.ts";
 import { TOMBSTONE_MS } from "../../../src/task.ts";
 import { assert, assertEquals, FakeTime } from "../../../tools/std.ts";
@@ -31,4 +32,29 @@ Deno.test("a task that has expired leaves its record for an hour, so that its ow
   assertEquals(await isThere(), true);
   time.tick(1);
   assertEquals([await isThere(), await isThere()], [false, false]);
+});
+
+Deno.test("a key keeps naming its task, also if storing that task makes the store delete expired ones", async () => {
+  const store = new MemoryStore(new Hub());
+  const lost: string[] = [];
+  for (let count = 0; count < MANY; count++) {
+    const record = created();
+    const { id } = record.info;
+    await store.writeKey("ann", id, undefined, id);
+    assertEquals(await store.create(record, "{}", { name: id, names: "task" }), true);
+    if (await store.readKey("ann", id) !== id) lost.push(id);
+  }
+  assertEquals(lost, []);
+});
+
+Deno.test("the keys of deleted tasks are deleted, and that of a task which is about to be stored is not", async () => {
+  const never = created().info.id;
+  using time = new FakeTime(timeOfTaskId(never)); // Ids count on a time that does not go back.
+  const store = new MemoryStore(new Hub());
+  await store.writeKey("ann", "old", undefined, never);
+  time.tick(TOMBSTONE_MS + 1);
+  const soon = created().info.id;
+  await store.writeKey("ann", "soon", undefined, soon);
+  for (let count = 0; count < MANY; count++) await store.create(created(), "{}");
+  assertEquals([await store.readKey("ann", "old"), await store.readKey("ann", "soon")], [undefined, soon]);
 });
