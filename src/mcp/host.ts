@@ -57,6 +57,9 @@ export class TaskServer extends OpenServer {
   /** Called with a request that the client gives up, and its reason; the request may be answered already. */
   onCancelled?: (id: string | number, reason: unknown) => void;
 
+  /** Whether a request has just been answered, so that its client may give it up before it receives the answer. */
+  hasJustAnswered?: (id: string | number) => boolean;
+
   /** Called before an elicitation is replayed to a client that resumes a stream. Returns whether to replay it. */
   onReplay?: (id: string, stream: string) => boolean;
 
@@ -120,11 +123,11 @@ export class TaskServer extends OpenServer {
 
   /**
    * Whether a message of the client is about a request that is unknown here: it cancels one on which another process of the
-   * session may work, or answers one that another process may have sent.
+   * session may work, or which that may just have answered, or it answers one that another process may have sent.
    */
   isForOther(message: JSONRPCMessage): boolean {
     const cancelled = cancelledBy(message);
-    if (cancelled) return !this.isWorkingOn(cancelled.id);
+    if (cancelled) return !this.isWorkingOn(cancelled.id) && !this.hasJustAnswered?.(cancelled.id);
     // Those whose ids are texts are ours, and any process takes their answers.
     return !("method" in message) && typeof message.id === "number" && !this.isWaitingFor(message.id);
   }

@@ -35,10 +35,19 @@ export class LostAnswers {
     this.#sent.set(id, { at: now, lost });
   }
 
+  /** Whether the answer to a request has just been sent. */
+  has(id: string | number): boolean {
+    return this.#find(id) !== undefined;
+  }
+
   /** The client has given up a request. If its answer has just been sent, it is lost. */
   givenUp(id: string | number): void {
-    const sent = this.#sent.get(id);
+    this.#find(id)?.lost();
     this.#sent.delete(id);
-    if (sent && Math.abs(this.#now() - sent.at) < RECENT_MS) sent.lost();
+  }
+
+  #find(id: string | number): Sent | undefined {
+    const sent = this.#sent.get(id);
+    return sent && Math.abs(this.#now() - sent.at) < RECENT_MS ? sent : undefined;
   }
 }

@@ -53,6 +53,7 @@ export function bindTools(
   server.onCancelled = (id, reason) => {
     if (isTimeOut(reason)) sent.givenUp(id);
   };
+  server.hasJustAnswered = (id) => sent.has(id);
   const isOpen: CallSite["isOpen"] = ({ mcpReq: { id } }) => server.openStreamOf(id) !== undefined;
   const onAnswer: CallSite["onAnswer"] = (ctx, lost) => {
     // A client that has closed the stream may resume it, or may call again.

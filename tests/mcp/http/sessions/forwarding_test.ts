@@ -33,6 +33,11 @@ async function answer(raw: Raw, id: unknown, name: string): Promise<void> {
   assertEquals(status, 202);
 }
 
+/** How many messages no process has taken. */
+async function left({ documents }: MemoryBackend): Promise<number> {
+  return (await documents.list("forwarded:")).length;
+}
+
 /** Records the texts that are forwarded. */
 function recordForwarded({ documents }: MemoryBackend): string[] {
   const forwarded: string[] = [];
@@ -66,6 +71,7 @@ Deno.test("what a process can use itself is not forwarded", async () => {
   const call = new Events(await here.post("tools/call", { name: "introduce", arguments: {} }));
   await answer(here, (await call.message()).id, "Ann");
   assertEquals((await call.message()).result.structuredContent, { greeting: "Hello, Ann!" });
+  await here.cancel(here.id);
   const asking = new Events(await here.post("tools/call", { name: "ask", arguments: {} }));
   await answer(here, (await asking.message()).id, "Ann");
   await asking.message();
@@ -76,6 +82,21 @@ Deno.test("what a process can use itself is not forwarded", async () => {
   while (await held.next() !== undefined);
   assertEquals(forwarded, []);
 });
+
+for (const [where, other] of [["here", "there"], ["there", "here"], ["there", "there"]] as const) {
+  Deno.test(`a call that is given up ${where} after it was answered leaves its task to the same call, also ${other}`, async () => {
+    await using servers = await twoServers();
+    const { backend, here } = servers;
+    const call = { name: "steps", arguments: { gate: "go", steps: 1 } };
+    await here.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
+    await here.ask("tools/call", call);
+    await servers[where].cancel(here.id, "McpError: MCP error -32001: Request timed out");
+    while (await left(backend) > 0) await oneTurn();
+    assertEquals((await servers[other].ask("tools/call", call)).result.structuredContent, { taken: 1 });
+    const { tasks } = await backend.list("ann", { limit: 10 });
+    assertEquals(tasks.map(({ job }) => job), ["steps"]);
+  });
+}
 
 Deno.test("nobody else can cancel a call with the id of its session, on any process", async () => {
   await using servers = await twoServers();
@@ -114,15 +135,14 @@ function twoProcesses() {
   };
   const owning = new Forwarding(backend.documents, (session) => session === "ours" ? recipient : undefined, onError);
   const sending = new Forwarding(backend.documents, () => undefined, onError);
-  const left = async () => (await backend.documents.list("")).length;
-  return { backend, received, owning, sending, left, [Symbol.asyncDispose]: () => backend.close() };
+  return { backend, received, owning, sending, [Symbol.asyncDispose]: () => backend.close() };
 }
 
 Deno.test("a message is deleted once a process has taken it", async () => {
   await using processes = twoProcesses();
-  const { received, owning, sending, left } = processes;
+  const { backend, received, owning, sending } = processes;
   await sending.send("ours", CANCELLED);
-  while (await left() > 0) await oneTurn();
+  while (await left(backend) > 0) await oneTurn();
   assertEquals(received, [CANCELLED]);
   owning[Symbol.dispose]();
   sending[Symbol.dispose]();
@@ -131,17 +151,17 @@ Deno.test("a message is deleted once a process has taken it", async () => {
 Deno.test("a message that no process can use is deleted after 10 s, also if the process that sent it is gone", async () => {
   using time = new FakeTime();
   await using processes = twoProcesses();
-  const { backend, received, owning, sending, left } = processes;
+  const { backend, received, owning, sending } = processes;
   const answer: JSONRPCMessage = { jsonrpc: "2.0", id: 7, result: {} };
   await sending.send("ours", answer);
   await oneTurn();
   sending[Symbol.dispose]();
-  assertEquals(await left(), 1);
+  assertEquals(await left(backend), 1);
   const { promise: deleted, resolve } = Promise.withResolvers<void>();
   const since = time.now;
   backend.documents.watch(() => resolve());
   await pass(time, deleted);
-  assertEquals([await left(), received, time.now - since >= 10_000], [0, [], true]);
+  assertEquals([await left(backend), received, time.now - since >= 10_000], [0, [], true]);
   owning[Symbol.dispose]();
 });
 
