@@ -65,8 +65,9 @@ const validators = new Map<typeof Ajv, Ajv>();
 
 async function checkOfEqual(schema: JsonSchema, what: string): Promise<Check> {
   try {
+    // What is compiled is what the text says, whoever changes their own schema later.
     const json = JSON.stringify(schema);
-    const check = newest.get(json) ?? await compile(schema);
+    const check = newest.get(json) ?? await compile(JSON.parse(json));
     remember(newest, json, check, MAX_NEWEST);
     return check;
   } catch (cause) {
