@@ -38,7 +38,7 @@ export class WaitReasons {
     return withReason(
       task,
       hasWorker
-        ? "Waiting for its turn: other tasks come first, or the job is paused."
+        ? "Waiting for its turn: other tasks come first, or its job is paused or at a limit."
         : `Waiting: no worker for ${job} is running. It starts as soon as one does.`,
     );
   }

@@ -149,7 +149,10 @@ Deno.test("a task that has waited for a while behind others says so", async () =
   assertEquals((await shown(tasks, id)).message, undefined);
   later = 60_000;
   const { status, message } = await shown(tasks, id);
-  assertEquals([status, message], ["PENDING", "Waiting for its turn: other tasks come first, or the job is paused."]);
+  assertEquals([status, message], [
+    "PENDING",
+    "Waiting for its turn: other tasks come first, or its job is paused or at a limit.",
+  ]);
   end.resolve({ width: 7 });
 });
 
