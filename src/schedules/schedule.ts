@@ -21,7 +21,7 @@ export interface Declaration {
 /** A schedule, as its document has it. */
 export interface Schedule extends Declaration {
   readonly paused: boolean;
-  /** When its times were declared, in ms since the epoch: those of `every` are counted from here. */
+  /** When its times were declared, in ms since the epoch: they are due after it, and those of `every` are counted from it. */
   readonly anchor: number;
   /** The next due time that nobody has served, in ms since the epoch; absent if there is none. */
   readonly nextAt?: number;
@@ -65,8 +65,7 @@ export function withPause(schedule: Schedule, paused: boolean, now: number): Sch
 
 /** A schedule after a due time; with the id of its task, unless it was skipped. */
 export function served(schedule: Schedule, dueAt: number, task: string | undefined): Schedule {
-  // A time before the anchor was that of earlier times, and these are not due before it.
-  const nextAt = dueAfter(schedule.times, schedule.anchor, Math.max(dueAt, schedule.anchor));
+  const nextAt = dueAfter(schedule.times, schedule.anchor, dueAt);
   return { ...schedule, nextAt, last: task === undefined ? schedule.last : { dueAt, task } };
 }
 

@@ -30,20 +30,22 @@ export function checkTimes(times: Times, name: string): void {
 }
 
 /**
- * The first due time after a time. Those of `every` are whole multiples of it after `anchor`. A cron expression for one
- * time of day is due once each day: if clocks skip that time, at the first moment after the gap; if it comes twice, at the
- * first. One with `*` or steps in its minutes or hours follows elapsed time, also through a repeated hour.
+ * The first due time after a time. All are later than `anchor`, and those of `every` are whole multiples of it after that. A
+ * cron expression for one time of day is due once each day: if clocks skip that time, at the first moment after the gap; if
+ * it comes twice, at the first. One with `*` or steps in its minutes or hours follows elapsed time, also through a repeated
+ * hour.
  */
 export function dueAfter(times: Times, anchor: number, after: number): number | undefined {
-  if ("cron" in times) return cronOf(times).nextRun(new Date(after))?.getTime();
+  if ("cron" in times) return cronOf(times).nextRun(new Date(Math.max(after, anchor)))?.getTime();
   return anchor + Math.max(1, Math.floor((after - anchor) / times.every) + 1) * times.every;
 }
 
-/** The last due time before a time. */
+/** The last due time before a time, if there is one after `anchor`. */
 export function dueBefore(times: Times, anchor: number, before: number): number | undefined {
-  if ("cron" in times) return cronOf(times).previousRuns(1, new Date(before))[0]?.getTime();
-  const count = Math.ceil((before - anchor) / times.every) - 1;
-  return count < 1 ? undefined : anchor + count * times.every;
+  const last = "cron" in times
+    ? cronOf(times).previousRuns(1, new Date(before))[0]?.getTime() ?? -Infinity
+    : anchor + (Math.ceil((before - anchor) / times.every) - 1) * times.every;
+  return last > anchor ? last : undefined;
 }
 
 function cronOf({ cron, timeZone }: Extract<Times, { readonly cron: string }>): Cron {

@@ -102,15 +102,22 @@ Deno.test("a due time that nobody has served yet remains when another version of
   assertEquals(served(changed, START, "task").nextAt, START + HOUR / 2);
 });
 
-Deno.test("a due time of a downtime is made up for once when the next server declares other times", () => {
-  const now = START + 5 * HOUR + 60_000;
-  for (const times of [{ cron: "* * * * *", timeZone: "UTC" }, { every: 60_000 }]) {
-    const changed = declared({ ...declaration, times }, hourly, now);
-    const decision = decide(changed, now + TAKEOVER_DELAY_MS, now);
-    assertEquals(decision.kind, "create");
-    const dueAt = decision.kind === "create" ? decision.dueAt : NaN;
-    assertEquals(served(changed, dueAt, "task").nextAt, now + 60_000);
+Deno.test("a due time of a downtime is made up for once, as that time, when the next server declares other times", () => {
+  const now = START + 5 * HOUR + 30 * 60_000;
+  for (const times of [{ cron: "*/30 * * * *", timeZone: "UTC" }, { every: HOUR / 2 }]) {
+    for (const catchUp of [true, false]) {
+      const changed = declared({ ...declaration, times, catchUp }, hourly, now);
+      const decision = decide(changed, now + TAKEOVER_DELAY_MS, now);
+      assertEquals(decision, { kind: catchUp ? "create" : "skip", dueAt: START });
+      assertEquals(served(changed, START, "task").nextAt, START + 6 * HOUR);
+    }
   }
+});
+
+Deno.test("a due time of the new times makes up for one of a downtime that was due by the earlier ones", () => {
+  const now = START + 5 * HOUR + 30 * 60_000;
+  const changed = declared({ ...declaration, times: { cron: "*/2 * * * * *", timeZone: "UTC" } }, hourly, now);
+  assertEquals(decide(changed, now + TAKEOVER_DELAY_MS, now), { kind: "create", dueAt: now + 2_000 });
 });
 
 Deno.test("what was due in a pause is left out when the times change in it", () => {

@@ -54,6 +54,16 @@ Deno.test("times of `every` are multiples of it, counted from the anchor", () =>
   ]);
 });
 
+Deno.test("times of a cron expression begin after the anchor", () => {
+  const hourly: Times = { cron: "0 * * * *", timeZone: "UTC" };
+  const hour = 3_600_000;
+  assertEquals(
+    [0, 5 * hour, 6 * hour].map((after) => dueAfter(hourly, 5 * hour, after)),
+    [6, 6, 7].map((at) => at * hour),
+  );
+  assertEquals([6 * hour, 6 * hour + 1].map((before) => dueBefore(hourly, 5 * hour, before)), [undefined, 6 * hour]);
+});
+
 Deno.test("an invalid expression or time zone is refused, and so is a time that never comes", () => {
   const refusal = (times: Times) => assertThrows(() => checkTimes(times, "report"), DefinitionError).message;
   for (const cron of ["", "often", "61 * * * *", "* * * *", "0 0 31 2 *", "0 0 0 1 1 * 2020", "2030-01-01T00:00:00"]) {
