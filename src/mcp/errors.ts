@@ -17,6 +17,7 @@ import {
   JobFault,
   JobsError,
   LimitExceeded,
+  StoreLost,
   TaskFinished,
   TaskNotFound,
   TaskNotReady,
@@ -36,7 +37,7 @@ export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClien
  * Gives an error its JSON-RPC code, and a text that fits into a message. An error that the caller can correct is "invalid
  * params" (2025-11-25, Tasks, "Protocol Errors"). An error that is not one of ours is a defect: `onError` receives it, and
  * the caller learns only that there was an internal error. Likewise an error of the store, whose text may name hosts,
- * users and paths.
+ * users and paths; only that the store is gone for good has a text for callers.
  */
 export function toProtocolError(error: unknown, onError: OnError): ProtocolError {
   if (error instanceof ProtocolError) return error;
@@ -47,7 +48,7 @@ export function toProtocolError(error: unknown, onError: OnError): ProtocolError
   if (correctable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
   const isFromStore = error instanceof BackendError;
   if (isFromStore || isDefect(error)) onError(error, { where: "answer a request" });
-  if (isFromStore) return new ProtocolError(INTERNAL_ERROR, STORE_FAILED);
+  if (isFromStore && !(error instanceof StoreLost)) return new ProtocolError(INTERNAL_ERROR, STORE_FAILED);
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, message);
   return new ProtocolError(INTERNAL_ERROR, "Internal error.");
 }

@@ -1,4 +1,4 @@
-import { BackendError, InvalidInput, InvalidValue, TaskNotFound } from "../../src/errors.ts";
+import { BackendError, InvalidInput, InvalidValue, StoreLost, TaskNotFound } from "../../src/errors.ts";
 import { toProtocolError } from "../../src/mcp/errors.ts";
 import { ignored } from "../support/errors.ts";
 import { Pipe } from "./support/pipe.ts";
@@ -11,6 +11,7 @@ Deno.test("an error that the caller can correct is invalid params, and one that 
     [new InvalidValue("The input has 20 bytes as JSON"), -32602, "The input has 20 bytes"],
     [new TaskNotFound("7"), -32602, 'Cannot find task "7"'],
     [new BackendError("Redis is away."), -32603, "The server's store failed"],
+    [new StoreLost("The KV file was deleted."), -32603, "The KV file was deleted."],
   ];
   for (const [error, code, part] of errors) {
     const { code: given, message } = toProtocolError(error, ignored);

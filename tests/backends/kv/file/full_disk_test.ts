@@ -12,7 +12,7 @@ import { fill, noSmallDisk, smallDisk } from "../../support/small_disk.ts";
 
 testUnless(
   noSmallDisk,
-  "KV: /healthz is 503 while the disk is full, calls say why, and all goes on once there is room again",
+  "KV: /healthz is 503 while the disk is full, calls fail and the log says why, and all goes on once there is room again",
   async () => {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-full-" });
     const unmount = await smallDisk(folder);
@@ -20,8 +20,9 @@ testUnless(
       args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", `${folder}/jobs.kv`],
       stdin: "piped",
       stdout: "piped",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
+    const log = new Response(child.stderr).text();
     const output = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
     try {
       const url = new URL(String((await output.next()).value).trim());
@@ -45,7 +46,7 @@ testUnless(
         refusal = error?.message ?? "";
         return error !== undefined;
       }, "a task is refused");
-      assertStringIncludes(refusal, "database or disk is full");
+      assertStringIncludes(refusal, "The server's store failed.");
       await until(async () => (await health())[0] === 503, "/healthz is 503");
       assertEquals((await health())[1], { status: "unavailable", error: "The backend takes no tasks." });
       assertEquals((await raw.ask("tasks/get", { taskId: before })).result?.taskId, before);
@@ -61,6 +62,7 @@ testUnless(
       await unmount?.();
       await Deno.remove(folder, { recursive: true });
     }
+    assertStringIncludes(await log, "database or disk is full");
   },
 );
 
