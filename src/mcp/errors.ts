@@ -75,8 +75,13 @@ function limitError(error: LimitExceeded): ProtocolError {
 }
 
 /** The HTTP response to a request that exceeds a limit. */
-export function limitResponse(error: LimitExceeded, status: 429 | 503, id: string | number | null = null): Response {
+export function limitResponse(
+  error: LimitExceeded,
+  status: 413 | 429 | 503,
+  id: string | number | null = null,
+): Response {
   const { code, message, data } = limitError(error);
-  const headers = { "retry-after": `${Math.ceil((error.retryAfter ?? 0) / 1_000)}` };
+  const { retryAfter } = error;
+  const headers = retryAfter === undefined ? undefined : { "retry-after": `${Math.ceil(retryAfter / 1_000)}` };
   return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });
 }

@@ -10,6 +10,7 @@ import type { DocumentStore } from "../../../backend.ts";
 import { LimitExceeded } from "../../../errors.ts";
 import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { OnError } from "../../../log/on_error.ts";
+import { isWithin } from "../../../text.ts";
 
 /** How the name of such a document begins; the id of its session follows, that of the process, and an id of its own. */
 const FORWARDED = "forwarded:";
@@ -18,9 +19,14 @@ const SEPARATOR = ":";
 /** How long a message is kept that no process takes, in ms. */
 const KEPT_MS = 10_000;
 
-/** How much text one session, and all sessions of a process, may forward within that time, in UTF-16 units. */
-const MAX_TEXT = 16_384;
-const MAX_TEXT_OF_ALL = 4 * 1024 * 1024;
+/** The most bytes of a message: those of a document. */
+const MAX_BYTES = 60_000;
+
+/**
+ * How much text a process may forward within that time, in UTF-16 units. A principal may forward as much as is left for all
+ * others, so at most half.
+ */
+const MAX_TEXT = 4 * 1024 * 1024;
 
 /** A session of this process, which receives what other processes forward. */
 export interface Recipient {
@@ -37,8 +43,9 @@ export class Forwarding implements Disposable {
   readonly #onError: OnError;
   readonly #unwatch: () => void;
   readonly #process = crypto.randomUUID();
-  /** How much text each session has forwarded since unused messages were last deleted. */
+  /** How much text each principal has forwarded since unused messages were last deleted, and all of them. */
   readonly #sent = new Map<string, number>();
+  #sentByAll = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `recipient` finds a session of this process. */
@@ -53,15 +60,16 @@ export class Forwarding implements Disposable {
   }
 
   /**
-   * Forwards a message to whichever other process can use it. Resolves once it is stored. Throws `LimitExceeded` if the
-   * session, or this process, forwards too much.
+   * Forwards a message of an owner's session to whichever other process can use it. Resolves once it is stored. Throws
+   * `LimitExceeded` if it is too large, or if the owner, or this process, forwards too much.
    */
-  async send(session: string, message: JSONRPCMessage): Promise<void> {
+  async send(owner: string, session: string, message: JSONRPCMessage): Promise<void> {
     const text = JSON.stringify(message);
-    const ofSession = (this.#sent.get(session) ?? 0) + text.length;
-    const ofAll = this.#sent.values().reduce((sum, length) => sum + length, text.length);
-    if (ofSession > MAX_TEXT || ofAll > MAX_TEXT_OF_ALL) throw tooMuch();
-    this.#sent.set(session, ofSession);
+    if (!isWithin(text, MAX_BYTES)) throw tooLarge();
+    const ofOwner = (this.#sent.get(owner) ?? 0) + text.length;
+    if (ofOwner + this.#sentByAll + text.length > MAX_TEXT) throw tooMuch();
+    this.#sent.set(owner, ofOwner);
+    this.#sentByAll += text.length;
     this.#deleteLater();
     const name = [`${FORWARDED}${session}`, this.#process, newTaskId()].join(SEPARATOR);
     await this.#documents.write(name, undefined, text);
@@ -100,6 +108,7 @@ export class Forwarding implements Disposable {
   async #deleteUnused(): Promise<void> {
     this.#timer = undefined;
     this.#sent.clear();
+    this.#sentByAll = 0;
     const oldest = firstIdOf(Date.now() - KEPT_MS);
     for (const { name, text } of await this.#documents.list(FORWARDED)) {
       if (idIn(name) < oldest) await this.#documents.write(name, text, undefined);
@@ -124,8 +133,13 @@ function idIn(name: string): string {
   return name.slice(name.lastIndexOf(SEPARATOR) + 1);
 }
 
+const CANNOT_PASS_ON = "Cannot pass the message on to the process that can use it:";
+
+function tooLarge(): LimitExceeded {
+  return new LimitExceeded("forwarded", `${CANNOT_PASS_ON} it has more than ${MAX_BYTES} bytes. Send a smaller one.`);
+}
+
 function tooMuch(): LimitExceeded {
-  const why = "Cannot pass the message on to the process that can use it: it is too large, or there were too many. " +
-    `Try again in ${KEPT_MS / 1_000} s.`;
+  const why = `${CANNOT_PASS_ON} there were too many. Try again in ${KEPT_MS / 1_000} s.`;
   return new LimitExceeded("forwarded", why, KEPT_MS);
 }

@@ -120,7 +120,7 @@ export class Sessions implements AsyncDisposable {
       }
       void this.#use(id, session);
       const { message } = call;
-      if (message && session.host.taskServer.isForOther(message)) await this.#forwarding.send(id, message);
+      if (message && session.host.taskServer.isForOther(message)) await this.#forwarding.send(peer.owner, id, message);
       return await answer(session, call, this.#now);
     });
   }
@@ -169,7 +169,7 @@ export class Sessions implements AsyncDisposable {
         this.#options.record({ event: "session_deleted", principal: peer.owner });
       },
       onrequestresumed: (requestId) =>
-        void this.#forwarding.send(id, resumedElsewhere(requestId)).catch((error) =>
+        void this.#forwarding.send(peer.owner, id, resumedElsewhere(requestId)).catch((error) =>
           this.#onError(error, { where: "forward a message of a session" })
         ),
     });

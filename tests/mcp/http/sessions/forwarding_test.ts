@@ -1,5 +1,6 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
+import type { DocumentStore } from "../../../../backend.ts";
 import { Forwarding } from "../../../../src/mcp/http/sessions/forwarding.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
@@ -26,10 +27,15 @@ async function twoServers(capabilities: Message = {}) {
   return { backend, here, there, second, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
+/** The request that posts a message. */
+function posted(message: Message) {
+  return { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", ...message }) };
+}
+
 /** Answers the question of a server. */
 async function answer(raw: Raw, id: unknown, name: string): Promise<void> {
   const result = { action: "accept", content: { name } };
-  const { status } = await raw.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id, result }) });
+  const { status } = await raw.send(posted({ id, result }));
   assertEquals(status, 202);
 }
 
@@ -113,13 +119,27 @@ Deno.test("nobody else can cancel a call with the id of its session, on any proc
   assertEquals(event.message.result.structuredContent, { said: "opened" });
 });
 
-Deno.test("a client that sends too much for other processes is refused with 429 until that is deleted", async () => {
+Deno.test("a principal that sends too much for other processes is refused with 429, and others are not", async () => {
   await using servers = await twoServers();
-  const { here } = servers;
-  const reason = "x".repeat(5_000);
-  for (let id = 1_000; id < 1_003; id++) await here.cancel(id, reason);
-  const { message } = await assertRejects(() => here.cancel(1_003, reason), Error);
-  assertEquals(message, "The cancellation was answered with HTTP 429.");
+  const { here, there } = servers;
+  const send = (raw: Raw, requestId: number) =>
+    raw.send(posted({ method: "notifications/cancelled", params: { requestId, reason: "x".repeat(59_000) } }));
+  const statuses = [];
+  for (let id = 1_000; statuses.at(-1) !== 429; id++) statuses.push((await send(here, id)).status);
+  assertEquals([statuses.length, new Set(statuses)], [36, new Set([202, 429])]);
+  assertEquals((await send(await Raw.open(here.fetch, "bob"), 1_000)).status, 202);
+  assertEquals((await send(there, 1_000)).status, 202);
+});
+
+Deno.test("an answer for another process that is too large is refused with 413: to send it again would not help", async () => {
+  await using servers = await twoServers();
+  const answer = (length: number) => servers.here.send(posted({ id: 7, result: { text: "ä".repeat(length) } }));
+  assertEquals((await answer(29_900)).status, 202);
+  const refused = await answer(30_000);
+  const { id, error } = await refused.json();
+  assertEquals([refused.status, refused.headers.get("retry-after"), id], [413, null, null]);
+  const why = "it has more than 60000 bytes. Send a smaller one.";
+  assertEquals(error.message, `Cannot pass the message on to the process that can use it: ${why}`);
 });
 
 /** Messages between two processes: the first has the session, and takes what is for it. */
@@ -141,7 +161,7 @@ function twoProcesses() {
 Deno.test("a message is deleted once a process has taken it", async () => {
   await using processes = twoProcesses();
   const { backend, received, owning, sending } = processes;
-  await sending.send("ours", CANCELLED);
+  await sending.send("ann", "ours", CANCELLED);
   while (await left(backend) > 0) await oneTurn();
   assertEquals(received, [CANCELLED]);
   owning[Symbol.dispose]();
@@ -153,7 +173,7 @@ Deno.test("a message that no process can use is deleted after 10 s, also if the 
   await using processes = twoProcesses();
   const { backend, received, owning, sending } = processes;
   const answer: JSONRPCMessage = { jsonrpc: "2.0", id: 7, result: {} };
-  await sending.send("ours", answer);
+  await sending.send("ann", "ours", answer);
   await oneTurn();
   sending[Symbol.dispose]();
   assertEquals(await left(backend), 1);
@@ -165,19 +185,28 @@ Deno.test("a message that no process can use is deleted after 10 s, also if the 
   owning[Symbol.dispose]();
 });
 
-Deno.test("a process that may have missed messages takes those that are left", async () => {
-  const backend = new MemoryBackend();
-  const { documents } = backend;
-  let tell = (_: string | undefined) => {};
+/** A process that has every session and learns of no single message: `tell` says that it may have missed some. */
+function reconnecting({ documents }: MemoryBackend) {
+  let tell = () => {};
   const received: JSONRPCMessage[] = [];
   const recipient = { isFor: () => true, receive: (message: JSONRPCMessage) => void received.push(message) };
-  const deaf = { ...documents, watch: (listener: typeof tell) => (tell = listener, () => {}) };
-  using _owning = new Forwarding(deaf, () => recipient, () => {});
-  using sending = new Forwarding(documents, () => undefined, () => {});
-  await sending.send("ours", CANCELLED);
-  assertEquals(received, []);
-  tell(undefined);
-  while (received.length === 0) await oneTurn();
-  assertEquals(received, [CANCELLED]);
-  await backend.close();
+  const deaf: DocumentStore = {
+    read: (name) => documents.read(name),
+    list: (prefix) => documents.list(prefix),
+    write: (name, from, to) => documents.write(name, from, to),
+    watch: (listener) => (tell = () => listener(undefined), () => {}),
+  };
+  const forwarding = new Forwarding(deaf, () => recipient, () => {});
+  return { received, tell, [Symbol.dispose]: () => forwarding[Symbol.dispose]() };
+}
+
+Deno.test("a process that may have missed messages takes those that are left", async () => {
+  await using backend = new MemoryBackend();
+  using process = reconnecting(backend);
+  using sending = new Forwarding(backend.documents, () => undefined, () => {});
+  await sending.send("ann", "ours", CANCELLED);
+  assertEquals(process.received, []);
+  process.tell();
+  while (process.received.length === 0) await oneTurn();
+  assertEquals(process.received, [CANCELLED]);
 });
