@@ -6,11 +6,12 @@
  * @module
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
-import type { DocumentStore } from "../../../backend.ts";
+import type { DocumentStore, NamedDocument } from "../../../backend.ts";
 import { LimitExceeded } from "../../../errors.ts";
 import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { isWithin } from "../../../text.ts";
+import { cancelledBy } from "../../messages/message.ts";
 
 /** How the name of such a document begins; the id of its session follows, that of the process, and an id of its own. */
 const FORWARDED = "forwarded:";
@@ -46,7 +47,10 @@ export class Forwarding implements Disposable {
   /** How much text each principal has forwarded since unused messages were last deleted, and all of them. */
   readonly #sent = new Map<string, number>();
   #sentByAll = 0;
+  /** Cancellations that are not for this process so far, by session and call: the call may still be on its way. */
+  readonly #early = new Map<string, NamedDocument>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
 
   /** `recipient` finds a session of this process. */
   constructor(documents: DocumentStore, recipient: (session: string) => Recipient | undefined, onError: OnError) {
@@ -55,8 +59,10 @@ export class Forwarding implements Disposable {
     this.#onError = onError;
     this.#unwatch = documents.watch((name) => {
       if (name === undefined) this.#run(this.#takeAll());
-      else if (name.startsWith(FORWARDED) && recipient(sessionIn(name))) this.#run(this.#take(name));
+      else if (name.startsWith(FORWARDED) && !isOf(name, this.#process)) this.#run(this.#take(name));
     });
+    this.#run(this.#takeAll()); // They may be about calls that come here.
+    this.#deleteLater(); // A process that was killed may have left some.
   }
 
   /**
@@ -72,34 +78,56 @@ export class Forwarding implements Disposable {
     this.#sentByAll += text.length;
     this.#deleteLater();
     const name = [`${FORWARDED}${session}`, this.#process, newTaskId()].join(SEPARATOR);
+    this.#keep({ name, text }, message);
     await this.#documents.write(name, undefined, text);
   }
 
-  /** Takes no more messages. What it has forwarded and nobody takes, another process deletes. */
+  /** A call of a session has begun in this process: it is cancelled if its cancellation has come before it. */
+  begun(session: string, requestId: string | number): void {
+    const key = keyOf(session, requestId);
+    const early = this.#early.get(key);
+    this.#early.delete(key);
+    if (early) this.#run(this.#use(early));
+  }
+
+  /** Takes no more messages. What it has forwarded and nobody takes, another process deletes, now or once one starts. */
   [Symbol.dispose](): void {
+    this.#ended = true;
     this.#unwatch();
     clearTimeout(this.#timer);
   }
 
   async #takeAll(): Promise<void> {
-    for (const { name, text } of await this.#documents.list(FORWARDED)) await this.#use(name, text);
+    const oldest = oldestKept();
+    for (const document of await this.#documents.list(FORWARDED)) {
+      const { name } = document;
+      if (!isOf(name, this.#process) && idIn(name) >= oldest) await this.#use(document);
+    }
   }
 
   async #take(name: string): Promise<void> {
     const text = await this.#documents.read(name);
-    if (text !== undefined) await this.#use(name, text);
+    if (text !== undefined) await this.#use({ name, text });
   }
 
-  async #use(name: string, text: string): Promise<void> {
+  async #use(document: NamedDocument): Promise<void> {
     this.#deleteLater(); // The process that has forwarded it may be killed before it does so.
+    const { name, text } = document;
     const message: JSONRPCMessage = JSON.parse(text);
     const recipient = this.#recipient(sessionIn(name));
-    if (isOf(name, this.#process) || !recipient?.isFor(message)) return;
+    if (!recipient?.isFor(message)) return this.#keep(document, message);
     recipient.receive(message);
     await this.#documents.write(name, text, undefined);
   }
 
+  /** Keeps a cancellation for its call. */
+  #keep(document: NamedDocument, message: JSONRPCMessage): void {
+    const cancelled = cancelledBy(message);
+    if (cancelled) this.#early.set(keyOf(sessionIn(document.name), cancelled.id), document);
+  }
+
   #deleteLater(): void {
+    if (this.#ended) return;
     this.#timer ??= setTimeout(() => this.#run(this.#deleteUnused()), KEPT_MS);
     Deno.unrefTimer(this.#timer);
   }
@@ -109,7 +137,9 @@ export class Forwarding implements Disposable {
     this.#timer = undefined;
     this.#sent.clear();
     this.#sentByAll = 0;
-    const oldest = firstIdOf(Date.now() - KEPT_MS);
+    const oldest = oldestKept();
+    for (const [key, { name }] of this.#early) if (idIn(name) < oldest) this.#early.delete(key);
+    if (this.#early.size > 0) this.#deleteLater();
     for (const { name, text } of await this.#documents.list(FORWARDED)) {
       if (idIn(name) < oldest) await this.#documents.write(name, text, undefined);
       else this.#deleteLater();
@@ -131,6 +161,15 @@ function isOf(name: string, process: string): boolean {
 
 function idIn(name: string): string {
   return name.slice(name.lastIndexOf(SEPARATOR) + 1);
+}
+
+/** The least id of a message that is kept now. */
+function oldestKept(): string {
+  return firstIdOf(Date.now() - KEPT_MS);
+}
+
+function keyOf(session: string, requestId: string | number): string {
+  return `${session} ${JSON.stringify(requestId)}`;
 }
 
 const CANNOT_PASS_ON = "Cannot pass the message on to the process that can use it:";

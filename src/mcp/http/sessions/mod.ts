@@ -121,7 +121,9 @@ export class Sessions implements AsyncDisposable {
       void this.#use(id, session);
       const { message } = call;
       if (message && session.host.taskServer.isForOther(message)) await this.#forwarding.send(peer.owner, id, message);
-      return await answer(session, call, this.#now);
+      const response = await answer(session, call, this.#now);
+      if (message && "method" in message && "id" in message) this.#forwarding.begun(id, message.id);
+      return response;
     });
   }
 

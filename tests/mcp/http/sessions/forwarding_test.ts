@@ -104,6 +104,20 @@ for (const [where, other] of [["here", "there"], ["there", "here"], ["there", "t
   });
 }
 
+for (const where of ["here", "there"] as const) {
+  Deno.test(`a cancellation that comes ${where} before its call, and before there is a session, comes there cancels that call`, async () => {
+    await using servers = await twoServers();
+    const { backend, there } = servers;
+    await servers[where].cancel(there.id + 1);
+    const { promise: cancelled, resolve } = Promise.withResolvers<void>();
+    backend.watch((event) => event.kind === "change" && event.task.status === "CANCELLED" && resolve());
+    await using call = new Events(await there.post("tools/call", { name: "hold", arguments: { gate: "never" } }));
+    while (await call.next() !== undefined);
+    await cancelled;
+    assertEquals(await left(backend), 0);
+  });
+}
+
 Deno.test("nobody else can cancel a call with the id of its session, on any process", async () => {
   await using servers = await twoServers();
   const { backend, here, second } = servers;
@@ -209,4 +223,20 @@ Deno.test("a process that may have missed messages takes those that are left", a
   process.tell();
   while (process.received.length === 0) await oneTurn();
   assertEquals(process.received, [CANCELLED]);
+});
+
+Deno.test("what is left of a process that was killed is used by none, and deleted by the next one that starts", async () => {
+  using time = new FakeTime();
+  await using backend = new MemoryBackend();
+  const killed = new Forwarding(backend.documents, () => undefined, () => {});
+  await killed.send("ann", "ours", CANCELLED);
+  killed[Symbol.dispose]();
+  await time.tickAsync(3_600_000);
+  assertEquals(await left(backend), 1);
+  using process = reconnecting(backend);
+  const { promise: deleted, resolve } = Promise.withResolvers<void>();
+  backend.documents.watch(() => resolve());
+  process.tell();
+  await pass(time, deleted);
+  assertEquals([await left(backend), process.received], [0, []]);
 });
