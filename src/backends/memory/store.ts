@@ -5,7 +5,7 @@
  */
 import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
-import { isTaskId, timeOfTaskId } from "../../ids.ts";
+import { aheadOf, isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
 import { dueAtOf, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../../contract/task_key.ts";
@@ -222,7 +222,7 @@ export class MemoryStore implements Store<MemoryEntry> {
     for (const [key, named] of this.#keys) {
       const id = named.slice(0, ID_LENGTH);
       // A younger one may name a task that is just about to be stored.
-      const isOld = isTaskId(id) && timeOfTaskId(id) + TOMBSTONE_MS < this.now();
+      const isOld = isTaskId(id) && aheadOf({ id, createdAt: this.now() - TOMBSTONE_MS }) === 0;
       if (isOld && !this.#tasks.get(id)) this.#keys.delete(key);
     }
     this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#tasks.size);
