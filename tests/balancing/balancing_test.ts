@@ -42,12 +42,18 @@ async function start(store: string, stack: AsyncDisposableStack): Promise<string
   return value ?? "";
 }
 
-/** Passes each request on to the next one of these servers. Resolves with its URL. */
-async function proxy(urls: readonly string[], stack: AsyncDisposableStack): Promise<URL> {
+/** Which server, 0 or 1, has received each message of the client since this was last asked. */
+type Received = () => readonly number[];
+
+/** Passes each message of the client on to the next one of these servers, and its streams to the first. Resolves with its URL. */
+async function proxy(urls: readonly string[], stack: AsyncDisposableStack): Promise<readonly [URL, Received]> {
   let turn = 0;
+  const received: number[] = [];
   const server = createServer((request, response) => {
     const { method, headers } = request;
-    const to = new URL(urls[turn++ % urls.length] ?? "");
+    const index = method === "POST" ? turn++ % urls.length : 0;
+    if (method === "POST") received.push(index);
+    const to = new URL(urls[index] ?? "");
     const passed = outgoing(to, { agent: false, method, headers: { ...headers, host: to.host } }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       response.flushHeaders();
@@ -64,7 +70,8 @@ async function proxy(urls: readonly string[], stack: AsyncDisposableStack): Prom
     await closed;
   });
   const address = server.address();
-  return new URL(`http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/mcp`);
+  const url = new URL(`http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/mcp`);
+  return [url, () => received.splice(0)];
 }
 
 /** Resolves with the next task that is in a state. */
@@ -93,7 +100,7 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
   const worker = stack.use(createWorker(backend, [implement(patient, run), implement(introduce, greet)]));
   await worker.ready;
   const urls = await Promise.all([start(store, stack), start(store, stack)]);
-  const url = await proxy(urls, stack);
+  const [url, received] = await proxy(urls, stack);
 
   const client = new Client({ name: "balanced", version: "1.0.0" }, { capabilities: { elicitation: {} } });
   client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { name: "Ann" } }));
@@ -101,7 +108,9 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
   await client.connect(transport);
   stack.defer(() => close(client, transport));
 
-  for (const turn of ["one process", "the other process"]) {
+  assertEquals(received(), [0, 1]);
+
+  for (const [one, other, turn] of [[0, 1, "one process"], [1, 0, "the other process"]] as const) {
     await t.step(`a person cancels a call of ${turn}: its task is cancelled`, async () => {
       const person = new AbortController();
       const [running, cancelled] = [next(backend, "RUNNING"), next(backend, "CANCELLED")];
@@ -110,11 +119,13 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
       person.abort("They have changed their mind.");
       await assertRejects(() => call, Error);
       assertEquals((await cancelled).id, id);
+      assertEquals(received(), [one, other]);
     });
 
     await t.step(`a person answers what a call of ${turn} asks before there is a task`, async () => {
       const { structuredContent } = await client.callTool({ name: "introduce", arguments: {} });
       assertEquals(structuredContent, { greeting: "Hello, Ann!" });
+      assertEquals(received(), [one, other]);
     });
     await t.step(`the time limit of a call of ${turn} passes: the same call again receives its task`, async () => {
       const input = { name: `${turn}, again` };
@@ -133,9 +144,9 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
       gate.resolve();
       const { structuredContent } = await again;
       assertEquals(structuredContent, { ran: before + 1 });
+      assertEquals(received(), [one, other, one]);
       gate = Promise.withResolvers();
     });
-    await client.ping(); // The next request is the other one's turn.
   }
 }
 
