@@ -26,6 +26,9 @@ const INTERNAL_ERROR = -32603;
 const AWAY_MS = 200;
 const TIMEOUT_MS = 60_000;
 
+/** A request that fails after a longer time than this, in ms, was sent while the store was there. */
+const WAITED_MS = 10_000;
+
 const script = (name: string) => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
 const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
 
@@ -114,13 +117,16 @@ export class Connection {
 
   /** Uses the client: again while the store is away, and with the next server if this one dies meanwhile. */
   async use<T>(call: (client: Client) => Promise<T>): Promise<T> {
-    let givesUpAt: number | undefined;
+    let givesUpAt = Infinity;
     while (true) {
       const current = this.#current ??= this.#connect();
+      const begun = Date.now();
       try {
         return await call((await current).client);
       } catch (error) {
-        if (isInternalError(error) && Date.now() < (givesUpAt ??= Date.now() + TIMEOUT_MS)) {
+        // A call that has waited before it failed did so while the store was there: this is another outage.
+        if (givesUpAt === Infinity || Date.now() - begun > WAITED_MS) givesUpAt = Date.now() + TIMEOUT_MS;
+        if (isInternalError(error) && Date.now() < givesUpAt) {
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
         }
