@@ -1,7 +1,6 @@
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
 import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
-import { oneTurn } from "../../../support/time.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
 
@@ -32,6 +31,18 @@ async function replacedBy(response: Response): Promise<string> {
   return told?.id ?? "";
 }
 
+/** Resolves when a process has taken what another one has forwarded: then its document is there, and deleted again. */
+function takenMessage({ documents }: MemoryBackend): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let changes = 0;
+  const stop = documents.watch((name) => {
+    if (!name?.startsWith("forwarded:") || ++changes < 2) return;
+    stop();
+    resolve();
+  });
+  return promise;
+}
+
 Deno.test("a stream that is resumed on another server gets the result of its call there, and its progress", async () => {
   await using servers = await twoServers();
   const { raw, there } = servers;
@@ -52,8 +63,9 @@ Deno.test("a call that is resumed on another server is over on the first one: th
   const { backend, raw, there } = servers;
   const call = { name: "steps", arguments: { gate: "go", steps: 2 } };
   const last = await replacedBy(await raw.post("tools/call", call));
+  const taken = takenMessage(backend);
   await using resumed = await there.listen(last);
-  while ((await backend.documents.list("forwarded:")).length > 0) await oneTurn();
+  await taken;
   await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
   assertEquals((await resumed.message()).result.structuredContent, { taken: 2 });
   for (const [index, next] of [there, raw].entries()) {
