@@ -6,6 +6,7 @@
 import {
   INTERNAL_ERROR,
   INVALID_PARAMS,
+  type JSONRPCMessage,
   ProtocolError,
   ProtocolErrorCode,
   SdkError,
@@ -74,13 +75,14 @@ function limitError(error: LimitExceeded): ProtocolError {
   return new ProtocolError(LIMIT_EXCEEDED, cutToFit(error.message), data);
 }
 
-/** The HTTP response to a request that exceeds a limit. */
+/** The HTTP response to a message that exceeds a limit. Only a request has an id of the client's to answer to. */
 export function limitResponse(
   error: LimitExceeded,
   status: 413 | 429 | 503,
-  id: string | number | null = null,
+  refused?: JSONRPCMessage,
 ): Response {
   const { code, message, data } = limitError(error);
+  const id = refused && "method" in refused && "id" in refused ? refused.id : null;
   const { retryAfter } = error;
   const headers = retryAfter === undefined ? undefined : { "retry-after": `${Math.ceil(retryAfter / 1_000)}` };
   return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });

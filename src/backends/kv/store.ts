@@ -8,7 +8,7 @@ import { BackendError } from "../../errors.ts";
 import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { ID_LENGTH } from "../../contract/task_key.ts";
+import { idNamedBy } from "../../contract/task_key.ts";
 import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { KeyCondition, LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
@@ -130,7 +130,7 @@ export class KvStore implements Store<KvEntry> {
   async #namedAs({ name, names }: KeyCondition, { id, owner }: TaskInfo): Promise<Deno.AtomicCheck | undefined> {
     if (names === "nothing") return { key: nameKey(owner, name), versionstamp: null };
     const named = await this.#named(owner, name);
-    return named.value?.slice(0, ID_LENGTH) === id ? named : undefined;
+    return named.value !== null && idNamedBy(named.value) === id ? named : undefined;
   }
 
   async #named(owner: string, key: string): Promise<Deno.KvEntryMaybe<string>> {

@@ -8,13 +8,13 @@ import { DEFAULT_INLINE_BYTES } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { validate } from "../../schema/schema.ts";
 import { wellFormed } from "../../json.ts";
-import { cutToFit } from "../../text.ts";
+import { cutToFit, fits } from "../../text.ts";
 import type { FinishedTask, Json, ResultValue } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
 import { fitsInline, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { nextShown, pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
+import { nextShown, pageOf, pagesOf, type Piece, readableBytes, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
 import type { CallContext, ContentBlock, ResultForm, SurfaceTool, ToolResult } from "../surface.ts";
 
@@ -61,7 +61,8 @@ export async function endedAnswer(
     const value = hasValue && { result: outcome.value };
     return toToolResult({ ...handle, ...value }, outcome.content === undefined ? [link] : [...blocks, link]);
   };
-  const withValue = content.length > 0 && outcome.value !== null ? cut(true) : undefined;
+  const mayHaveValue = content.length > 0 && outcome.value !== null && fits(outcome.value, readableBytes(inlineBytes));
+  const withValue = mayHaveValue ? cut(true) : undefined;
   return withValue && fitsInline(withValue, inlineBytes) ? withValue : cut(false);
 }
 

@@ -173,9 +173,8 @@ export class HttpEndpoint implements AsyncDisposable {
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
       if (error instanceof LimitExceeded) {
-        const id = message && "method" in message && "id" in message ? message.id : undefined;
         const status = error.retryAfter === undefined ? 413 : 429;
-        return this.#refuse(sender.peer, limitResponse(error, status, id), error.message);
+        return this.#refuse(sender.peer, limitResponse(error, status, message), error.message);
       }
       if (!(error instanceof BackendError)) throw error;
       this.#served.tasks.onError(error, { where: "answer a request" });

@@ -11,7 +11,7 @@ import { LimitExceeded } from "../../../errors.ts";
 import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { isWithin } from "../../../text.ts";
-import { cancelledBy } from "../../messages/message.ts";
+import { cancelledBy, resumedElsewhere } from "../../messages/message.ts";
 
 /** How the name of such a document begins; the id of its session follows, that of the process, and an id of its own. */
 const FORWARDED = "forwarded:";
@@ -80,6 +80,11 @@ export class Forwarding implements Disposable {
     const name = [`${FORWARDED}${session}`, this.#process, newTaskId()].join(SEPARATOR);
     this.#keep({ name, text }, message);
     await this.#documents.write(name, undefined, text);
+  }
+
+  /** This process goes on with a call of an owner's session: it is over in the one that had it. */
+  resumed(owner: string, session: string, requestId: string | number): void {
+    this.#run(this.send(owner, session, resumedElsewhere(requestId)));
   }
 
   /** A call of a session has begun in this process: it is cancelled if its cancellation has come before it. */

@@ -37,7 +37,7 @@ export class SessionLimitReached extends LimitExceeded {
 
   /** The response to the message that would have begun a session. */
   response(message: JSONRPCMessage | undefined): Response {
-    return limitResponse(this, this.status, message && "method" in message && "id" in message ? message.id : null);
+    return limitResponse(this, this.status, message);
   }
 }
 

@@ -15,7 +15,6 @@ import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { McpHost } from "../../host.ts";
-import { resumedElsewhere } from "../../messages/message.ts";
 import { refuseLarge, SessionStore, type StoredSession } from "./store.ts";
 import { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
@@ -170,10 +169,7 @@ export class Sessions implements AsyncDisposable {
         await this.#store.delete(id);
         this.#options.record({ event: "session_deleted", principal: peer.owner });
       },
-      onrequestresumed: (requestId) =>
-        void this.#forwarding.send(peer.owner, id, resumedElsewhere(requestId)).catch((error) =>
-          this.#onError(error, { where: "forward a message of a session" })
-        ),
+      onrequestresumed: (requestId) => this.#forwarding.resumed(peer.owner, id, requestId),
     });
     const answering = new OpenStreams(this.#options.answers);
     const listening = new OpenStreams();
