@@ -3,7 +3,7 @@
  * answers each line of its stdin with the memory that it holds after a collection.
  */
 import { AsyncToolServer, createWorker, OperationResourceStrategy } from "../mod.ts";
-import { openBackend } from "../tools/place.ts";
+import { NO_LIMITS, openBackend } from "../tools/place.ts";
 import { tick } from "./jobs.ts";
 import { answerWithMemory } from "./memory.ts";
 
@@ -25,12 +25,7 @@ if (role === "worker") {
     version: "1.0.0",
     backend,
     strategy: new OperationResourceStrategy({ notifications: true }),
-    limits: {
-      creationsPerMinute: Infinity,
-      readsPerMinute: Infinity,
-      requestsPerMinute: Infinity,
-      openTasks: Infinity,
-    },
+    limits: NO_LIMITS,
     audit: () => {},
   });
   server.registerAsyncTool(tick, { resultTtl: 60_000 });

@@ -104,7 +104,7 @@ for (const { id } of await storedTasks()) {
 await Promise.all([verifier, ...connections].map((connection) => connection.close()));
 await Promise.all(workers.map(async (worker) => (await worker).stop()));
 
-const wrong = backend.operator ? await miscounted(backend.operator, await storedTasks()) : [];
+const wrong = await miscounted(backend.operator, await storedTasks());
 const verdict = ledger.judge((id) => recovery.killsOf(id));
 const stepsAgain = runAgain(notes);
 const called = [...plain.values()];

@@ -1,6 +1,6 @@
 /** A server of the chaos run, on stdio, with a worker of its own. */
 import { AsyncToolServer } from "../mod.ts";
-import { openBackend } from "../tools/place.ts";
+import { NO_LIMITS, openBackend } from "../tools/place.ts";
 import { approve, HANDLE_AFTER_MS, LEASE_MS, step, STEP_OR_HANDLE } from "./job.ts";
 
 const [name = "", folder = ""] = Deno.args;
@@ -8,8 +8,7 @@ const server = new AsyncToolServer({
   name: "chaos",
   version: "1.0.0",
   backend: await openBackend(name, folder, LEASE_MS),
-  // A chaos run is one principal in a great hurry.
-  limits: { creationsPerMinute: Infinity, readsPerMinute: Infinity, requestsPerMinute: Infinity, openTasks: Infinity },
+  limits: NO_LIMITS,
 });
 server.registerAsyncTool(step);
 server.registerAsyncTool(approve);

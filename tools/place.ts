@@ -9,6 +9,7 @@ import { BullMqBackend } from "../src/backends/bullmq/mod.ts";
 import { DenoKvBackend } from "../src/backends/kv/mod.ts";
 import { MemoryBackend } from "../src/backends/memory/mod.ts";
 import { PostgresBackend } from "../src/backends/postgres/mod.ts";
+import type { Limits } from "../src/tasks/limits.ts";
 import { RedisServer } from "./redis_server.ts";
 
 /** The backends that a place can be made for. */
@@ -16,6 +17,14 @@ export const BACKENDS: readonly string[] = ["memory", "kv", "redis", "postgres"]
 
 /** Those of them that several processes can share, of which the first is the default. */
 export const SHARED_BACKENDS: readonly string[] = ["kv", "redis", "postgres"];
+
+/** The limits of a server at a place: all its clients are one principal in a great hurry. */
+export const NO_LIMITS: Limits = {
+  openTasks: Infinity,
+  creationsPerMinute: Infinity,
+  readsPerMinute: Infinity,
+  requestsPerMinute: Infinity,
+};
 
 const URL_FILE = "database.url";
 

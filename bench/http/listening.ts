@@ -7,7 +7,9 @@ import { ToolRegistry } from "../../strategy.ts";
 import { HttpEndpoint } from "../../src/mcp/http/endpoint.ts";
 import { listen } from "../../src/mcp/http/listen.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
+import { NO_LIMITS } from "../../tools/place.ts";
 import { now } from "../jobs.ts";
+import { sendModern } from "./modern.ts";
 
 /** What was seen. */
 export interface Notified {
@@ -22,13 +24,6 @@ export interface Notified {
   /** How many tasks are still followed once every listener is gone. */
   readonly leftBehind: number;
 }
-
-const NO_LIMITS = {
-  openTasks: Infinity,
-  creationsPerMinute: Infinity,
-  readsPerMinute: Infinity,
-  requestsPerMinute: Infinity,
-};
 
 /** How long all of it may take, in ms. */
 const TIMEOUT_MS = 60_000;
@@ -131,7 +126,7 @@ class Listener {
   }
 
   async #read(url: string, taskId: string): Promise<void> {
-    const { body } = await fetch(url, request(taskId));
+    const { body } = await sendModern(url, "subscriptions/listen", { notifications: { taskIds: [taskId] } });
     const reader = this.#reader = body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (let chunk = await reader?.read(); chunk?.value !== undefined; chunk = await reader?.read()) {
@@ -156,23 +151,4 @@ class Listener {
     this.latency ??= now() - Date.parse(lastUpdatedAt);
     this.#ended.resolve();
   }
-}
-
-function request(taskId: string) {
-  const _meta = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
-  };
-  const params = { notifications: { taskIds: [taskId] }, _meta };
-  return {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream",
-      "mcp-protocol-version": "2026-07-28",
-      "mcp-method": "subscriptions/listen",
-    },
-    body: JSON.stringify({ jsonrpc: "2.0", id: taskId, method: "subscriptions/listen", params }),
-  };
 }

@@ -10,19 +10,20 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Sends one request. Resolves with the result, or rejects with the error. */
-export async function askModern(
+/** Sends one request. */
+export function sendModern(
   url: string,
   method: string,
   params: Record<string, unknown>,
   { tasks = true, signal }: ClientOptions = {},
-): Promise<Record<string, unknown>> {
+): Promise<Response> {
   const _meta = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
     "io.modelcontextprotocol/clientCapabilities": tasks ? { extensions: { "io.modelcontextprotocol/tasks": {} } } : {},
   };
-  const response = await fetch(url, {
+  const name = params.name ?? params.taskId;
+  return fetch(url, {
     method: "POST",
     signal,
     headers: {
@@ -30,10 +31,20 @@ export async function askModern(
       accept: "application/json, text/event-stream",
       "mcp-protocol-version": "2026-07-28",
       "mcp-method": method,
-      "mcp-name": String(params.name ?? params.taskId),
+      ...(name !== undefined && { "mcp-name": String(name) }),
     },
     body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta } }),
   });
+}
+
+/** Sends one request. Resolves with the result, or rejects with the error. */
+export async function askModern(
+  url: string,
+  method: string,
+  params: Record<string, unknown>,
+  options?: ClientOptions,
+): Promise<Record<string, unknown>> {
+  const response = await sendModern(url, method, params, options);
   const text = await response.text();
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   const { result, error } = JSON.parse(isStream ? text.slice(text.lastIndexOf("data: ") + 6) : text);

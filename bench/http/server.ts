@@ -4,7 +4,7 @@
  */
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, OperationResourceStrategy } from "../../mod.ts";
-import { openBackend } from "../../tools/place.ts";
+import { NO_LIMITS, openBackend } from "../../tools/place.ts";
 import { answerWithMemory } from "../memory.ts";
 
 const [name = "", folder = ""] = Deno.args;
@@ -35,12 +35,7 @@ if (name === "noop") {
     version: "1.0.0",
     backend: await openBackend(name, folder),
     strategy: new OperationResourceStrategy(),
-    limits: {
-      creationsPerMinute: Infinity,
-      readsPerMinute: Infinity,
-      requestsPerMinute: Infinity,
-      openTasks: Infinity,
-    },
+    limits: NO_LIMITS,
     audit: ({ event }) => void (event === "created" && created++),
   });
   const forAbort = (signal: AbortSignal) =>

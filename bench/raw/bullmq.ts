@@ -14,12 +14,17 @@ function connectionTo(url: string) {
   return { host: hostname, port: Number(port), maxRetriesPerRequest: null };
 }
 
-/** Jobs per second from add to completed, as QueueEvents tells, with `inFlight` under way. */
-export async function rawThroughput(url: string, total: number, inFlight: number): Promise<number> {
+/** A queue, and its events from now on, not from when it first listens: what is done before would be missed. */
+async function openQueue(url: string) {
   const queue = new Queue(QUEUE, { connection: connectionTo(url) });
-  // From now on, and not from when it first listens: what is done before would be missed.
   const events = new QueueEvents(QUEUE, { connection: connectionTo(url), lastEventId: `${Date.now()}-0` });
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
+  return { queue, events, close: () => Promise.all([queue.close(), events.close()]) };
+}
+
+/** Jobs per second from add to completed, as QueueEvents tells, with `inFlight` under way. */
+export async function rawThroughput(url: string, total: number, inFlight: number): Promise<number> {
+  const { queue, events, close } = await openQueue(url);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let [sent, done] = [0, 0];
   const send = () => {
@@ -30,15 +35,13 @@ export async function rawThroughput(url: string, total: number, inFlight: number
   for (let i = 0; i < inFlight; i++) send();
   await promise;
   const rate = total / ((performance.now() - start) / 1_000);
-  await Promise.all([queue.close(), events.close()]);
+  await close();
   return rate;
 }
 
 /** What a task waits for on an idle system, one at a time, as `latency` of measure.ts takes it. */
 export async function rawLatency(url: string, tasks: number): Promise<Latency> {
-  const queue = new Queue(QUEUE, { connection: connectionTo(url) });
-  const events = new QueueEvents(QUEUE, { connection: connectionTo(url), lastEventId: `${Date.now()}-0` });
-  await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
+  const { queue, events, close } = await openQueue(url);
   const latency = await oneByOne(tasks, async () => {
     const seen = new Promise<number>((resolve) => events.once("completed", () => resolve(now())));
     const sentAt = now();
@@ -47,7 +50,7 @@ export async function rawLatency(url: string, tasks: number): Promise<Latency> {
     const { returnvalue } = await queue.getJob(job.id ?? "") ?? {};
     return { sentAt, ranAt: Number(returnvalue?.ranAt), seenAt };
   });
-  await Promise.all([queue.close(), events.close()]);
+  await close();
   return latency;
 }
 

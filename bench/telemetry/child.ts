@@ -5,7 +5,7 @@
  */
 import { cpuUsage } from "node:process";
 import { AsyncToolServer, createWorker, PollingExposureStrategy } from "../../mod.ts";
-import { openBackend } from "../../tools/place.ts";
+import { NO_LIMITS, openBackend } from "../../tools/place.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { tick } from "../jobs.ts";
 import { throughput } from "../measure.ts";
@@ -14,12 +14,6 @@ import { Tasks } from "../../src/tasks/tasks.ts";
 
 const [name = "", folder = ""] = Deno.args;
 const IN_FLIGHT = 64;
-const NO_LIMITS = {
-  openTasks: Infinity,
-  creationsPerMinute: Infinity,
-  readsPerMinute: Infinity,
-  requestsPerMinute: Infinity,
-};
 
 await using backend = await openBackend(name, folder);
 await using worker = createWorker(backend, [tick], { concurrency: 100 });

@@ -19,7 +19,7 @@ const WARM_UP = 3;
 const WAYS = {
   "created by code": (process: Process, total: number) => process.ask(`create ${total}`),
   "created by a call over HTTP": async (process: Process, total: number) => {
-    await callTool(new URL(process.first), total, IN_FLIGHT);
+    await callTool(process.first, total, IN_FLIGHT);
     return await process.ask("");
   },
   "run to its end": (process: Process, total: number) => process.ask(`run ${total}`),

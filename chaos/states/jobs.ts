@@ -2,9 +2,6 @@
 import type { Job } from "../../mod.ts";
 import { approval } from "../approval/job.ts";
 
-/** After how long a silent worker counts as dead, in ms. */
-export const LEASE_MS = 3_000;
-
 /** The names of a lane's jobs. */
 export const parking = (lane: string): string => `parking_${lane}`;
 export const patient = (lane: string): string => `patient_${lane}`;

@@ -6,8 +6,8 @@
 import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { readOptions } from "../../tools/options.ts";
+import { LEASE_MS } from "../job.ts";
 import { Milestones } from "../kills/milestones.ts";
-import { LEASE_MS } from "./jobs.ts";
 import { Lane, VICTIMS } from "./lane.ts";
 import { type Round, run, STATES } from "./round.ts";
 

@@ -105,6 +105,10 @@ leave();
 const due = await dueTimes();
 const dueIds = new Set(due);
 const beside = scheduled.filter(({ id }) => !dueIds.has(id));
+const twice = [...ends.values()].filter((count) => count > 1).length;
+const most = mostAtOnce(runsOf(limited.name, witnesses));
+const begun = begunWithin(runsOf(held.name, witnesses), pauses);
+const leftOut = due.filter((id) => id === undefined).length;
 const rows: [string, number][] = [
   ["tasks sent", sent.length],
   ["tasks that workers created", created.length - sent.length],
@@ -113,11 +117,11 @@ const rows: [string, number][] = [
   ["database killed", databaseKills],
   ["pauses", pauses.length],
   ["lost, or ended otherwise than COMPLETED", unfinished],
-  ["ended twice", [...ends.values()].filter((count) => count > 1).length],
-  ["the most at once of the limited job", mostAtOnce(runsOf(limited.name, witnesses))],
-  ["runs that began during a pause", begunWithin(runsOf(held.name, witnesses), pauses)],
+  ["ended twice", twice],
+  ["the most at once of the limited job", most],
+  ["runs that began during a pause", begun],
   ["due times", due.length],
-  ["due times that were left out", due.filter((id) => id === undefined).length],
+  ["due times that were left out", leftOut],
   ["tasks of the schedule beside those of due times", beside.length],
 ];
 for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
@@ -125,9 +129,8 @@ for (const excess of excesses(runsOf(limited.name, witnesses), MAX_AT_ONCE)) {
   console.error(`ran at once: ${JSON.stringify(excess)}`);
 }
 if (beside.length > 0) console.error(`of no due time: ${JSON.stringify(beside)}`);
-const [, , , , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1] = rows.map(([, n]) => n);
-const isWell = lost + twice + begun + leftOut + beside.length === 0 && most <= MAX_AT_ONCE &&
-  times === scheduled.length;
+const isWell = unfinished + twice + begun + leftOut + beside.length === 0 && most <= MAX_AT_ONCE &&
+  due.length === scheduled.length;
 if (!isWell) Deno.exitCode = 1;
 
 async function create(job: Job, ms: number): Promise<void> {
