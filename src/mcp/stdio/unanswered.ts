@@ -5,6 +5,7 @@
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { doneWithin } from "../../waiting.ts";
+import { cancelledBy } from "../messages/message.ts";
 
 /** The unanswered requests of one client. */
 export class Unanswered {
@@ -13,9 +14,9 @@ export class Unanswered {
 
   /** Takes note of a message from the client. A request that it cancels needs no answer. */
   received(message: JSONRPCMessage): void {
-    if (!("method" in message)) return;
-    if ("id" in message) this.#ids.add(message.id);
-    else if (message.method === "notifications/cancelled") this.#settle(message.params?.requestId);
+    if ("method" in message && "id" in message) this.#ids.add(message.id);
+    const cancelled = cancelledBy(message);
+    if (cancelled) this.#settle(cancelled.id);
   }
 
   /** Takes note of a message to the client. */
