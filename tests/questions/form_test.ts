@@ -11,7 +11,7 @@ import { z } from "zod";
 import { defineJob, DefinitionError } from "../../mod.ts";
 import { type JsonSchema, ToolRegistry } from "../../strategy.ts";
 import { formOf } from "../../src/questions/form.ts";
-import { elicitation } from "../../src/mcp/words.ts";
+import { elicitation } from "../../src/mcp/questions.ts";
 import { toJsonSchema } from "../../src/schema/schema.ts";
 import { assertEquals, assertThrows } from "../../tools/std.ts";
 

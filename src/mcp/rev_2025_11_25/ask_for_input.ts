@@ -8,7 +8,7 @@ import type { Json, Question } from "../../task.ts";
 import { LONGEST_TIMER_MS } from "../../waiting.ts";
 import type { RequestContext } from "../host.ts";
 import type { Elicited } from "../revision.ts";
-import { acceptedContent, elicitation } from "../words.ts";
+import { acceptedContent, elicitation } from "../questions.ts";
 
 /** Asks one question after the other. An answer that does not fit is refused later, with the rest of the input. */
 export async function elicitFields(

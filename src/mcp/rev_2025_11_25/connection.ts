@@ -13,7 +13,7 @@ import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { askingFor, declaredAsking } from "../words.ts";
+import { askingFor, declaredAsking } from "../questions.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { Elicitor } from "./elicit.ts";
 import { LogPush } from "./log_push.ts";

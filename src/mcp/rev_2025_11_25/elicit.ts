@@ -10,7 +10,7 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { PAUSES_MS, tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { RESUMED_ELSEWHERE } from "../messages/message.ts";
-import { answerOf, declaredAsking, elicitation, questionsToElicit } from "../words.ts";
+import { answerOf, declaredAsking, elicitation, questionsToElicit } from "../questions.ts";
 import { OpenElicitations } from "./open_elicitations.ts";
 import { OpenPages } from "./open_pages.ts";
 import { relatedTask } from "./wire.ts";

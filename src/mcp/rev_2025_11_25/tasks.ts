@@ -10,7 +10,7 @@ import { callResult } from "../../exposure/answers/call_result.ts";
 import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { cancelQuestions } from "../cancel_questions.ts";
+import { cancelQuestions } from "../questions.ts";
 import { withProtocolErrors } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { ListParams, TaskParams } from "../params.ts";

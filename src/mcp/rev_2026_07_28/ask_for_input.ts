@@ -9,7 +9,7 @@ import { validate } from "../../schema/schema.ts";
 import type { Json, Question } from "../../task.ts";
 import type { RequestContext } from "../host.ts";
 import type { Elicited } from "../revision.ts";
-import { acceptedContent, askAgain } from "../words.ts";
+import { acceptedContent, askAgain } from "../questions.ts";
 import { inputRequired } from "./wire.ts";
 
 /**

@@ -18,7 +18,7 @@ import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaredAsking } from "../words.ts";
+import { declaredAsking } from "../questions.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { bindTasks, capabilitiesOf, missingExtension } from "./tasks.ts";
 import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wire.ts";

@@ -14,13 +14,12 @@ import { InvalidInput, TaskFinished } from "../../errors.ts";
 import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { cancelQuestions } from "../cancel_questions.ts";
+import { askingFor, cancelQuestions, declaredAsking, questionsToElicit } from "../questions.ts";
 import { withProtocolErrors } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
 import { TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { askingFor, declaredAsking, questionsToElicit } from "../words.ts";
 
 /** Binds the extension to one connection. */
 export function bindTasks(

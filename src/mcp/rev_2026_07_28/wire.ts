@@ -11,15 +11,8 @@ import type { ResultForm, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import { type Answer, type Json, openQuestions, type Outcome, type Question, type TaskInfo } from "../../task.ts";
-import {
-  answerOf,
-  type CommonTask,
-  commonTask,
-  elicitation,
-  pollInterval,
-  questionsToElicit,
-  timeToLive,
-} from "../words.ts";
+import { answerOf, elicitation, questionsToElicit } from "../questions.ts";
+import { type CommonTask, commonTask, pollInterval, timeToLive } from "../words.ts";
 
 /** The extension's identifier. */
 const EXTENSION = "io.modelcontextprotocol/tasks";

@@ -27,8 +27,7 @@ import { doneWithin } from "../../waiting.ts";
 import type { CallLog, Client, Connection, TaskRequest } from "../revision.ts";
 import { traceOf } from "./call_span.ts";
 import { CallProgress } from "./call_progress.ts";
-import { cancelQuestions } from "../cancel_questions.ts";
-import { askAgain, questionsToElicit } from "../words.ts";
+import { askAgain, cancelQuestions, questionsToElicit } from "../questions.ts";
 
 /**
  * The reason that ends a call's wait when it has to return the questions of its task; the client calls again with the

@@ -8,7 +8,7 @@ import {
   detailedTask,
   wireTask,
 } from "../../../src/mcp/rev_2026_07_28/wire.ts";
-import { declaredAsking } from "../../../src/mcp/words.ts";
+import { declaredAsking } from "../../../src/mcp/questions.ts";
 import { CreateTaskResultV2Schema, GetTaskResultV2Schema } from "@modelcontextprotocol/ext-tasks/core/v2";
 
 const NOW = 1_800_000_000_000;
