@@ -24,21 +24,27 @@ export async function doneWithin(done: Promise<unknown>, ms: number): Promise<bo
   }
 }
 
-/** What is to be called for each signal. */
-const listeners = new WeakMap<AbortSignal, Set<() => void>>();
+/** What is to be called for each signal, and the listener that does so. */
+const listeners = new WeakMap<AbortSignal, { readonly acts: Set<() => void>; readonly listener: () => void }>();
 
 /**
  * Calls `act` once the signal aborts, until the returned function is called. For signals with which thousands of calls may
- * wait: the listeners of a signal are a list, which is searched for each one that is added.
+ * wait: the listeners of a signal are a list, which is searched for each one that is added. While nothing is to be called,
+ * the signal has no listener: with one, a signal of `AbortSignal.any` lives as long as the signals that it depends on.
  */
 export function onAbort(signal: AbortSignal, act: () => void): () => void {
-  const acts = listeners.get(signal) ?? new Set();
-  if (!listeners.has(signal)) {
-    listeners.set(signal, acts);
-    signal.addEventListener("abort", () => acts.forEach((each) => each()), { once: true });
+  let known = listeners.get(signal);
+  if (known === undefined) {
+    const acts = new Set<() => void>();
+    known = { acts, listener: () => acts.forEach((each) => each()) };
+    listeners.set(signal, known);
   }
+  const { acts, listener } = known;
+  if (acts.size === 0) signal.addEventListener("abort", listener, { once: true });
   acts.add(act);
-  return () => void acts.delete(act);
+  return () => {
+    if (acts.delete(act) && acts.size === 0) signal.removeEventListener("abort", listener);
+  };
 }
 
 /** Settles as the promise does, unless the signal aborts first or has aborted already: then rejects with its reason. */

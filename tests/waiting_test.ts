@@ -1,4 +1,5 @@
-import { doneWithin, pause, tryAgain, unlessAborted, whenAborted } from "../src/waiting.ts";
+import { getEventListeners } from "node:events";
+import { doneWithin, onAbort, pause, tryAgain, unlessAborted, whenAborted } from "../src/waiting.ts";
 import { assertEquals, assertRejects } from "../tools/std.ts";
 
 const never = new Promise<never>(() => {});
@@ -57,4 +58,18 @@ Deno.test("tryAgain repeats a failing operation after each pause, until it succe
   assertEquals(last, [reason]);
   assertEquals([await tryAgain(failing(9), () => true, failed, [0, 0]), tries], [true, 1]);
   assertEquals(last, [reason]);
+});
+
+Deno.test("onAbort calls everything that is wanted with one listener, which goes with the last", () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const called: string[] = [];
+  const forget = ["a", "b", "c"].map((name) => onAbort(signal, () => called.push(name)));
+  assertEquals(getEventListeners(signal, "abort").length, 1);
+  forget.forEach((each) => each());
+  assertEquals(getEventListeners(signal, "abort").length, 0);
+  onAbort(signal, () => called.push("d"));
+  forget[0]?.(); // Once more.
+  controller.abort();
+  assertEquals(called, ["d"]);
 });
