@@ -2,6 +2,7 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { MAX_CRASHES, MAX_HAND_BACKS } from "../../src/backends/shared/record.ts";
 import { STAY_MS } from "../../src/mcp/stdio/first_call.ts";
@@ -122,6 +123,16 @@ Deno.test("the life cycle page says how many deaths and hand-backs a task surviv
   assertEquals(failsAt("kills its worker"), MAX_CRASHES);
   assertEquals(failsAt("is still running when the worker's `grace` is over"), MAX_HAND_BACKS + 1);
   assertStringIncludes(page.replaceAll("\n", " "), `or has stayed for ${STAY_MS / 1_000} s.`);
+});
+
+Deno.test("docs/operations.md names only places of errors that the code reports", async () => {
+  const [, table = ""] = (await readFile("docs/operations.md")).split("| `where` ");
+  const rows = table.split("\n\n")[0]?.split("\n").map((row) => row.split(" | ")[0] ?? "") ?? [];
+  const places = rows.flatMap((cell) => [...cell.matchAll(/`(.+?)`/g)].map(([, place = ""]) => place));
+  assert(places.includes("run a job"));
+  const files = (await readdir(new URL("src/", ROOT), { recursive: true })).filter((path) => path.endsWith(".ts"));
+  const code = await Promise.all(files.map((path) => readFile(`src/${path}`)));
+  assertEquals(places.filter((place) => !code.some((text) => text.includes(`"${place}"`))), []);
 });
 
 Deno.test("docs/api.md names every export in the section of the first entry that has it", async () => {
