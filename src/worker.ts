@@ -15,7 +15,7 @@ import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { JobContext } from "./steps/context.ts";
 import { Parking } from "./steps/parking.ts";
 import { progressOf } from "./steps/progress.ts";
-import { Steps } from "./steps/steps.ts";
+import { StepMismatch, Steps } from "./steps/steps.ts";
 import type { Json, ResultValue } from "./task.ts";
 import { activeTrace } from "./telemetry/spans.ts";
 import { inProcessSpan } from "./telemetry/task_spans.ts";
@@ -166,7 +166,8 @@ class UnusableResult extends ToolError {}
 
 /** Whether the job has said by itself that it fails. */
 function isExpected(error: unknown): boolean {
-  return (error instanceof ToolError || error instanceof JobFault) && !(error instanceof UnusableResult);
+  if (error instanceof UnusableResult || error instanceof StepMismatch) return false;
+  return error instanceof ToolError || error instanceof JobFault;
 }
 
 /** Without retries: another attempt would repeat the work, only to end in the same way. */

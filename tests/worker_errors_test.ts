@@ -10,6 +10,7 @@ import {
   JobFault,
   type Json,
   MemoryBackend,
+  type TaskInfo,
   TimedOut,
   ToolError,
 } from "../mod.ts";
@@ -19,6 +20,7 @@ import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
 import { ErrorLines } from "../src/log/on_error.ts";
 import { aborted } from "../src/testing/stage.ts";
+import { type LiveTask, openQuestions } from "../src/task.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
 import { Reported } from "./support/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
@@ -99,6 +101,37 @@ Deno.test("an attempt that fails unexpectedly is reported with its job and its t
   ]);
   const kinds = [TypeError, TimedOut, ToolError, InvalidInput];
   for (const [index, kind] of kinds.entries()) assert(all[index]?.error instanceof kind, `${all[index]?.error}`);
+});
+
+Deno.test("a task whose recorded steps do not fit the code that continues it is reported, as its job has not ended it", async () => {
+  await using backend = new MemoryBackend();
+  const { all, onError } = new Reported();
+  const version = (name: string) =>
+    defineJob({
+      name: "changes",
+      input,
+      parkAfter: 0,
+      run: async (_, { step, elicit }) => {
+        await step(name, () => null);
+        await elicit({ message: "Go on?", schema: z.object({ yes: z.boolean() }) });
+      },
+    });
+  const parked = Promise.withResolvers<TaskInfo>();
+  const stop = backend.watch((event) => {
+    if (event.kind === "change" && openQuestions(event.task).length > 0) parked.resolve(event.task);
+  });
+  const before = createWorker(backend, [version("load")], { onError });
+  const ended = run(backend, version("load"));
+  const { id, owner } = await parked.promise;
+  stop();
+  await before.close();
+  await using after = createWorker(backend, [version("fetch")], { onError });
+  await after.ready;
+  const { questions: [question] = [] } = await backend.get(id, owner) as LiveTask;
+  await backend.answer(id, owner, { [question?.key ?? ""]: { action: "decline" } });
+  await ended;
+  assertEquals(all.map(({ where, job, task }) => [where, job, task]), [["run a job", "changes", id]]);
+  assertStringIncludes(String(all[0]?.error), 'its step 1 was recorded as "load"');
 });
 
 Deno.test("by default neither the input nor the result of a task is in the log of errors", async () => {

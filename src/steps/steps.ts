@@ -180,8 +180,11 @@ function textOf(name: string, value: Json): string {
   );
 }
 
-function mismatch({ name, place }: Call, recorded: string): JobFault {
-  return new JobFault(
+/** The recorded steps of a task do not fit the code that continues it. The job has not ended the task by itself. */
+export class StepMismatch extends JobFault {}
+
+function mismatch({ name, place }: Call, recorded: string): StepMismatch {
+  return new StepMismatch(
     `Cannot continue the task: its step ${place + 1} was recorded as ${quote(recorded)}, and the code now calls ` +
       `${quote(name)} there. If the code was changed, run it with the code that began it, or define the job with ` +
       'onStepMismatch: "rerun", which repeats the steps from there on. If parts of it run at the same time, put each ' +
