@@ -92,13 +92,27 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
     );
   }
   try {
-    return JSON.parse(JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" })));
+    const json = JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" }));
+    return JSON.parse(json, side === "output" && !refusesFields(inputOf(schema)) ? leaveOpen : undefined);
   } catch (cause) {
     throw new DefinitionError(
       `Cannot turn the ${side} schema of ${name} into JSON Schema: ${String(cause)}${howToReplace(cause)}`,
       { cause },
     );
   }
+}
+
+/** Whether the schema itself refuses fields that it does not name, as `z.strictObject` does. */
+function refusesFields(input: JsonSchema | undefined): boolean {
+  return input === undefined || JSON.stringify(input).includes('"additionalProperties":false');
+}
+
+/**
+ * Libraries say of an output that it has no further fields, because validation removes them. But clients remember the schema
+ * from when they listed the tools, and would refuse each result of newer code that has one more.
+ */
+function leaveOpen(key: string, value: unknown): unknown {
+  return key === "additionalProperties" && value === false ? undefined : value;
 }
 
 /** Advice for the types that people expect to find in JSON. Libraries say which type it is, but not what to use. */

@@ -49,7 +49,17 @@ Deno.test("a zod schema becomes JSON Schema of its input side, with defaults opt
   assertEquals(schema.required, ["name"]);
 });
 
+Deno.test("an output that a client has listed may have further fields later, unless its schema refuses them itself", async () => {
+  const item = z.object({ id: z.number() });
+  const listed = toJsonSchema(z.object({ total: z.number(), items: z.array(item) }), "output", "report");
+  await validate(listed, { total: 1, items: [{ id: 1, name: "new" }], currency: "EUR" }, "result of report");
+  await refusal(listed, { total: "1", items: [] });
+  const strict = toJsonSchema(z.strictObject({ total: z.number() }), "output", "report");
+  await refusal(strict, { total: 1, currency: "EUR" });
+});
+
 Deno.test("plain JSON Schema is taken as it is", () => {
+  assertEquals(toJsonSchema(plainUser, "output", "user"), plainUser);
   assertEquals(toJsonSchema(plainUser, "input", "user"), plainUser);
 });
 
