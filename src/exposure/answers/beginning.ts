@@ -35,6 +35,8 @@ interface BeginningForm extends ResultForm {
   readonly inlineBytes: number;
   /** Whether the answer also has all of the result's value. */
   readonly hasValue: boolean;
+  /** Whether a text of the answer has the handle, too, as JSON. */
+  readonly inText: boolean;
 }
 
 /** The beginning of the result of a task, whose resource is `uri`. */
@@ -42,12 +44,15 @@ export function beginningOf(
   result: ResultValue,
   { id: token, status }: Pick<TaskInfo, "id" | "status">,
   uri: string,
-  { inlineBytes, pageCall, hasValue }: BeginningForm,
+  { inlineBytes, pageCall, hasValue, inText }: BeginningForm,
 ): Beginning {
   const blocks = blocksOf(result, uri);
-  const whole = leading(blocks, readableBytes(inlineBytes) - SPARE_BYTES);
+  const message = headOf(blocks.find((block) => block.type === "text")?.text ?? "", inlineBytes);
+  const around = SPARE_BYTES + (inText ? byteLength(JSON.stringify(JSON.stringify(message))) : 0);
+  const room = readableBytes(inlineBytes) - around;
+  const whole = leading(blocks, room);
   const next = blocks[whole.length];
-  const text = blocks.find((block) => block.type === "text")?.text ?? "";
+  const left = room - sizeOf(whole);
   const pages = pagesOf(result, inlineBytes);
   const missing = hasValue || result.value === null ? result.content?.slice(whole.length) ?? [] : [];
   const rest = missing.length > 0 && missing.every(isBinary) ? binaryRest(missing, whole.length + 1, pages, uri) : {
@@ -59,11 +64,11 @@ export function beginningOf(
     ? `, or call ${pageCall} with the token ${token} and page ${rest.page}`
     : "";
   return {
-    blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes))] : whole,
+    blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes, left))] : whole,
     handle: {
       token,
       status,
-      message: headOf(text, inlineBytes),
+      message,
       resource: uri,
       pages: pages.length,
       next: `This ${rest.what}. Read the resource ${rest.place}${call}.`,
@@ -101,13 +106,18 @@ function nameOf(part: BinaryPart): string {
 /** The first blocks, as many as have at most `most` bytes together. */
 function leading(blocks: readonly ContentBlock[], most: number): readonly ContentBlock[] {
   let left = most;
-  const end = blocks.findIndex((block) => isLonger(block, left) || (left -= byteLength(JSON.stringify(block)) + 1) < 0);
+  const end = blocks.findIndex((block) => isLonger(block, left) || (left -= sizeOf([block])) < 0);
   return end < 0 ? blocks : blocks.slice(0, end);
 }
 
-/** The beginning of a text, short enough for three copies of it in one answer, one of them as JSON within JSON. */
-function headOf(text: string, inlineBytes: number): string {
-  return cutToFit(text, Math.min(2_000, inlineBytes / 16));
+/** The bytes of blocks in an answer. */
+function sizeOf(blocks: readonly ContentBlock[]): number {
+  return blocks.reduce((bytes, block) => bytes + byteLength(JSON.stringify(block)) + 1, 0);
+}
+
+/** The beginning of a text, of at most `most` bytes, and short enough for a copy of it as JSON within JSON. */
+function headOf(text: string, inlineBytes: number, most = Infinity): string {
+  return cutToFit(text, Math.min(2_000, inlineBytes / 16, most));
 }
 
 /** A link to the whole result, or to the last part of its content if only that is missing. */

@@ -6,7 +6,7 @@
 import { JobFault } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { DEFAULT_INLINE_BYTES, type RegisteredJob } from "../../registry.ts";
-import type { Outcome, TaskInfo } from "../../task.ts";
+import type { Json, Outcome, TaskInfo } from "../../task.ts";
 import { cutToFit, fits } from "../../text.ts";
 import type { ResultForm, SurfaceTemplate, ToolResult } from "../surface.ts";
 import { beginningOf } from "./beginning.ts";
@@ -46,31 +46,43 @@ export function resultForm(
  */
 export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
   const { inlineBytes = DEFAULT_INLINE_BYTES, typed = false } = form;
-  const readable = readableBytes(inlineBytes);
   const uri = resourceUri(task);
   const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
-    return { content: [textBlock(cutToFit(outcome.message, readable))], isError: true, _meta };
+    return { content: [textBlock(cutToFit(outcome.message, readableBytes(inlineBytes)))], isError: true, _meta };
   }
   const { value, content } = outcome;
   const data = isObject(value) && { structuredContent: value };
   const whole = { content: blocksOf(outcome, uri), ...data, _meta };
-  if (fitsInline(whole, inlineBytes)) return whole;
   const cut = (hasValue: boolean): ToolResult => {
-    const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue });
+    const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue, inText: false });
     const sent = hasValue ? data : typed && { structuredContent: handle };
     return { content: [...blocks, textBlock(handle.next), link], ...sent, _meta };
   };
-  const withData = data && content !== undefined && fits(value, readable) ? cut(true) : undefined;
-  return withData && fits(withData, inlineBytes) ? withData : cut(false);
+  return inlineAnswer(whole, cut, inlineBytes, data && content !== undefined ? value : null);
+}
+
+/**
+ * The most that a tool may answer with: `whole`, what `cut` makes of the beginning of the content with all of `value`, or of
+ * the beginning alone, as it does without a value.
+ */
+export function inlineAnswer(
+  whole: ToolResult,
+  cut: (hasValue: boolean) => ToolResult,
+  inlineBytes: number,
+  value: Json,
+): ToolResult {
+  if (fitsInline(whole, inlineBytes)) return whole;
+  const withValue = value !== null && fits(value, readableBytes(inlineBytes)) ? cut(true) : undefined;
+  return withValue && fitsInline(withValue, inlineBytes) ? withValue : cut(false);
 }
 
 /**
  * Whether an answer has at most `inlineBytes`, and its texts and its data, of which a model reads one, no more of it than
  * hosts let pass: some keep nothing of what is longer. They do not cut pictures.
  */
-export function fitsInline(answer: ToolResult, inlineBytes: number): boolean {
+function fitsInline(answer: ToolResult, inlineBytes: number): boolean {
   const { content, structuredContent = null } = answer;
   const readable = readableBytes(inlineBytes);
   const texts = content.filter(({ type }) => type === "text");

@@ -8,13 +8,13 @@ import { DEFAULT_INLINE_BYTES } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { validate } from "../../schema/schema.ts";
 import { wellFormed } from "../../json.ts";
-import { cutToFit, fits } from "../../text.ts";
+import { cutToFit } from "../../text.ts";
 import type { FinishedTask, Json, ResultValue } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
-import { fitsInline, resourceUri } from "./call_result.ts";
+import { inlineAnswer, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { nextShown, pageOf, pagesOf, type Piece, readableBytes, ResultPartNotFound } from "./pages.ts";
+import { nextShown, pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
 import type { CallContext, ContentBlock, ResultForm, SurfaceTool, ToolResult } from "../surface.ts";
 
@@ -55,15 +55,12 @@ export async function endedAnswer(
   const uri = resourceUri(task);
   const content = outcome.content === undefined ? [] : blocksOf(outcome, uri);
   const whole = toToolResult(response, content);
-  if (fitsInline(whole, inlineBytes)) return whole;
   const cut = (hasValue: boolean): ToolResult => {
-    const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue });
+    const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue, inText: true });
     const value = hasValue && { result: outcome.value };
     return toToolResult({ ...handle, ...value }, outcome.content === undefined ? [link] : [...blocks, link]);
   };
-  const mayHaveValue = content.length > 0 && outcome.value !== null && fits(outcome.value, readableBytes(inlineBytes));
-  const withValue = mayHaveValue ? cut(true) : undefined;
-  return withValue && fitsInline(withValue, inlineBytes) ? withValue : cut(false);
+  return inlineAnswer(whole, cut, inlineBytes, content.length > 0 ? outcome.value : null);
 }
 
 /** A page of a result, as text and as data. */
