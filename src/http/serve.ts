@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { JobsError } from "../errors.ts";
@@ -65,6 +66,11 @@ export class HttpServer {
   /** How many requests of each connection are not answered completely. */
   readonly #pipelines = new WeakMap<Socket, number>();
   readonly #accepting: ReturnType<typeof setInterval>;
+  /**
+   * Runs what it is given in the async context of the server. In Deno 2.9, connections have that of whoever has last loaded a
+   * module: here the request with the first token, which would pass for the source of all others.
+   */
+  readonly #apart = AsyncLocalStorage.snapshot();
   readonly #finished = Promise.withResolvers<void>();
   #closing = false;
   /** Resolves once it is closed. */
@@ -137,7 +143,7 @@ export class HttpServer {
     this.#pipelines.set(socket, open);
     outgoing.once("close", () => this.#pipelines.set(socket, (this.#pipelines.get(socket) ?? 1) - 1));
     // Often the body comes with the head, and has been parsed by then. It needs no stream, which would cost more time.
-    queueMicrotask(() => void this.#answer(incoming, outgoing));
+    queueMicrotask(() => this.#apart(() => void this.#answer(incoming, outgoing)));
   }
 
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { JobsError } from "../../src/errors.ts";
 import { type Handler, HttpServer } from "../../src/http/serve.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
@@ -179,6 +180,20 @@ Deno.test("a handler sees URL, method, headers and address as they were sent, ev
     ["POST", "http://not a host/d", "1, 2", "127.0.0.1"],
     ["TRACE", "http://localhost/e", "1, 2", "127.0.0.1"],
   ]);
+});
+
+Deno.test("a request knows nothing of the async context of earlier ones, even if they have loaded a module", async () => {
+  const context = new AsyncLocalStorage<string>();
+  const found: (string | undefined)[] = [];
+  await using served = await serve(({ url }) => {
+    found.push(context.getStore());
+    return context.run(url, async () => {
+      await import("data:text/javascript,");
+      return new Response();
+    });
+  });
+  for (let i = 0; i < 3; i++) await exchange(served.port, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  assertEquals(found, [undefined, undefined, undefined]);
 });
 
 Deno.test("a response keeps its status and headers; HEAD, 204 and 304 have no body", async () => {

@@ -18,7 +18,7 @@ import type { Authenticate } from "../../auth/authenticate.ts";
 import type { DocumentStore, StreamStore } from "../../backend.ts";
 import { BackendError, LimitExceeded, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
-import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
+import { type FetchInfo, fromNobody, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
 import { cut, messageOf, quote } from "../../text.ts";
 import { bind, bindRequest, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
@@ -128,7 +128,8 @@ export class HttpEndpoint implements AsyncDisposable {
     const address = info?.remoteAddr?.hostname;
     const session = request.headers.get("mcp-session-id");
     const source = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
-    return await fromSource(source, () => this.#admit(request, url, hosts, address));
+    // Nothing of another request: in Deno 2.9, one may begin in the async context of whichever has last loaded a module.
+    return await fromNobody(() => fromSource(source, () => this.#admit(request, url, hosts, address)));
   }
 
   /** Checks host, origin, sender and rate, and then answers. */

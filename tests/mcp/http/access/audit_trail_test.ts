@@ -213,3 +213,20 @@ Deno.test("the address is that of the connection if the server listens itself", 
   await running;
   assertEquals(events.map(({ event, address }) => [event, address]), [["refused", "127.0.0.1"]]);
 });
+
+Deno.test("a request has nothing of the source of an earlier one, even if that has loaded a module in Deno.serve", async () => {
+  const events: AuditEvent[] = [];
+  await using server = fixtureServer("operation", new MemoryBackend(), {
+    authenticate: async () => {
+      await import("data:text/javascript,"); // as jwtAuthenticator loads jose
+      return new Response(null, { status: 401 });
+    },
+    audit: (event) => events.push(event),
+  });
+  await using http = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, server.fetch);
+  for (const headers of [new Headers({ "mcp-session-id": "ann's session" }), new Headers()]) {
+    const response = await fetch(`http://127.0.0.1:${http.addr.port}/mcp`, { method: "POST", headers });
+    await response.body?.cancel();
+  }
+  assertEquals(events.map(({ session }) => session), ["ann's se", undefined]);
+});
