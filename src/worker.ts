@@ -127,12 +127,13 @@ async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): P
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
+    const recorded = claim.mayHaveSteps ? await claim.steps() : [];
     // Code that waits for the signal to abort would wait for ever.
     claim.signal.throwIfAborted();
     const run = async (signal: AbortSignal) => {
-      const steps = new Steps(claim, signal, parking, job);
+      const steps = new Steps(claim, signal, parking, job, recorded);
       try {
-        return await job.run?.(input, contextOf(claim, signal, parking, steps, onError));
+        return await job.run?.(input, contextOf(claim, signal, steps, onError));
       } finally {
         parking.end(); // Nothing parks a task whose code has ended.
         steps.throwFault();
@@ -205,13 +206,7 @@ async function withTimeout<T>(
 /** The attempt has timed out, and its code has not stopped, so it may still run. */
 class Abandoned extends TimedOut {}
 
-function contextOf(
-  claim: Claim,
-  signal: AbortSignal,
-  parking: Parking,
-  steps: Steps,
-  onError: OnError,
-): JobContext {
+function contextOf(claim: Claim, signal: AbortSignal, steps: Steps, onError: OnError): JobContext {
   const { id, job, owner, attempt } = claim.task;
   const trace = activeTrace() ?? claim.trace;
   return {
@@ -221,27 +216,24 @@ function contextOf(
     attempt,
     signal,
     ...(trace && { trace }),
-    progress: progressOf(claim, onError),
+    progress: progressOf(claim.task, steps.reports, onError),
     ...steps.methods,
     log: (...args: readonly [text: string] | readonly [level: LogLevel, text: string]) => {
       const [level, text] = args.length === 1 ? ["info" as const, ...args] : args;
-      return logTo(claim, level, text);
+      return logTo(steps.reports, claim.now(), level, text);
     },
-    elicit: elicitOf(
-      { ask: (question) => parking.ask(question), overlapping: (wait) => steps.overlapping(wait) },
-      signal,
-    ),
+    elicit: elicitOf(steps, signal),
   };
 }
 
 /** Throws synchronously: lines need not be awaited, and an unhandled rejection would end the process. */
-function logTo(claim: Claim, level: unknown, text: unknown): Promise<void> {
+function logTo(reports: Pick<Claim, "report" | "log">, now: number, level: unknown, text: unknown): Promise<void> {
   if (!isLogLevel(level)) {
     throw new DefinitionError(`Cannot log with the level ${quote(String(level))}: use ${LOG_LEVELS.join(", ")}.`);
   }
-  const line = logLine(claim.now(), level, String(text));
-  if (level !== "debug") void claim.report({ message: cutMessage(line.text) }); // Stored with the line.
-  return claim.log(line);
+  const line = logLine(now, level, String(text));
+  if (level !== "debug") void reports.report({ message: cutMessage(line.text) }); // Stored with the line.
+  return reports.log(line);
 }
 
 /** The longest error text that is kept, in UTF-16 units: enough for the output of a command, not for a memory dump. */

@@ -76,10 +76,10 @@ export interface Claim {
    */
   ask(question: NewQuestion): Promise<Answer>;
   /**
-   * The answer to the question with this key, if an earlier run received it and it came with the claim; then `ask` need not
-   * be called.
+   * The answers that earlier runs received, by the keys of their questions and in the order of their arrival, if they came
+   * with the claim. `ask` need not be called for these.
    */
-  answered?(key: string): Answer | undefined;
+  readonly answers?: { readonly [key: string]: Answer };
   /** Resolves once every question that was asked is stored. `ask` has resolved by then if an answer existed already. */
   stored(): Promise<void>;
   /** Reads the recorded steps of the task, in the order of their numbers. */

@@ -33,6 +33,9 @@ export interface JobContext {
   /**
    * Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. A smaller
    * number counts as 0, as does what is no number, and a larger one as 1; `onError` of the worker receives the first of them.
+   *
+   * A run that repeats what earlier ones have recorded stores nothing outside of steps, before it has reached the last of it:
+   * then it stores the newest report.
    */
   progress(fraction: number, message?: string): Promise<void>;
   /**
@@ -40,6 +43,7 @@ export interface JobContext {
    * kept, of at most 64 KiB together; a text of more than 4,000 characters is cut. The owner of the task can read them, as
    * the resource `mcp://results/<job>/<task_id>/log`: log nothing that they must not see. Resolves when it is stored, and
    * need not be awaited: lines that come faster than they can be stored are stored together, and all before the task ends.
+   * A run that repeats what earlier ones have recorded adds no lines outside of steps, before it has reached the last of it.
    */
   log(text: string): Promise<void>;
   /**

@@ -104,6 +104,15 @@ export class StepLog {
     this.#entries = new Map(steps.map(({ index, text }) => [index, JSON.parse(text)]));
   }
 
+  /** The full name of the step with the highest number; if it is inside a recorded one, of that, which alone is called again. */
+  get last(): string | undefined {
+    const names = [...this.#entries.values()].map(({ name }) => name);
+    const last = names.at(-1);
+    return names.filter((name) => last === name || last?.startsWith(`${name}##`)).sort((a, b) =>
+      a.length - b.length
+    )[0];
+  }
+
   /** Finds what belongs to a call. */
   find(call: Call): Found {
     const { scope, name, place, unordered } = call;

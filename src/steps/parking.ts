@@ -12,7 +12,7 @@ import { doneWithin, LONGEST_TIMER_MS, pause, unlessAborted } from "../waiting.t
 const SHORTEST_MS = 100;
 
 /** What waits need of a claim. */
-type ParkingClaim = Pick<Claim, "answered" | "ask" | "now" | "park" | "signal" | "stored">;
+type ParkingClaim = Pick<Claim, "answers" | "ask" | "now" | "park" | "signal" | "stored">;
 
 /** The waits of one run. */
 export class Parking {
@@ -59,7 +59,7 @@ export class Parking {
   /** Asks, and resolves with the answer. */
   async ask(question: NewQuestion): Promise<Answer> {
     this.#throwIfOver();
-    const known = this.#claim.answered?.(question.key);
+    const known = this.#claim.answers?.[question.key];
     if (known) return known;
     this.#questions++;
     try {

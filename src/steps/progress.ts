@@ -13,14 +13,17 @@ import type { JobContext } from "./context.ts";
 const ROUNDING = 1e-6;
 
 /** The `progress` of one run. `onError` receives the first report that is no fraction: it must not end the work. */
-export function progressOf(claim: Pick<Claim, "task" | "report">, onError: OnError): JobContext["progress"] {
+export function progressOf(
+  { id, job }: Pick<Claim["task"], "id" | "job">,
+  reports: Pick<Claim, "report">,
+  onError: OnError,
+): JobContext["progress"] {
   let isReported = false;
   return async (fraction, message) => {
     const number = Number(fraction);
     const progress = Math.min(1, Math.max(0, number || 0));
     if (!isReported && !(Math.abs(number - progress) < ROUNDING)) {
       isReported = true;
-      const { id, job } = claim.task;
       // Logs are to contain no text of a user.
       const given = typeof fraction === "number" ? fraction : typeof fraction;
       const error = new DefinitionError(
@@ -28,6 +31,6 @@ export function progressOf(claim: Pick<Claim, "task" | "report">, onError: OnErr
       );
       onError(error, { where: "report the progress of a job", job, task: id });
     }
-    await claim.report({ progress, message: message === undefined ? undefined : cutMessage(String(message)) });
+    await reports.report({ progress, message: message === undefined ? undefined : cutMessage(String(message)) });
   };
 }

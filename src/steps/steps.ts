@@ -4,18 +4,19 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Claim } from "../backend.ts";
+import type { Claim, RecordedStep } from "../backend.ts";
 import { DefinitionError, HoldLost, InvalidValue, JobFault, JobsError, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import { shown } from "../options.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
-import type { Json } from "../task.ts";
+import type { Answer, Json, NewQuestion } from "../task.ts";
 import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
 import { LATEST_DATE_MS, LONGEST_WAIT_MS } from "../waiting.ts";
 import type { Parking } from "./parking.ts";
+import { Replay } from "./replay.ts";
 
 /** The largest result of a step, in UTF-8 bytes of JSON. */
 export const MAX_STEP_BYTES = 256 * 1024;
@@ -33,16 +34,38 @@ export class Steps {
   readonly #parking: Parking;
   readonly #rerun: boolean;
   readonly #outermost = new Scope();
-  #log: Promise<StepLog> | undefined;
+  readonly #log: StepLog;
+  readonly #replay: Replay;
   /** Why the recorded steps cannot be continued. */
   #fault: JobFault | undefined;
 
-  /** `signal` is that of the job's code. */
-  constructor(claim: Claim, signal: AbortSignal, parking: Parking, { onStepMismatch }: Pick<Job, "onStepMismatch">) {
+  /** `signal` is that of the job's code; `recorded`: the steps of earlier runs. */
+  constructor(
+    claim: Claim,
+    signal: AbortSignal,
+    parking: Parking,
+    { onStepMismatch }: Pick<Job, "onStepMismatch">,
+    recorded: readonly RecordedStep[],
+  ) {
     this.#claim = claim;
     this.#signal = signal;
     this.#parking = parking;
     this.#rerun = onStepMismatch === "rerun";
+    this.#log = new StepLog(recorded);
+    const last = [this.#log.last, Object.keys(claim.answers ?? {}).at(-1)];
+    this.#replay = new Replay(claim, last.filter((name) => name !== undefined));
+  }
+
+  /** What the code reports and logs. */
+  get reports(): Pick<Claim, "report" | "log"> {
+    return this.#replay;
+  }
+
+  /** Asks, and resolves with the answer. */
+  ask(question: NewQuestion): Promise<Answer> {
+    if (this.#claim.answers?.[question.key]) this.#replay.reach(question.key);
+    else this.#replay.end();
+    return this.#parking.ask(question);
   }
 
   /** The methods for the job's code. */
@@ -97,23 +120,22 @@ export class Steps {
   }
 
   async #call(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
-    const log = await (this.#log ??= this.#read());
-    const found = log.find(call);
-    if (found.kind === "recorded") return found.value;
-    if (found.kind === "new") return await this.#run(log, found.call, run);
+    const found = this.#log.find(call);
+    if (found.kind === "recorded") {
+      this.#replay.reach(call.name);
+      return found.value;
+    }
+    this.#replay.end();
+    if (found.kind === "new") return await this.#run(found.call, run);
     if (!this.#rerun) throw this.#fault = mismatch(call, found.name);
     await this.#claim.forget(found.index);
-    log.forget(found.index);
-    return await this.#run(log, call, run);
+    this.#log.forget(found.index);
+    return await this.#run(call, run);
   }
 
-  async #read(): Promise<StepLog> {
-    return new StepLog(this.#claim.mayHaveSteps ? await this.#claim.steps() : []);
-  }
-
-  async #run(log: StepLog, call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
+  async #run(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
     const { name } = call;
-    const index = log.reserve();
+    const index = this.#log.reserve();
     if (index === undefined) {
       throw new ToolError(`Cannot run the step ${quote(name)}: a task has at most ${MAX_STEPS} steps.`);
     }
@@ -127,7 +149,7 @@ export class Steps {
       recorded = true;
       return value;
     } finally {
-      if (!recorded) log.release(index);
+      if (!recorded) this.#log.release(index);
     }
   }
 }

@@ -391,8 +391,8 @@ test("what comes with the claim of a run is what a request would read", async (p
     if (taken === undefined) throw new Error("The queue gave out no job.");
     const carried = carriedBy(taken);
     assertEquals(carriedBy(taken), undefined); // It is taken out of the job.
-    assertEquals([carried?.answers.size, carried?.stops], [2, false]);
-    for (const [key, answer] of carried?.answers ?? []) {
+    assertEquals([Object.keys(carried?.answers ?? {}).length, carried?.stops], [2, false]);
+    for (const [key, answer] of Object.entries(carried?.answers ?? {})) {
       assertEquals(answer, await store.records.readAnswer(task.id, key));
     }
     assertEquals(carried?.recorded, { steps: await store.parking.steps("twice", task.id) });

@@ -8,7 +8,8 @@ import type { Job } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkOptions } from "../../../backend.ts";
 import { HoldLost, JobFault, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
-import type { Answer, Json } from "../../../task.ts";
+import type { Answers } from "../../../questions/open.ts";
+import type { Json } from "../../../task.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { RunCalls, type RunStore } from "../../shared/running/run_calls.ts";
@@ -63,7 +64,7 @@ export class JobRun {
   /** The first steps of earlier runs; `undefined` where they were not read, and once this run has changed some. */
   #recorded: StepsPage | undefined = NO_STEPS;
   /** The answers that earlier runs have received. */
-  #answers: ReadonlyMap<string, Answer> = new Map();
+  #answers: Answers = {};
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -125,7 +126,7 @@ export class JobRun {
       timeout,
       trace,
       signal: this.#controller.signal,
-      answered: (key) => this.#answers.get(key),
+      answers: this.#answers,
       now,
       mayHaveSteps: this.#recorded !== NO_STEPS,
       park: (until) => this.#park(until),

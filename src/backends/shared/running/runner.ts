@@ -179,7 +179,7 @@ export class Runner implements WorkHandle {
     this.#timer = setTimeout(() => this.#wakeOne(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
-  #start({ answers = {}, ...claimed }: ClaimedTask): void {
+  #start(claimed: ClaimedTask): void {
     const { task, task: { id } } = claimed;
     const store = this.#store;
     const controller = new AbortController();
@@ -215,7 +215,6 @@ export class Runner implements WorkHandle {
       signal,
       park,
       now: () => store.now(),
-      answered: (key) => answers[key],
       ...calls.ofClaim,
     };
     const done = this.#options.run(claim).then(async (attempt) => {

@@ -6,9 +6,9 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Claim, LogLine } from "../../../backend.ts";
 import { TaskExpired, TaskNotFound } from "../../../errors.ts";
-import type { TaskInfo } from "../../../task.ts";
+import { openQuestions, type TaskInfo } from "../../../task.ts";
 import { MAX_BYTES, sizeOf } from "../../../task_log/newest_lines.ts";
-import { aborted, type Cases, CONFIRM, eventually, NO, OWNER, type Stage } from "../../stage.ts";
+import { aborted, AT_ONCE, type Cases, type Code, CONFIRM, eventually, NO, OWNER, type Stage } from "../../stage.ts";
 
 const RETRY = { attempts: 2, delay: 10, maxDelay: 10 };
 
@@ -91,8 +91,86 @@ export const logging: Cases = {
     await stage.answer(parked, NO);
     await stage.finished(task);
     const lines = await logOf(stage, task);
-    const texts = ["attempt 1", "attempt 2", "asks", "attempt 2", "asks", "decline"];
+    const texts = ["attempt 1", "attempt 2", "asks", "decline"];
     deepStrictEqual(lines.map(({ number, text }) => [number, text]), texts.map((text, index) => [index + 1, text]));
+  },
+
+  "a run after the answer to a question neither reports nor logs again what led to it, and shows where it was": async (
+    stage,
+  ) => {
+    const gate = Promise.withResolvers<void>();
+    await stage.work({
+      tell: async (_, ctx) => {
+        await ctx.progress(0.25, "collecting");
+        await ctx.log("debug", "collected");
+        await ctx.step("add up", () => ctx.log("debug", "added up"));
+        await ctx.progress(0.5);
+        await ctx.log("asks");
+        const { action } = await ctx.elicit(CONFIRM);
+        await ctx.step("publish", () => gate.promise);
+        await ctx.progress(0.75);
+        await ctx.log("debug", action);
+        await ctx.sleep("nap", 200);
+        await ctx.log("debug", "rested");
+      },
+    }, AT_ONCE);
+    const task = await stage.create({ job: "tell" });
+    const answered = await stage.answer(await stage.parked(task), NO);
+    await stage.until(task, "where it was", ({ revision, status, progress, message }) => {
+      return revision > answered.revision && status === "RUNNING" && progress === 0.5 && message === "asks";
+    });
+    gate.resolve();
+    await stage.valueOf(task);
+    const later = stage.events(task).filter(({ revision }) => revision > answered.revision);
+    strictEqual(later.some(({ progress, message }) => progress === 0.25 || message === "collecting"), false);
+    deepStrictEqual(await textsOf(stage, task), ["collected", "added up", "asks", "decline", "rested"]);
+  },
+
+  "a later attempt logs again what follows the last recorded step, and nothing that comes before it": async (stage) => {
+    await stage.work({
+      tell: async (_, ctx) => {
+        for (const name of ["a", "b"]) {
+          void ctx.log(`before ${name}`);
+          await ctx.step(name, () => ctx.step("inner", () => void ctx.log(name)));
+        }
+        void ctx.log("after b");
+        await ctx.step("c", () => {
+          void ctx.log("c");
+          if (ctx.attempt === 1) throw new Error("not today");
+        });
+      },
+    });
+    const task = await stage.create({ job: "tell", retry: RETRY });
+    await stage.valueOf(task);
+    deepStrictEqual(
+      await textsOf(stage, task),
+      ["before a", "a", "before b", "b", "after b", "c", "after b", "c"],
+    );
+  },
+
+  "a run whose code asks another question than before reports and logs from there on": async (stage) => {
+    const asking = (message: string): Code => async (_, ctx) => {
+      await ctx.progress(0.5, "counting");
+      await ctx.log("debug", `will ask: ${message}`);
+      await ctx.elicit({ ...CONFIRM, message });
+      await ctx.log("debug", "has asked");
+      if (ctx.attempt === 1) throw new Error("not today");
+    };
+    const worker = await stage.work({ tell: asking("For 10?") }, AT_ONCE);
+    const task = await stage.create({ job: "tell", retry: RETRY });
+    const parked = await stage.parked(task);
+    await worker.close(0);
+    await stage.answer(parked, NO);
+    const asks12 = await stage.work({ tell: asking("For 12?") }, AT_ONCE);
+    const again = await stage.until(task, "asking again", (now) => {
+      return "parked" in now && openQuestions(now).some(({ message }) => message === "For 12?");
+    });
+    deepStrictEqual([again.progress, again.message], [0.5, "counting"]);
+    await stage.answer(again, NO);
+    await stage.valueOf(task);
+    await asks12.close();
+    // The second attempt comes to the answer that arrived last, and never to the other one.
+    deepStrictEqual(await textsOf(stage, task), ["will ask: For 10?", "has asked", "has asked"]);
   },
 
   "of a burst of lines that follows a stored one the last 200 are kept": async (stage) => {

@@ -7,6 +7,7 @@
 import type { Job } from "bullmq";
 import type { RecordedStep } from "../../../../../backend.ts";
 import { MAX_STEPS } from "../../../../../steps/log.ts";
+import type { Answers } from "../../../../../questions/open.ts";
 import type { Answer } from "../../../../../task.ts";
 import { parse } from "../read.ts";
 
@@ -77,7 +78,7 @@ export interface Resumed {
   /** The first steps that are recorded; `NO_STEPS` if there are none. */
   readonly recorded: StepsPage;
   /** The answers so far, by the keys of their questions. */
-  readonly answers: ReadonlyMap<string, Answer>;
+  readonly answers: Answers;
 }
 
 /** Parses a reply with steps. */
@@ -100,10 +101,10 @@ export function carriedBy(job: Job): Resumed | undefined {
   if (!isResumed(carried)) return undefined;
   job.returnvalue = null; // As in every job that runs.
   const [stops, steps, answered] = carried;
-  const answers = new Map<string, Answer>();
+  const answers: Record<string, Answer> = {};
   for (let at = 0; at < answered.length; at += 2) {
     const answer = parse<Answer>(answered[at + 1] ?? null);
-    if (answer) answers.set(answered[at] ?? "", answer);
+    if (answer) answers[answered[at] ?? ""] = answer;
   }
   return { stops: stops === 1, recorded: parseSteps(steps), answers };
 }
