@@ -218,3 +218,17 @@ test("the input of a task whose job was deleted cannot be read, and the error sa
   await queue.close();
   await assertRejects(() => backend.operator.input(id), Error, "its job was deleted from the queue");
 });
+
+test("a worker that starts deletes what those that were killed have left", async ({ backend, prefix, admin }) => {
+  const workers = `${prefix}:mcp-jobs:workers`;
+  const [killed, living] = [Date.now() - 1_000, Date.now() + 60_000].map((until) =>
+    JSON.stringify({ until, jobs: [] })
+  );
+  await admin.hset(workers, { killed, living });
+  await using worker = createWorker(backend, [
+    defineJob({ name: "resize", input: { type: "object" }, run: () => null }),
+  ]);
+  await worker.ready;
+  const names = await admin.hkeys(workers);
+  assertEquals([names.length, names.includes("killed"), names.includes("living")], [2, false, true]);
+});

@@ -10,7 +10,7 @@
 import { CREATE } from "./create.ts";
 import { MOVES } from "./lists.ts";
 import { REPORT } from "./log.ts";
-import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
+import { AFTER, COUNTS, LIVING, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
 import { FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ASK } from "./questions.ts";
@@ -159,12 +159,13 @@ return 1`,
   workers: WORKERS,
 
   /**
-   * ARGV: the name of a worker, what it reports about itself, and for how many ms it then counts as alive. Returns the time.
+   * ARGV: the name of a worker, what it reports about itself, and for how many ms it then counts as alive. A new one deletes
+   * what dead ones have left. Returns the time.
    */
-  present: `${COMMON}
+  present: `${COMMON}${LIVING}
 local now = clock()
 local text = string.format('{"until":%d,', now + tonumber(ARGV[3])) .. string.sub(ARGV[2], 2)
-call("HSET", ours .. "workers", ARGV[1], text)
+if call("HSET", ours .. "workers", ARGV[1], text) == 1 then living(now) end
 return now`,
 
   pause: PAUSE,

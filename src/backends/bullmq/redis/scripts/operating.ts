@@ -128,21 +128,28 @@ for _, queue in ipairs(call("SMEMBERS", ours .. "queues")) do
 end
 return #counts > 0 and cjson.encode(counts) or "[]"`;
 
+/** `living(now)` returns what each living worker has reported about itself, and deletes what dead ones have left. */
+export const LIVING = `
+local function living(now)
+  local found, all = {}, call("HGETALL", ours .. "workers")
+  for i = 1, #all, 2 do
+    if cjson.decode(all[i + 1])["until"] > now then
+      table.insert(found, all[i + 1])
+    else
+      call("HDEL", ours .. "workers", all[i])
+    end
+  end
+  return found
+end`;
+
 /**
  * Returns what each living worker has reported about itself, and, for every job that runs in a queue of these, its id and the
  * token that locks it.
  */
-export const WORKERS = `${COMMON}
-local now, workers, queues, held = clock(), {}, {}, {}
-local all = call("HGETALL", ours .. "workers")
-for i = 1, #all, 2 do
-  local worker = cjson.decode(all[i + 1])
-  if worker["until"] > now then
-    table.insert(workers, all[i + 1])
-    for _, queue in ipairs(worker.jobs) do queues[queue] = true end
-  else
-    call("HDEL", ours .. "workers", all[i])
-  end
+export const WORKERS = `${COMMON}${LIVING}
+local workers, queues, held = living(clock()), {}, {}
+for _, text in ipairs(workers) do
+  for _, queue in ipairs(cjson.decode(text).jobs) do queues[queue] = true end
 end
 for queue in pairs(queues) do
   for _, id in ipairs(call("LRANGE", bull .. queue .. ":active", 0, -1)) do
