@@ -47,15 +47,16 @@ export class DueTasks {
   }
 
   /**
-   * Creates the task of a due time, or finds it. Resolves with its id, or with `undefined` if it can never be stored. Rejects
-   * with `ScheduleChanged` if `isCurrent` does not hold just before it would be stored, and with `BackendError`.
+   * Creates the task of a due time, or finds it, and deletes the key of the due time before, for which no server creates a task
+   * any more. Resolves with its id, or with `undefined` if it can never be stored. Rejects with `ScheduleChanged` if
+   * `isCurrent` does not hold just before it would be stored, and with `BackendError`.
    */
   async create(
-    { name, schedule: { owner, input, job }, dueAt }: DueTime,
+    { name, schedule: { owner, input, job, last }, dueAt }: DueTime,
     registered: RegisteredJob,
     isCurrent: () => Promise<boolean>,
   ): Promise<string | undefined> {
-    const key = `schedule:${name}:${dueAt}`;
+    const key = keyOf(name, dueAt);
     const before = (await this.#backend.keys.readKey(owner, key))?.slice(0, NO_TASK.length);
     if (before !== undefined && await this.#wasStored(before, owner, registered.resultTtl)) return before;
     const id = newTaskId();
@@ -67,7 +68,10 @@ export class DueTasks {
       if (!await isCurrent()) throw new ScheduleChanged(`The schedule ${name} has changed.`);
     };
     try {
-      const made = await inSendSpan(task, (trace) => this.#backend.create({ ...task, trace }, admit));
+      const [made] = await Promise.all([
+        inSendSpan(task, (trace) => this.#backend.create({ ...task, trace }, admit)),
+        last && this.#backend.keys.writeKey(owner, keyOf(name, last.dueAt), last.task, undefined),
+      ]);
       if (made.id === id) this.#note(name, owner, job, id);
       return made.id;
     } catch (error) {
@@ -105,4 +109,9 @@ export class DueTasks {
       reason: `By the schedule ${name}.`,
     });
   }
+}
+
+/** The key of a due time: it names its task. */
+function keyOf(schedule: string, dueAt: number): string {
+  return `schedule:${schedule}:${dueAt}`;
 }

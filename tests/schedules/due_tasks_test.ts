@@ -39,3 +39,19 @@ Deno.test("no task is stored for a schedule that has changed since it was read",
   await assertRejects(changed, ScheduleChanged, "The schedule daily has changed.");
   assertEquals((await backend.list("ann", { limit: 1 })).tasks, []);
 });
+
+Deno.test("the key of a due time is deleted with the next one: a schedule leaves no key for each of its tasks", async () => {
+  await using backend = new MemoryBackend();
+  const tasks = new DueTasks(backend, options);
+  const keyAt = (dueAt: number) => backend.keys.readKey("ann", `schedule:daily:${dueAt}`);
+  const create = async (dueAt: number, last?: { readonly dueAt: number; readonly task: string }) => {
+    const time = { ...due, dueAt, schedule: { ...due.schedule, last } };
+    return { dueAt, task: await tasks.create(time, registered, () => Promise.resolve(true)) ?? "" };
+  };
+  const first = await create(NOW);
+  assertEquals(await keyAt(NOW), first.task);
+  const second = await create(NOW + 1, first);
+  assertEquals([await keyAt(NOW), await keyAt(NOW + 1)], [undefined, second.task]);
+  await create(NOW + 2, { ...second, task: newTaskId() }); // Another server has named its own task meanwhile.
+  assertEquals(await keyAt(NOW + 1), second.task);
+});
