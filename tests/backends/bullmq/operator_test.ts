@@ -219,6 +219,22 @@ test("the input of a task whose job was deleted cannot be read, and the error sa
   await assertRejects(() => backend.operator.input(id), Error, "its job was deleted from the queue");
 });
 
+test("a purge that failed half-way is completed by the next one", async (place) => {
+  const { backend, prefix, connection, admin } = place;
+  const { id } = await create(place);
+  await using _worker = createWorker(backend, [
+    defineJob({ name: "resize", input: { type: "object" }, run: () => null }),
+  ]);
+  await becomes(place, id, "COMPLETED");
+  // As far as it came before Redis was gone.
+  await admin.hset(`${prefix}:mcp-jobs:task:${id}`, "expired", 1);
+  const queue = new Queue("resize", { connection, prefix });
+  await queue.remove(id).finally(() => queue.close());
+  assertEquals(await counted(place), { COMPLETED: 1 });
+  assertEquals(await backend.operator.purge({ status: "COMPLETED", before: Date.now() + 1_000 }), 1);
+  assertEquals(await counted(place), {});
+});
+
 test("a worker that starts deletes what those that were killed have left", async ({ backend, prefix, admin }) => {
   const workers = `${prefix}:mcp-jobs:workers`;
   const [killed, living] = [Date.now() - 1_000, Date.now() + 60_000].map((until) =>

@@ -145,6 +145,7 @@ export class RedisOperating {
     // No task is created after it has finished.
     const old = ids.filter((id) => timeOfTaskId(id) < before + CLOCKS_DIFFER_MS);
     const ended = (await this.#readAll(old)).filter((snapshot) => {
+      if (snapshot.expired) return true; // What deleted it has failed half-way.
       const task = toTask(snapshot);
       return task.status === status && isFinished(task) && task.finishedAt < before;
     });
