@@ -61,7 +61,6 @@ export class Samples {
       created: Math.max(0, created),
       completed: ended.COMPLETED,
       failed: ended.FAILED,
-      cancelled: ended.CANCELLED,
     });
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
   }

@@ -23,8 +23,6 @@ export interface Sample {
   readonly completed: number;
   /** How many tasks failed in it. */
   readonly failed: number;
-  /** How many tasks were cancelled in it. */
-  readonly cancelled: number;
 }
 
 /** The jobs, and how they did in the last hour. */

@@ -1,6 +1,6 @@
 /**
- * Lines for stderr that never block the process: a pipe that nobody reads takes 64 KiB, and a process that writes more
- * stops.
+ * Many lines for stderr, such as those of an audit trail, which a thread of its own writes: they neither block the process,
+ * as a pipe does that nobody reads, nor keep it from ending.
  *
  * @module
  */

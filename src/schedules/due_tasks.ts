@@ -4,8 +4,9 @@
  * @module
  */
 import type { Backend } from "../backend.ts";
+import { idNamedBy } from "../contract/task_key.ts";
 import { BackendError, JobsError, TaskExpired, TaskNotFound } from "../errors.ts";
-import { newTaskId, NO_TASK, timeOfTaskId } from "../ids.ts";
+import { newTaskId, timeOfTaskId } from "../ids.ts";
 import type { OnError } from "../log/on_error.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { Audit } from "../tasks/audit.ts";
@@ -57,7 +58,8 @@ export class DueTasks {
     isCurrent: () => Promise<boolean>,
   ): Promise<string | undefined> {
     const key = keyOf(name, dueAt);
-    const before = (await this.#backend.keys.readKey(owner, key))?.slice(0, NO_TASK.length);
+    const text = await this.#backend.keys.readKey(owner, key);
+    const before = text === undefined ? undefined : idNamedBy(text);
     if (before !== undefined && await this.#wasStored(before, owner, registered.resultTtl)) return before;
     const id = newTaskId();
     const task = {

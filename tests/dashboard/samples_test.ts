@@ -15,9 +15,9 @@ Deno.test("a sample has how many tasks wait and run, how many ended since the la
   samples.sample([countsOf({ PENDING: 2, RETRYING: 1 }), countsOf({ RUNNING: 2, INPUT_REQUIRED: 1 }, "other")], 10_000);
   samples.sample([countsOf({ PENDING: 6 })], 20_000);
   assertEquals(samples.all, [
-    { at: 0, ms: 0, waiting: 3, running: 2, created: 0, completed: 0, failed: 0, cancelled: 0 },
-    { at: 10_000, ms: 10_000, waiting: 3, running: 2, created: 5, completed: 2, failed: 1, cancelled: 1 },
-    { at: 20_000, ms: 10_000, waiting: 6, running: 0, created: 0, completed: 0, failed: 0, cancelled: 0 },
+    { at: 0, ms: 0, waiting: 3, running: 2, created: 0, completed: 0, failed: 0 },
+    { at: 10_000, ms: 10_000, waiting: 3, running: 2, created: 5, completed: 2, failed: 1 },
+    { at: 20_000, ms: 10_000, waiting: 6, running: 0, created: 0, completed: 0, failed: 0 },
   ]);
 });
 
