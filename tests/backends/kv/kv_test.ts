@@ -10,7 +10,7 @@ exerciseBackend("kv", async ({ workersDie }) => {
   const connect = () => DenoKvBackend.open(options);
   const backend = await connect();
   const startDoomedWorker = (job: string) => {
-    const args = ["run", "--quiet", "--no-check", "--allow-all", DOOMED, JSON.stringify(options), job];
+    const args = ["run", "--quiet", "--no-check", "--allow-all", "--unstable-kv", DOOMED, JSON.stringify(options), job];
     const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped" }).spawn();
     const kill = async () => {
       child.kill("SIGKILL");
