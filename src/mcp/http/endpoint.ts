@@ -35,8 +35,9 @@ import { Origins } from "./origins.ts";
 import { ANONYMOUS, type Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { RequestRate } from "./request_rate.ts";
+import { parseEventId } from "./sessions/event_ids.ts";
 import { Sessions } from "./sessions/mod.ts";
-import { untilExpired } from "./streams/until_expired.ts";
+import { answerUntilExpired, untilExpired } from "./streams/until_expired.ts";
 
 /** How long a closing endpoint waits for the responses that are still being sent, in ms. */
 const CLOSE_GRACE_MS = 5_000;
@@ -169,7 +170,10 @@ export class HttpEndpoint implements AsyncDisposable {
     // The body may have taken long to arrive.
     if (this.#closing) return shuttingDown();
     try {
-      const response = untilExpired(await this.#route(sender, request, message), sender.expiresAt);
+      const answer = await this.#route(sender, request, message);
+      const response = isListening(request, message)
+        ? untilExpired(answer, sender.expiresAt)
+        : answerUntilExpired(answer, sender.expiresAt, claimsRevision(message) ? message : undefined);
       return response.status === 400 ? await this.#refusedBySdk(sender.peer, response) : response;
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
@@ -251,7 +255,7 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#exchanges.set(request, exchange);
     const respond = (parsedBody?: JSONRPCMessage) => this.#modern.fetch(request, { parsedBody, authInfo });
     // A subscription is not a response that a closing endpoint could wait for.
-    if (message && "method" in message && message.method === "subscriptions/listen") {
+    if (message && isSubscription(message)) {
       return await this.#subscriptions.answer(peer, message, respond);
     }
     return await this.#answers.track(async (sent) =>
@@ -270,6 +274,16 @@ function claimsRevision(message: JSONRPCMessage | undefined): boolean {
   if (message === undefined || !("method" in message) || message.method === "initialize") return false;
   const { _meta } = message.params ?? {};
   return isObject(_meta) && PROTOCOL_VERSION_META_KEY in _meta;
+}
+
+/** Whether a client asks for what belongs to no request, and for no answer. */
+function isListening({ method, headers }: Request, message?: JSONRPCMessage): boolean {
+  if (method !== "GET") return isSubscription(message);
+  return parseEventId(headers.get("last-event-id") ?? "")?.request === undefined;
+}
+
+function isSubscription(message: JSONRPCMessage | undefined): boolean {
+  return message !== undefined && "method" in message && message.method === "subscriptions/listen";
 }
 
 /** The reason of a refusal, for the audit log. */

@@ -3,16 +3,40 @@
  *
  * @module
  */
+import { INTERNAL_ERROR, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import { type Refusal, refuse } from "../../messages/message.ts";
 import { eventsOf } from "./events_of.ts";
+
+/**
+ * How much longer a request may wait for its answer after its token has expired, in ms, and within what time after that it
+ * ends, at random. The official clients refresh their token for each stream that ends. The stream to which a client listens
+ * ends first, so that it has a new token by then: TypeScript SDK 1 cannot resume a call with an expired one, and two
+ * refreshes at the same moment make many issuers revoke both tokens.
+ */
+const ANSWER_GRACE_MS = 10_000;
+const ANSWER_SPREAD_MS = 10_000;
 
 /** How long a wait lasts at most, in ms: a timer does not notice that the clock is set, or that the machine sleeps. */
 const LONGEST_MS = 60_000;
 
 /**
+ * As `untilExpired`, for the answer to a request, which may come a little later. `request` is one that cannot be resumed: it
+ * is answered with an error first, because a client may wait for the answer even though the stream has ended.
+ */
+export function answerUntilExpired(
+  response: Response,
+  expiresAt: number | undefined,
+  request?: JSONRPCMessage,
+): Response {
+  const later = ANSWER_GRACE_MS + Math.floor(Math.random() * ANSWER_SPREAD_MS);
+  return untilExpired(response, expiresAt === undefined ? undefined : expiresAt + later, request);
+}
+
+/**
  * Passes an event stream on until `expiresAt`, in ms since the epoch, or to its end if that is not given. The client sees
  * its connection end, and may come back with a new token.
  */
-export function untilExpired(response: Response, expiresAt: number | undefined): Response {
+export function untilExpired(response: Response, expiresAt: number | undefined, request?: JSONRPCMessage): Response {
   const body = expiresAt === undefined ? null : eventsOf(response);
   if (expiresAt === undefined || body === null) return response;
   let target: TransformStreamDefaultController<Uint8Array>;
@@ -23,10 +47,21 @@ export function untilExpired(response: Response, expiresAt: number | undefined):
   const wait = () => {
     const left = expiresAt - Date.now();
     if (left > 0) timer = setTimeout(wait, Math.min(left, LONGEST_MS));
-    else target.terminate(); // This cancels the source.
+    else {
+      if (request && "id" in request) target.enqueue(new TextEncoder().encode(expired(request.id)));
+      target.terminate(); // This cancels the source.
+    }
   };
   // Both the client and the source learn how it ends otherwise.
   body.pipeTo(writable).catch(() => {}).finally(() => clearTimeout(timer));
   wait();
   return new Response(readable, response);
+}
+
+/** The event with which a request ends whose token has expired. */
+function expired(id: Refusal["id"] = null): string {
+  const why =
+    "The token of this request has expired while it waited. Send the same request again with a new token: if " +
+    "its task goes on, that receives it.";
+  return `event: message\ndata: ${JSON.stringify(refuse(INTERNAL_ERROR, why, id))}\n\n`;
 }

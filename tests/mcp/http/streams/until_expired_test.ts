@@ -1,6 +1,6 @@
 import { type Identity, MemoryBackend } from "../../../../mod.ts";
 import { untilExpired } from "../../../../src/mcp/http/streams/until_expired.ts";
-import { assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
+import { assertEquals, assertMatch, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { pass } from "../../../support/time.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { request } from "../../support/modern.ts";
@@ -85,22 +85,36 @@ function house() {
   };
 }
 
-/** Reads a stream to its end, when its token expires. */
-async function ended(response: Response, time: FakeTime): Promise<void> {
+/** For how long after its token a request may wait for its answer at least, and at most, in ms. */
+const [LEAST_MS, MOST_MS] = [10_000, 20_000];
+
+/** Reads a stream to its end: when its token expires, or `later`. */
+async function ended(response: Response, time: FakeTime, later = 0): Promise<string> {
   assertEquals([response.status, response.headers.get("content-type")], [200, "text/event-stream"]);
-  const text = response.text();
-  await time.tickAsync(1_000);
-  await text;
+  let over = false;
+  const text = response.text().finally(() => over = true);
+  if (later > 0) await time.tickAsync(1_000 + LEAST_MS - 1);
+  assertEquals(over, false);
+  await time.tickAsync(later > 0 ? later - LEAST_MS + 1 : 1_000);
+  return await text;
 }
 
-Deno.test("the streams of a session end with the token of their request, and the session goes on with a new one", async () => {
+Deno.test("the streams of a session end with the token of their request, calls last, and it goes on with a new one", async () => {
   using time = new FakeTime();
   await using stage = house();
   const raw = await pass(time, Raw.open(stage.server.fetch));
   stage.expire();
   await ended(await pass(time, raw.send({ method: "GET" })), time);
   stage.expire();
-  await ended(await pass(time, raw.post("tools/call", { name: "contract", arguments: {} })), time);
+  const call = await ended(
+    await pass(time, raw.post("tools/call", { name: "contract", arguments: {} })),
+    time,
+    MOST_MS,
+  );
+  assertEquals(call.includes("error"), false);
+  const [, lastEventId = ""] = /^id: (.*)$/m.exec(call) ?? [];
+  stage.expire();
+  await ended(await pass(time, raw.send({ method: "GET", headers: { "last-event-id": lastEventId } })), time, MOST_MS);
   stage.renew();
   await using listening = await pass(time, raw.listen());
   const id = await pass(time, raw.start("contract"));
@@ -108,15 +122,21 @@ Deno.test("the streams of a session end with the token of their request, and the
   assertEquals((await pass(time, listening.message())).params.status, "cancelled");
 });
 
-Deno.test("2026-07-28: a subscription ends with its token, and so does a plain call, whose work goes on", async () => {
+Deno.test("2026-07-28: a subscription ends with its token, and later a plain call with an error; its work goes on", async () => {
   using time = new FakeTime();
   await using stage = house();
   stage.expire();
   const subscribe = stage.modern("subscriptions/listen", { notifications: { toolsListChanged: true } });
-  await ended(await pass(time, subscribe), time);
+  assertEquals((await ended(await pass(time, subscribe), time)).includes("error"), false);
   stage.expire();
   const call = await pass(time, stage.modern("tools/call", { name: "contract", arguments: {} }));
   await pass(time, stage.created);
-  await ended(call, time);
+  const [, data = ""] = /^data: (.*)\n\n$/m.exec(await ended(call, time, MOST_MS)) ?? [];
+  const { id, error } = JSON.parse(data);
+  assertEquals([typeof id, error.code], ["number", -32603]);
+  assertMatch(
+    error.message,
+    /^The token of this request has expired\b.* Send the same request again with a new token\b/,
+  );
   assertEquals(await stage.statuses(), ["PENDING"]);
 });
