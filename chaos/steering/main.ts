@@ -7,6 +7,7 @@
 import { BackendError, isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
 import type { Job } from "../../mod.ts";
 import { LATE_MS } from "../../src/schedules/schedule.ts";
+import { taskOfDueTime } from "../../src/testing/kept_keys.ts";
 import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { readOptions } from "../../tools/options.ts";
@@ -203,8 +204,7 @@ async function dueTimes(): Promise<readonly (string | undefined)[]> {
     { length: Math.floor((last - first + LATE_MS) / EVERY_MS) + 2 },
     (_, index) => last - index * EVERY_MS,
   );
-  const named = times.map((time) => backend.keys.readKey(OWNER, `schedule:${SCHEDULE}:${time}`));
-  const ids = (await Promise.all(named)).map((id) => id?.slice(0, 36));
+  const ids = await Promise.all(times.map((time) => taskOfDueTime(backend, OWNER, SCHEDULE, time)));
   // The first due time is the last one that has a task.
   return ids.slice(0, ids.findLastIndex((id) => id !== undefined) + 1);
 }

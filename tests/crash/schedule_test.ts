@@ -6,6 +6,7 @@
 import { fileURLToPath } from "node:url";
 import { DenoKvBackend } from "../../mod.ts";
 import { lines } from "../../chaos/lines.ts";
+import { taskOfDueTime } from "../../src/testing/kept_keys.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { until } from "../support/processes.ts";
@@ -64,11 +65,9 @@ Deno.test("each due time of a schedule has one task, however its three servers a
   await Promise.all(servers.map((server) => server.stop()));
   const { tasks } = await backend.list("ann", { limit: 1_000 });
   const end = await last();
-  const { keys } = backend;
-  const named = await Promise.all(tasks.map(async (_, index) => {
-    const key = `schedule:tick:${end - index * EVERY_MS}`;
-    return await keys.readKey("ann", key) ?? await keys.readKey("ann", `deleted:${key}`);
-  }));
+  const named = await Promise.all(
+    tasks.map((_, index) => taskOfDueTime(backend, "ann", "tick", end - index * EVERY_MS)),
+  );
   assertEquals(named, tasks.map(({ id }) => id));
   await Deno.remove(folder, { recursive: true });
 });
