@@ -12,7 +12,7 @@ import { idNamedBy } from "../../contract/task_key.ts";
 import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { KeyCondition, LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
-import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
+import { blobOf, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./values/blobs.ts";
 import type { Committer } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";
 import { isAlive, KvLease, workersIn } from "./lease.ts";
@@ -25,7 +25,7 @@ import { KvLogs } from "./values/log.ts";
 import { expiryOf, retainedUntil } from "./operating/retention.ts";
 import { operatingOf } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
-import { type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
+import { type KvEntry, type StoredTask, writing } from "./stored.ts";
 import { streamsIn } from "./values/streams.ts";
 
 /** How a store is used. */
@@ -105,7 +105,7 @@ export class KvStore implements Store<KvEntry> {
     const versionstamp = await this.#committer.commit({
       ...writing(stored, undefined),
       checks: named ? [named, ...checks] : checks,
-      deletes: marksOf(stored.input),
+      deletes: claimBlob(blobOf(stored.input)),
       latest,
     });
     return versionstamp === null
@@ -163,7 +163,7 @@ export class KvStore implements Store<KvEntry> {
     };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
     const ends = isFinished(info);
-    const inputEnds = ends && "blob" in input ? dropBlob(input.blob, retainedUntil(info)) : [];
+    const inputEnds = ends ? dropBlob(blobOf(input), retainedUntil(info)) : [];
     // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
     const hasSteps = ends && (before.info.attempt > 0 || before.losses !== undefined);
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
@@ -175,7 +175,7 @@ export class KvStore implements Store<KvEntry> {
       latest: [...claim?.latest ?? [], ...extra.latest ?? []],
       checks: [check, ...claim?.checks ?? [], ...extra.checks ?? []],
       sets: [...sets, ...gone.sets, ...log ? log.sets : [], ...inputEnds],
-      deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
+      deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...claimBlob(blobOf(text))],
       bytes: write.bytes + (log ? log.bytes : 0),
     });
     if (versionstamp === null) return undefined;
@@ -270,8 +270,4 @@ export class KvStore implements Store<KvEntry> {
     const json = "inline" in text ? text.inline : await readBlob(this.#kv, text.blob);
     return json === undefined ? undefined : JSON.parse(json);
   }
-}
-
-function marksOf(text: Text | undefined): Deno.KvKey[] {
-  return text && "blob" in text ? [...claimBlob(text.blob)] : [];
 }

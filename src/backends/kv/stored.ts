@@ -5,17 +5,14 @@
  * @module
  */
 import { dueAtOf, type TaskRecord, urgencyOf } from "../shared/record.ts";
-import type { BlobRef } from "./values/blobs.ts";
+import type { BlobRef, Text } from "./values/blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 import { counting } from "./operating/counters.ts";
 import { indexing, raising } from "./operating/indexes.ts";
 import { expiryOf } from "./operating/retention.ts";
 
-/** A JSON text: in the record while it is small, else in pieces. */
-export type Text = { readonly inline: string } | { readonly blob: BlobRef };
-
-/** What the KV value of a task holds. */
+/** What the KV value of a task holds; the texts are JSON. */
 export interface StoredTask {
   readonly record: TaskRecord;
   readonly input: Text;

@@ -10,7 +10,7 @@ import type { Committer, Write } from "../committer.ts";
 import { garbageKey, indexKey, logKey, notableKey } from "../keys.ts";
 import { list } from "../reading.ts";
 import type { KvEntry } from "../stored.ts";
-import { dropBlob } from "../values/blobs.ts";
+import { blobOf, dropBlob } from "../values/blobs.ts";
 import { countedJobs, uncounting } from "./counters.ts";
 import { type Indexed, indexKeys } from "./indexes.ts";
 import { retainedUntil } from "./retention.ts";
@@ -61,7 +61,7 @@ function deletion(
   log: readonly Deno.KvKey[],
   now: number,
 ): Write {
-  const blobs = [input, outcome].flatMap((text) => text && "blob" in text ? text.blob : []);
+  const blobs = [input, outcome].flatMap((text) => blobOf(text) ?? []);
   const sets = blobs.flatMap((blob) => dropBlob(blob, now));
   return {
     checks: [check],

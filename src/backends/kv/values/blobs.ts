@@ -18,6 +18,9 @@ export interface BlobRef {
   readonly dueAt: number;
 }
 
+/** A text: in the value of its key while it is small, else in pieces. */
+export type Text = { readonly inline: string } | { readonly blob: BlobRef };
+
 const PIECE_BYTES = 60_000;
 
 /** How many marks, and about how many pieces, a sweep deletes at once: few, so that other processes can write in between. */
@@ -29,6 +32,11 @@ type Mark = Deno.KvEntry<number>;
 
 /** How long pieces are kept that nothing refers to, in ms. */
 const UNCLAIMED_MS = 600_000;
+
+/** The pieces of a text, if it is large. */
+export function blobOf(text: Text | undefined): BlobRef | undefined {
+  return text && "blob" in text ? text.blob : undefined;
+}
 
 /** Writes a text in pieces. They are deleted again unless `claimBlob` is committed. */
 export async function writeBlob(committer: Committer, text: string, expireIn?: number): Promise<BlobRef> {
@@ -48,13 +56,13 @@ export async function writeBlob(committer: Committer, text: string, expireIn?: n
 }
 
 /** What the commit that refers to a blob must delete. */
-export function claimBlob(ref: BlobRef): NonNullable<Write["deletes"]> {
-  return [garbageKey(ref.dueAt, ref.id)];
+export function claimBlob(ref: BlobRef | undefined): NonNullable<Write["deletes"]> {
+  return ref ? [garbageKey(ref.dueAt, ref.id)] : [];
 }
 
 /** What the commit that no longer refers to a blob must set. */
-export function dropBlob(ref: BlobRef, now: number): NonNullable<Write["sets"]> {
-  return [{ key: garbageKey(now, ref.id), value: ref.pieces }];
+export function dropBlob(ref: BlobRef | undefined, now: number): NonNullable<Write["sets"]> {
+  return ref ? [{ key: garbageKey(now, ref.id), value: ref.pieces }] : [];
 }
 
 /** Reads a text. Resolves with `undefined` if a piece is missing. */

@@ -4,11 +4,10 @@
  * @module
  */
 import type { RecordedStep } from "../../../backend.ts";
-import { type BlobRef, claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
+import { blobOf, type BlobRef, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./blobs.ts";
 import type { Committer, Write } from "../committer.ts";
 import { stepKey } from "../keys.ts";
 import { list } from "../reading.ts";
-import type { Text } from "../stored.ts";
 
 /** The longest text kept in the key's value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
 const INLINE_LIMIT = 30_000;
@@ -39,16 +38,16 @@ export class KvSteps {
     { index, text }: RecordedStep,
     known?: Map<number, BlobRef | undefined>,
   ): Promise<boolean> {
-    const small = text.length <= INLINE_LIMIT;
-    const value: Text = small ? { inline: text } : { blob: await writeBlob(this.#committer, text) };
+    const blob = text.length <= INLINE_LIMIT ? undefined : await writeBlob(this.#committer, text);
+    const value: Text = blob ? { blob } : { inline: text };
     // A commit of it that has failed may have been carried out even so: its pieces go with this one.
     const earlier = known?.get(index);
-    known?.set(index, "blob" in value ? value.blob : undefined);
+    known?.set(index, blob);
     const versionstamp = await this.#committer.commit({
       checks: [check],
-      sets: [{ key: stepKey(id, index), value }, ...earlier ? dropBlob(earlier, Date.now()) : []],
-      deletes: "blob" in value ? claimBlob(value.blob) : [],
-      bytes: 200 + (small ? 2 * text.length : 0),
+      sets: [{ key: stepKey(id, index), value }, ...dropBlob(earlier, Date.now())],
+      deletes: claimBlob(blob),
+      bytes: 200 + (blob ? 0 : 2 * text.length),
     });
     return versionstamp !== null;
   }
@@ -76,7 +75,7 @@ export class KvSteps {
 
   async #find(id: string): Promise<ReadonlyMap<number, BlobRef | undefined>> {
     const found = await this.#list(id);
-    return new Map(found.map(({ key, value }) => [Number(key.at(-1)), "blob" in value ? value.blob : undefined]));
+    return new Map(found.map(({ key, value }) => [Number(key.at(-1)), blobOf(value)]));
   }
 
   #list(id: string): Promise<Deno.KvEntry<Text>[]> {
@@ -89,7 +88,7 @@ type Deletion = Required<Pick<Write, "sets" | "deletes">>;
 
 function deletionOf(id: string, steps: ReadonlyMap<number, BlobRef | undefined>, now: number): Deletion {
   return {
-    sets: [...steps.values()].flatMap((blob) => blob ? dropBlob(blob, now) : []),
+    sets: [...steps.values()].flatMap((blob) => dropBlob(blob, now)),
     deletes: [...steps.keys()].map((index) => stepKey(id, index)),
   };
 }
