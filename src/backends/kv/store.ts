@@ -21,7 +21,7 @@ import { queueOf } from "./queue.ts";
 import { list, readAll } from "./reading.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { documentsIn } from "./values/documents.ts";
-import { KvLogs } from "./values/log.ts";
+import { logWriting, readLog } from "./values/log.ts";
 import { expiryOf, retainedUntil } from "./operating/retention.ts";
 import { operatingOf } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
@@ -57,7 +57,6 @@ export class KvStore implements Store<KvEntry> {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #steps: KvSteps;
-  readonly #logs: KvLogs;
   readonly #limits: KvLimits;
   readonly #lease: number;
   /** The leases of this process's workers, by the workers' names. */
@@ -71,7 +70,6 @@ export class KvStore implements Store<KvEntry> {
     this.#kv = kv;
     this.#committer = committer;
     this.#steps = new KvSteps(kv, committer);
-    this.#logs = new KvLogs(kv);
     this.#lease = lease;
     this.checkUsable = checkUsable;
     this.now = now;
@@ -168,7 +166,7 @@ export class KvStore implements Store<KvEntry> {
     const hasSteps = ends && (before.info.attempt > 0 || before.losses !== undefined);
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
     const logs = lines.length > 0 || ends && info.logged !== undefined;
-    const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));
+    const log = logs && await logWriting(this.#kv, info.id, lines, expiryOf(info));
     const claim = isClaim ? this.#claiming(record) : undefined;
     const versionstamp = await this.#committer.commit({
       ...write,
@@ -190,7 +188,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   log({ record: { info } }: KvEntry): Promise<readonly LogLine[]> {
-    return this.#logs.read(info.id);
+    return readLog(this.#kv, info.id);
   }
 
   steps({ record: { info } }: KvEntry): Promise<readonly RecordedStep[]> {

@@ -17,46 +17,42 @@ const SEGMENT_BYTES = 16_000;
 /** What a line takes besides its text, in bytes. */
 const LINE_BYTES = 100;
 
-/** Reads logs, and prepares their changes. */
-export class KvLogs {
-  readonly #kv: Deno.Kv;
+/** Reads the log of a task, in order. */
+export async function readLog(kv: Deno.Kv, id: string): Promise<readonly LogLine[]> {
+  return (await segmentsOf(kv, id)).flat();
+}
 
-  constructor(kv: Deno.Kv) {
-    this.#kv = kv;
-  }
+/**
+ * What is written when lines are added to the log of a task. With `expireIn`, in ms, the task is finished, and its log is
+ * deleted after that time. The change must check that the task is as it was before this reads its log.
+ */
+export async function logWriting(
+  kv: Deno.Kv,
+  id: string,
+  added: readonly LogLine[],
+  expireIn?: number,
+): Promise<Required<LogWrite>> {
+  const before = await segmentsOf(kv, id);
+  const segments = [
+    ...before.slice(0, -1),
+    ...packed([...before.at(-1) ?? [], ...added], bytesOf, SEGMENT_BYTES),
+  ];
+  const [first] = newestLines([...before.flat(), ...added]);
+  const kept = segments.filter((lines) => first !== undefined && (lines.at(-1)?.number ?? 0) >= first.number);
+  // At the end all of them are written once more: only then is it known how long they are kept.
+  const written = kept.filter((lines) => expireIn !== undefined || isNew(lines, added));
+  // The last segment keeps its name as it grows, even if none of its earlier lines is kept.
+  const names = new Set(kept.map(numberOf));
+  return {
+    sets: written.map((lines) => ({ key: logKey(id, numberOf(lines)), value: lines, expireIn })),
+    deletes: before.map(numberOf).filter((name) => !names.has(name)).map((name) => logKey(id, name)),
+    bytes: written.flat().reduce((sum, line) => sum + bytesOf(line), 0),
+  };
+}
 
-  /** Reads the lines of a task, in order. */
-  async read(id: string): Promise<readonly LogLine[]> {
-    return (await this.#list(id)).flat();
-  }
-
-  /**
-   * What is written when lines are added to the log of a task. With `expireIn`, in ms, the task is finished, and its log is
-   * deleted after that time. The change must check that the task is as it was before this reads its log.
-   */
-  async writing(id: string, added: readonly LogLine[], expireIn?: number): Promise<Required<LogWrite>> {
-    const before = await this.#list(id);
-    const segments = [
-      ...before.slice(0, -1),
-      ...packed([...before.at(-1) ?? [], ...added], bytesOf, SEGMENT_BYTES),
-    ];
-    const [first] = newestLines([...before.flat(), ...added]);
-    const kept = segments.filter((lines) => first !== undefined && (lines.at(-1)?.number ?? 0) >= first.number);
-    // At the end all of them are written once more: only then is it known how long they are kept.
-    const written = kept.filter((lines) => expireIn !== undefined || isNew(lines, added));
-    // The last segment keeps its name as it grows, even if none of its earlier lines is kept.
-    const names = new Set(kept.map(numberOf));
-    return {
-      sets: written.map((lines) => ({ key: logKey(id, numberOf(lines)), value: lines, expireIn })),
-      deletes: before.map(numberOf).filter((name) => !names.has(name)).map((name) => logKey(id, name)),
-      bytes: written.flat().reduce((sum, line) => sum + bytesOf(line), 0),
-    };
-  }
-
-  async #list(id: string): Promise<readonly (readonly LogLine[])[]> {
-    const found = await list<readonly LogLine[]>(this.#kv, { prefix: logKey(id) });
-    return found.map(({ value }) => value);
-  }
+async function segmentsOf(kv: Deno.Kv, id: string): Promise<readonly (readonly LogLine[])[]> {
+  const found = await list<readonly LogLine[]>(kv, { prefix: logKey(id) });
+  return found.map(({ value }) => value);
 }
 
 /** What a commit sets and deletes. */

@@ -1,5 +1,5 @@
 import { createWorker, defineJob, DenoKvBackend, isFinished, type LogLine } from "../../../../mod.ts";
-import { KvLogs } from "../../../../src/backends/kv/values/log.ts";
+import { logWriting, readLog } from "../../../../src/backends/kv/values/log.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { newestLines } from "../../../../src/task_log/newest_lines.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
@@ -8,8 +8,8 @@ import { newTask } from "../../../support/tasks.ts";
 const ID = "01a20500-0000-7000-8000-000000000000";
 
 /** Adds lines to a log, as the commit of a change does. */
-async function add(kv: Deno.Kv, logs: KvLogs, lines: readonly LogLine[], expireIn?: number) {
-  const write = await logs.writing(ID, lines, expireIn);
+async function add(kv: Deno.Kv, lines: readonly LogLine[], expireIn?: number) {
+  const write = await logWriting(kv, ID, lines, expireIn);
   const atomic = kv.atomic();
   for (const { key, value, expireIn } of write.sets) atomic.set(key, value, { expireIn });
   for (const key of write.deletes) atomic.delete(key);
@@ -19,7 +19,6 @@ async function add(kv: Deno.Kv, logs: KvLogs, lines: readonly LogLine[], expireI
 
 Deno.test("KV: a log is stored in a few values, and a new line rewrites only the last one", async () => {
   using kv = await Deno.openKv(":memory:");
-  const logs = new KvLogs(kv);
   const all: LogLine[] = [];
   const make = (text: string): LogLine => ({ number: all.length + 1, at: 1_764_340_000_000, level: "info", text });
   for (let batch = 0; batch < 120; batch++) {
@@ -29,15 +28,15 @@ Deno.test("KV: a log is stored in a few values, and a new line rewrites only the
       all.push(line);
       lines.push(line);
     }
-    const { sets } = await add(kv, logs, lines);
+    const { sets } = await add(kv, lines);
     assert(sets.length <= 1 + lines.length, `${lines.length} lines were added with ${sets.length} values.`);
-    assertEquals(newestLines(await logs.read(ID)), newestLines(all));
+    assertEquals(newestLines(await readLog(kv, ID)), newestLines(all));
   }
   const kept = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "log", ID] }));
   assert(kept.length < 15, `${kept.length} values are kept.`);
-  const end = await add(kv, logs, [], 1_000);
+  const end = await add(kv, [], 1_000);
   assertEquals(end.sets.map(({ key, expireIn }) => [key, expireIn]), kept.map(({ key }) => [key, 1_000]));
-  assertEquals(newestLines(await logs.read(ID)), newestLines(all));
+  assertEquals(newestLines(await readLog(kv, ID)), newestLines(all));
 });
 
 Deno.test("KV: a task that logs nothing has no log key, and a log key expires with its task", async () => {
