@@ -9,7 +9,7 @@ import { batched } from "../shared/batch.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 import type { Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
-import { fitting, type Owned } from "./limits.ts";
+import { fitting, type HeldList, type Owned, tasksIn } from "./limits.ts";
 import { readAll, reading } from "./reading.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
 
@@ -18,15 +18,15 @@ const MAX_CLAIMS = 90;
 
 /** What the key of a job holds. */
 interface Stored extends RateWindow {
-  /** The owner and id of each task that may still be held. */
-  readonly claimed: readonly (readonly [owner: string, id: string])[];
+  /** The tasks that may still be held. */
+  readonly claimed: HeldList;
 }
 
 /** Which tasks of a job have begun. */
 interface Usage {
   readonly check: Deno.AtomicCheck;
   readonly begun: RateWindow;
-  readonly held: Stored["claimed"];
+  readonly held: HeldList;
 }
 
 /** What is written together with a claim. */
@@ -66,7 +66,7 @@ export class KvLimits {
     limits: JobLimits,
   ): Promise<ReturnType<typeof capacityOf> & { readonly held: readonly Owned[] }> {
     const { held, begun } = await this.#read(job);
-    return { ...capacityOf(limits, held.length, begun, this.#now()), held: ownersOf(held) };
+    return { ...capacityOf(limits, held.length, begun, this.#now()), held: tasksIn(held) };
   }
 
   /**
@@ -87,7 +87,7 @@ export class KvLimits {
   async #claim(job: string, claims: readonly Claim[]): Promise<readonly Claimed[]> {
     const { check, begun, held } = await this.#read(job);
     const now = this.#now();
-    const room = fitting(claims.map(({ entry }) => entry.record.info), ownersOf(held)).length;
+    const room = fitting(claims.map(({ entry }) => entry.record.info), tasksIn(held)).length;
     let value: Stored = { ...begun, claimed: held };
     const written = claims.map(async ({ entry, limits, write }, index) => {
       // Where the list has no room, the task waits for the end of another one, as if no slot were free.
@@ -114,8 +114,4 @@ export class KvLimits {
     const held = claimed.filter((_, index) => entries[index]?.value?.record.holder !== undefined);
     return { check: { key, versionstamp }, begun, held };
   }
-}
-
-function ownersOf(held: Stored["claimed"]): readonly Owned[] {
-  return held.map(([owner]) => ({ owner }));
 }

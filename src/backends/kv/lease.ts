@@ -10,7 +10,7 @@ import { credible } from "../shared/clock.ts";
 import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import type { Committer, Latest } from "./committer.ts";
 import { workerKey } from "./keys.ts";
-import { fitting } from "./limits.ts";
+import { fitting, type HeldList, tasksIn } from "./limits.ts";
 import { list } from "./reading.ts";
 
 /** What a worker's key holds. */
@@ -18,8 +18,8 @@ export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
   readonly expiresAt: number;
   /** How long the lease of this worker lasts, in ms; absent in records of an earlier version. */
   readonly lease?: number;
-  /** The owner and id of each task that it may hold. */
-  readonly held: readonly (readonly [owner: string, id: string])[];
+  /** The tasks that it may hold. */
+  readonly held: HeldList;
 }
 
 /** What a lease needs. */
@@ -99,7 +99,7 @@ export class KvLease implements WorkerLease, Latest {
       if (end > now) continue;
       dead.push({
         name,
-        tasks: value.held.map(([owner, id]) => ({ id, owner })),
+        tasks: tasksIn(value.held),
         remove: async () => {
           await this.#committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
         },

@@ -23,6 +23,14 @@ const HELD_BYTES = 50;
 /** Whose a task is. */
 export type Owned = Pick<TaskInfo, "owner">;
 
+/** A list of held tasks, as it is stored. */
+export type HeldList = readonly (readonly [owner: string, id: string])[];
+
+/** The tasks of such a list. */
+export function tasksIn(list: HeldList): Pick<TaskInfo, "id" | "owner">[] {
+  return list.map(([owner, id]) => ({ id, owner }));
+}
+
 /** Returns the first tasks of `more` that fit into a list of held tasks beside those that are in it. */
 export function fitting<T extends Owned>(more: readonly T[], held: readonly Owned[] = []): readonly T[] {
   const sizeOf = ({ owner }: Owned) => bytesOf(owner) + HELD_BYTES;

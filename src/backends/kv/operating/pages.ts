@@ -7,6 +7,7 @@ import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import { isTerminal, type TaskInfo, type TaskStatus } from "../../../task.ts";
 import { taskKey } from "../keys.ts";
 import { workersIn } from "../lease.ts";
+import { tasksIn } from "../limits.ts";
 import { readAll, reading } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
 import { countedJobs } from "./counters.ts";
@@ -88,5 +89,5 @@ async function waiting(kv: Deno.Kv, jobs: readonly string[], query: TaskQuery): 
 /** The tasks that workers hold, or are about to. */
 async function heldTasks(kv: Deno.Kv): Promise<Found[]> {
   const workers = await workersIn(kv);
-  return workers.flatMap(({ value }) => value.held.map(([owner, id]) => ({ id, owner })));
+  return workers.flatMap(({ value }) => tasksIn(value.held));
 }
