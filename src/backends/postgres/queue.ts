@@ -40,6 +40,8 @@ type Claimed = readonly [version: number, record: TaskRecord, input?: Json];
 export function queueOf({ run, schema }: Database, writer: Writer, { name: worker }: Worker): Queue<PgEntry> {
   /** The jobs whose limits have a row. */
   const known = new Set<string>();
+  const claim = { name: "mcp_jobs_claim", text: claimStatement(schema) };
+  const limitedClaim = { name: "mcp_jobs_claim_limited", text: limitedClaimStatement(schema) };
   const claimed = ({ at, tasks }: ClaimRow): readonly PgEntry[] => {
     const claims: readonly Claimed[] = JSON.parse(tasks ?? "[]");
     const entries = claims.map(([version, stored, input]) => ({
@@ -58,8 +60,7 @@ export function queueOf({ run, schema }: Database, writer: Writer, { name: worke
       return row?.due ?? undefined;
     },
     async ready(max, _held, jobs) {
-      const statement = { name: "mcp_jobs_claim", text: claimStatement(schema) };
-      const [row] = await run<ClaimRow>(statement, [worker, jobs, max, writer.name]);
+      const [row] = await run<ClaimRow>(claim, [writer.name, worker, jobs, max]);
       if (row === undefined) return { entries: [], more: false };
       return { entries: claimed(row), more: row.at === null || row.found === max };
     },
@@ -69,8 +70,7 @@ export function queueOf({ run, schema }: Database, writer: Writer, { name: worke
         known.add(job);
       }
       const limits = [concurrency ?? null, rateLimit?.max ?? null, rateLimit?.per ?? null];
-      const statement = { name: "mcp_jobs_claim_limited", text: limitedClaimStatement(schema) };
-      const [row] = await run<LimitedRow>(statement, [worker, job, max, writer.name, ...limits]);
+      const [row] = await run<LimitedRow>(limitedClaim, [writer.name, worker, job, max, ...limits]);
       if (row === undefined) return { entries: [], more: false, full: false };
       const { free, found, pause } = row;
       if (free === null) return { entries: [], more: true, full: false };

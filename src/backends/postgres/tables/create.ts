@@ -7,8 +7,7 @@ import { ID_LENGTH } from "../../../contract/task_key.ts";
 import { stateOf } from "../operating/states.ts";
 import type { NewRow } from "../rows.ts";
 import { type Column, inputOf, type Statement } from "./rows_in.ts";
-import { isPaused } from "./claim.ts";
-import { announced, counted, PLACE, queued } from "./parts.ts";
+import { alive, announced, claimsNoted, counted, isPaused, PLACE, queued } from "./parts.ts";
 
 const COLUMNS: readonly Column<NewRow>[] = [
   ["id", "uuid", ({ record }) => record.info.id],
@@ -46,25 +45,14 @@ SELECT string_agg(id::text, ',') AS ids FROM written`;
  */
 export function start(schema: string): Statement<NewRow> {
   const text = `
-WITH ${inputOf(CLAIMED, 2)}, ${named(schema)}, locked AS MATERIALIZED (
-  SELECT name, pauses FROM ${schema}.workers WHERE name IN (SELECT worker FROM input) AND expires_at > now()
-  ORDER BY name FOR SHARE
-), alive AS MATERIALIZED (
-  SELECT name AS worker, floor(extract(epoch FROM now()) * 1000)::float8 AS at FROM locked
-  WHERE pauses = (SELECT pauses FROM ${schema}.workers WHERE workers.name = locked.name)
-), made AS (
+WITH ${inputOf(CLAIMED, 2)}, ${named(schema)}, ${alive(schema, "name IN (SELECT worker FROM input)")}, made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input, holder, claimed_at)
   SELECT id, owner, job, 2, state, record, body, worker, at FROM input JOIN alive USING (worker)
   WHERE ${conditionHolds(schema)} AND NOT ${isPaused(schema, "job")}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 2 AS version, NULL AS was_state FROM input JOIN alive USING (worker) WHERE id IN (SELECT id FROM made)
-), noted AS (
-  INSERT INTO ${schema}.claims (worker, ids) SELECT worker, array_agg(id) FROM written GROUP BY worker
-), ${counted(schema)}, announced AS (
-  INSERT INTO ${schema}.events (writer, holder, claimed_at, tasks)
-  SELECT $1::uuid, worker, at, '[' || string_agg(record, ',') || ']' FROM written GROUP BY worker, at
-)
+), ${claimsNoted(schema, "written")}, ${counted(schema)}
 SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
   return { name: "mcp_jobs_start", text, columns: CLAIMED };
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { PAUSED } from "../../../operator/pauses.ts";
 import { isMarked } from "../operating/states.ts";
 import { dueAtOf, type TaskRecord, urgencyOf } from "../../shared/record.ts";
 import { dueOf, FIRST_ID } from "../rows.ts";
@@ -41,6 +42,38 @@ export function announced(schema: string): string {
 )`;
 }
 
+/**
+ * The workers that a statement claims tasks for, while their leases last: `alive` has each `worker` and the time `at`, in ms
+ * since the epoch, unless a job was paused since the statement began. The lock reads a worker's row as it is now; everything
+ * else is read as it was when the statement began.
+ */
+export function alive(schema: string, whose: string): string {
+  return `leased AS MATERIALIZED (
+  SELECT name, pauses FROM ${schema}.workers WHERE ${whose} AND expires_at > now() ORDER BY name FOR SHARE
+), alive AS MATERIALIZED (
+  SELECT name AS worker, floor(extract(epoch FROM now()) * 1000)::float8 AS at FROM leased
+  WHERE pauses = (SELECT pauses FROM ${schema}.workers WHERE workers.name = leased.name)
+)`;
+}
+
+/** Whether a job is paused. */
+export function isPaused(schema: string, job: string): string {
+  return `EXISTS (SELECT FROM ${schema}.documents WHERE documents.name = '${PAUSED}' || ${job}::text)`;
+}
+
+/**
+ * Lists claimed tasks with their workers, and adds the event, as `announced` does. The part `claims` has the `id`, `record` and
+ * `worker` of each, and when it was claimed, `at`.
+ */
+export function claimsNoted(schema: string, claims: string): string {
+  return `noted AS (
+  INSERT INTO ${schema}.claims (worker, ids) SELECT worker, array_agg(id) FROM ${claims} GROUP BY worker
+), announced AS (
+  INSERT INTO ${schema}.events (writer, holder, claimed_at, tasks)
+  SELECT $1::uuid, worker, at, '[' || string_agg(record, ',') || ']' FROM ${claims} GROUP BY worker, at
+)`;
+}
+
 /** Deletes what else is stored about deleted tasks. */
 export function goneStatements(schema: string): string {
   return `steps AS (
@@ -50,9 +83,8 @@ export function goneStatements(schema: string): string {
 ), discounted AS (
   INSERT INTO ${schema}.counts (job, state, tasks) SELECT job, state, -count(*) FROM gone GROUP BY job, state
 ), unmarked AS (
-  DELETE FROM ${schema}.marks USING gone WHERE ${
-    isMarked("gone.state")
-  } AND marks.status = gone.state AND marks.id = gone.id
+  DELETE FROM ${schema}.marks USING gone
+  WHERE ${isMarked("gone.state")} AND marks.status = gone.state AND marks.id = gone.id
 )`;
 }
 
