@@ -36,8 +36,8 @@ const CLOSE_MS = 1_000;
 /**
  * The settings of each connection. Statements are planned once, and use indexes even if the tables are small then: such a
  * plan would go on reading whole tables, and JIT compilation would cost more than it saves. A stricter isolation would fail
- * statements that only have to wait for others. The server cancels a statement
- * some time after this process has given up waiting, so that it does not commit unexpectedly.
+ * statements that only have to wait for others. The server cancels a statement some time after this process has given up
+ * waiting, so that it does not commit unexpectedly.
  */
 const SETTINGS = [
   ...["seqscan", "bitmapscan", "hashjoin", "mergejoin"].map((plan) => `enable_${plan}=off`),

@@ -18,7 +18,7 @@ interface Source {
   /** For the names of its statements. */
   readonly name: string;
   /** A table with a column `id`, and a condition; `$3` is the key. */
-  readonly where: (schema: string) => string;
+  readonly where: string;
   readonly key?: string;
 }
 
@@ -30,7 +30,7 @@ export async function pageOf(database: Database, query: TaskQuery, limit: number
   // A running task is stored with the state in which it was claimed.
   const states = status === undefined || status === "RUNNING" ? null : statesOf(status);
   const { name, where, key = null } = await sourceOf(database, query);
-  const ids = `SELECT id FROM ${where(schema)} AND id < $1::uuid AND id >= $2::uuid ORDER BY id DESC`;
+  const ids = `SELECT id FROM ${where} AND id < $1::uuid AND id >= $2::uuid ORDER BY id DESC`;
   const rows = await run<TaskRow & { readonly id: string }>({
     name: `mcp_jobs_page_${name}`,
     text: `SELECT task.* FROM (${ids} LIMIT ${MAX_READ}) AS found, LATERAL (
@@ -49,24 +49,22 @@ export async function pageOf(database: Database, query: TaskQuery, limit: number
 
 /** The source with the fewest ids that do not match. */
 async function sourceOf(database: Database, { job, owner, status }: TaskQuery): Promise<Source> {
-  if (status === "RUNNING") {
-    return { name: "running", where: (schema) => `${heldIds(schema)} AS held WHERE $3::text IS NULL` };
-  }
+  const { schema } = database;
+  if (status === "RUNNING") return { name: "running", where: `${heldIds(schema)} AS held WHERE $3::text IS NULL` };
   if (status !== undefined && MARKED.includes(status)) {
-    return { name: "marked", where: (schema) => `${schema}.marks WHERE status = $3`, key: status };
+    return { name: "marked", where: `${schema}.marks WHERE status = $3`, key: status };
   }
   // Where many tasks wait, most of the newest ones do.
   if (status === "PENDING" && await waitsFew(database, job)) {
-    const condition = job === undefined ? "$3::text IS NULL" : "job = $3";
-    const waiting = (schema: string) => `(SELECT DISTINCT id FROM ${schema}.queue WHERE ${condition}) AS waiting`;
-    const name = job === undefined ? "waiting" : "waiting_job";
-    return { name, where: (schema) => `${waiting(schema)} WHERE true`, key: job };
+    const [name, condition] = job === undefined ? ["waiting", "$3::text IS NULL"] : ["waiting_job", "job = $3"];
+    const waiting = `SELECT DISTINCT id FROM ${schema}.queue WHERE ${condition}`;
+    return { name, where: `(${waiting}) AS waiting WHERE true`, key: job };
   }
   if (owner !== undefined) {
-    return { name: "owner", where: (schema) => `${schema}.tasks WHERE owner = $3`, key: JSON.stringify(owner) };
+    return { name: "owner", where: `${schema}.tasks WHERE owner = $3`, key: JSON.stringify(owner) };
   }
-  if (job !== undefined) return { name: "job", where: (schema) => `${schema}.tasks WHERE job = $3`, key: job };
-  return { name: "all", where: (schema) => `${schema}.tasks WHERE $3::text IS NULL` };
+  if (job !== undefined) return { name: "job", where: `${schema}.tasks WHERE job = $3`, key: job };
+  return { name: "all", where: `${schema}.tasks WHERE $3::text IS NULL` };
 }
 
 /** Whether all waiting tasks can be read at once. */

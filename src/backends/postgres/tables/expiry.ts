@@ -12,26 +12,22 @@ import { MAX_WRITES } from "../writer.ts";
 /** Deletes up to `page` rows of each kind, or as many tasks as one write may have ended. Resolves with whether there may be more. */
 export async function deleteExpired(database: Database, page: number): Promise<boolean> {
   const { run, schema } = database;
-  const expired = (table: string, key: string, where: string, most = page) =>
+  const expired = (table: string, key: string, where: string, most = page, returned = key) =>
     `DELETE FROM ${schema}.${table} WHERE (${key}) IN (SELECT ${key} FROM ${schema}.${table} WHERE ${where}
-      LIMIT ${most} FOR UPDATE SKIP LOCKED) RETURNING`;
+      LIMIT ${most} FOR UPDATE SKIP LOCKED) RETURNING ${returned}`;
   const groups = Math.ceil(page / MAX_WRITES);
+  // A dead worker is kept for an hour, and while it may hold a task: others have to find it.
+  const isForgotten = `expires_at <= now() - interval '1 hour'
+    AND NOT EXISTS (SELECT FROM ${schema}.claims WHERE worker = workers.name)`;
   const statements = [
-    `WITH expired AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
+    `WITH expired AS (${expired("expiries", "seq", "expires_at <= now()", groups, "ids")}),
       gone AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM expired) RETURNING id, job, state),
       ${goneStatements(schema)}
       SELECT FROM expired`,
-    `${expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} seq`,
-    `${expired("streams", "stream, id", "expires_at <= now()")} id`,
-    `${expired("keys", "owner, name", "expires_at <= now()")} name`,
-    // A dead worker is kept for an hour, and while it may hold a task: others have to find it.
-    `${
-      expired(
-        "workers",
-        "name",
-        `expires_at <= now() - interval '1 hour' AND NOT EXISTS (SELECT FROM ${schema}.claims WHERE worker = workers.name)`,
-      )
-    } name`,
+    expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`),
+    expired("streams", "stream, id", "expires_at <= now()"),
+    expired("keys", "owner, name", "expires_at <= now()"),
+    expired("workers", "name", isForgotten),
   ];
   let more = await mergeCounts(database);
   for (const [index, text] of statements.entries()) {
