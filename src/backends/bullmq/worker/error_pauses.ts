@@ -6,7 +6,7 @@
  * @module
  */
 import type { Worker } from "bullmq";
-import { doneWithin } from "../../../waiting.ts";
+import { pause } from "../../../waiting.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { type BullMq, retryMethodsOf } from "../internals.ts";
 
@@ -15,9 +15,6 @@ const FIRST_MS = 100;
 
 /** The longest pause, in ms. */
 const LONGEST_MS = 2_000;
-
-/** Waits for `ms`, or until `unless` resolves. */
-export type Wait = (ms: number, unless?: Promise<void>) => Promise<void>;
 
 /** What the pauses depend on. */
 export interface PauseOptions {
@@ -32,28 +29,27 @@ export function pauseAfterErrors(
   { isNotConnectionError, ErrorCode }: Pick<BullMq, "isNotConnectionError" | "ErrorCode">,
   worker: Worker,
   { job, lease, onError }: PauseOptions,
-  wait: Wait = pause,
+  wait: typeof pause = pause,
 ): void {
   const methods = retryMethodsOf(worker);
   const retryIfFailed = methods.retryIfFailed.bind(methods);
   const checkConnectionError = methods.checkConnectionError.bind(methods);
-  const closing = Promise.withResolvers<void>();
+  const closing = new AbortController();
   const { JobNotExist, JobLockNotExist, JobNotInState, JobLockMismatch } = ErrorCode;
   const lost: readonly unknown[] = [JobNotExist, JobLockNotExist, JobNotInState, JobLockMismatch];
-  let [failures, reported, isClosing] = [0, 0, false];
+  let [failures, reported] = [0, 0];
   const report = (error: unknown) => onError(error, { where: "take a job from its queue, or store its end", job });
-  worker.once("closing", () => {
-    isClosing = true;
-    closing.resolve();
-  });
+  worker.once("closing", () => closing.abort());
   // An error while waiting for a job is reported only here.
   worker.on("error", (error) => {
     if (isNotConnectionError(error)) reported++;
-    if (!isClosing) report(error);
+    if (!closing.signal.aborted) report(error);
   });
   // A closing worker takes no more jobs; all it may still have to write are the ends of its jobs.
-  const pauseNow = () =>
-    isClosing ? wait(FIRST_MS) : wait(Math.min(FIRST_MS * 2 ** failures++, LONGEST_MS), closing.promise);
+  const pauseNow = () => {
+    const { signal } = closing;
+    return signal.aborted ? wait(FIRST_MS) : wait(Math.min(FIRST_MS * 2 ** failures++, LONGEST_MS), signal);
+  };
   methods.retryIfFailed = (act, options) => {
     const until = performance.now() + lease;
     const retry = async (): ReturnType<typeof act> => {
@@ -85,8 +81,4 @@ export function pauseAfterErrors(
 /** Whether Redis has refused a command; ioredis gives such errors this name. */
 function isRefusal(error: Error): boolean {
   return error.name === "ReplyError";
-}
-
-async function pause(ms: number, unless: Promise<void> = new Promise(() => {})): Promise<void> {
-  await doneWithin(unless, ms);
 }

@@ -5,7 +5,7 @@
  */
 import * as bullmq from "bullmq";
 import { createWorker, defineJob } from "../../../../mod.ts";
-import { pauseAfterErrors, type Wait } from "../../../../src/backends/bullmq/worker/error_pauses.ts";
+import { pauseAfterErrors } from "../../../../src/backends/bullmq/worker/error_pauses.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { ignored } from "../../../support/errors.ts";
@@ -19,7 +19,7 @@ const LEASE = 60_000;
 /** A plain worker that pauses, and its pauses. Each pause lasts until `meanwhile` is done. */
 function startWorker({ url }: Place, meanwhile: (pauses: readonly number[]) => Promise<unknown>) {
   const pauses: number[] = [];
-  const wait: Wait = async (ms) => {
+  const wait = async (ms: number) => {
     pauses.push(ms);
     await meanwhile(pauses);
   };

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Redis } from "ioredis";
-import { doneWithin } from "../../../../waiting.ts";
+import { pause } from "../../../../waiting.ts";
 import type { OnError } from "../../../../log/on_error.ts";
 import { closeForGood } from "../../internals.ts";
 import { openWaiting } from "../connection.ts";
@@ -64,9 +64,8 @@ export interface EventOptions {
 export class RedisEvents implements Subscription {
   readonly #connection: Redis;
   readonly #options: EventOptions;
-  readonly #closed = Promise.withResolvers<void>();
+  readonly #closed = new AbortController();
   readonly #reading: Promise<void>;
-  #open = true;
   /** The last event that was read. */
   #last: string;
   /** How many jobs are unfinished, as the events add up; `undefined` before the first count. */
@@ -89,15 +88,18 @@ export class RedisEvents implements Subscription {
   }
 
   async close(): Promise<void> {
-    this.#open = false;
-    this.#closed.resolve();
+    this.#closed.abort();
     await closeForGood(this.#connection);
     await this.#reading;
   }
 
+  get #isOpen(): boolean {
+    return !this.#closed.signal.aborted;
+  }
+
   async #read(): Promise<void> {
     const { stream, missed } = this.#options;
-    while (this.#open) {
+    while (this.#isOpen) {
       try {
         if (this.#countAt <= performance.now()) await this.#count().catch((error) => this.#countFailed(error));
         const before = this.#last;
@@ -112,8 +114,8 @@ export class RedisEvents implements Subscription {
         this.#unfinished = undefined;
         missed();
       } catch (error) {
-        if (this.#open) this.#options.onError(error, { where: "read the events of a queue" });
-        await doneWithin(this.#closed.promise, RETRY_MS);
+        if (this.#isOpen) this.#options.onError(error, { where: "read the events of a queue" });
+        await pause(RETRY_MS, this.#closed.signal);
       }
     }
   }
@@ -137,7 +139,7 @@ export class RedisEvents implements Subscription {
   #countFailed(error: unknown): void {
     this.#countAt = performance.now() + COUNT_MS;
     this.#unfinished = undefined;
-    if (this.#open) this.#options.onError(error, { where: "count the jobs of a queue" });
+    if (this.#isOpen) this.#options.onError(error, { where: "count the jobs of a queue" });
   }
 
   #handleAll(events: readonly QueueEvent[]): void {

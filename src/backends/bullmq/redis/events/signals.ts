@@ -5,7 +5,7 @@
  * @module
  */
 import type { Redis } from "ioredis";
-import { doneWithin } from "../../../../waiting.ts";
+import { pause } from "../../../../waiting.ts";
 import type { OnError } from "../../../../log/on_error.ts";
 import { closeForGood } from "../../internals.ts";
 import { openWaiting } from "../connection.ts";
@@ -33,8 +33,7 @@ function parse(message: string): Signal | undefined {
 export class RedisSignals {
   readonly #connection: Redis;
   readonly #onError: OnError;
-  readonly #closed = Promise.withResolvers<void>();
-  #open = true;
+  readonly #closed = new AbortController();
 
   /** The signals of the Redis of `client`. */
   constructor(client: Redis, prefix: string, listener: (signal: Signal) => void, onError: OnError) {
@@ -49,20 +48,21 @@ export class RedisSignals {
   }
 
   async close(): Promise<void> {
-    this.#open = false;
-    this.#closed.resolve();
+    this.#closed.abort();
     await closeForGood(this.#connection);
   }
 
   /** Signals that were sent before are lost, so each attempt is followed by a gap. */
   async #subscribe(channel: string, listener: (signal: Signal) => void): Promise<void> {
+    const { signal } = this.#closed;
     while (this.#connection.status === "ready") {
       const subscribed = await this.#connection.subscribe(channel).then(() => true, (error) => {
-        if (this.#open) this.#onError(error, { where: "subscribe to the signals of other processes" });
+        if (!signal.aborted) this.#onError(error, { where: "subscribe to the signals of other processes" });
       });
-      if (!this.#open) return;
+      if (signal.aborted) return;
       listener({ kind: "gap" });
-      if (subscribed || await doneWithin(this.#closed.promise, RETRY_MS)) return;
+      if (subscribed) return;
+      await pause(RETRY_MS, signal);
     }
   }
 }
