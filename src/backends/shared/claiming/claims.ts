@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../backend.ts";
+import type { Attempt, ProgressReport, RecordedStep, TaskEvent, WorkOptions } from "../../../backend.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { type QuestionState, questionStateOf } from "../../../questions/open.ts";
 import type { Answer, Json, NewQuestion, TaskInfo } from "../../../task.ts";
@@ -68,16 +68,16 @@ export class Claims implements RunnerStore {
     worker: Worker,
     listener: ClaimsListener,
     jobs: (again: boolean) => Promise<readonly string[]> = () => Promise.resolve(worker.jobs),
-    limits: LimitsOf = {},
+    limits: WorkOptions["limits"] = {},
   ) {
     this.#store = store;
-    this.#limits = limits;
+    this.#limits = new Map(Object.entries(limits));
     this.#worker = worker;
     this.#held = new HeldClaims(worker.name);
     this.#queue = store.queue(worker);
     this.claimsCost = this.#queue.claimsCost === true;
     this.#delayed = new Delayed(store, this.#queue);
-    this.#finder = new Finder(this.#queue, limits);
+    this.#finder = new Finder(this.#queue, this.#limits);
     this.#listener = listener;
     this.#jobs = jobs;
     this.#starts = new Starts(store, {
@@ -112,7 +112,7 @@ export class Claims implements RunnerStore {
 
   /** Whether a new task may be claimed with its creation, unless its job is paused. */
   mayStart({ info: { job }, delay }: TaskRecord): boolean {
-    const isOurs = this.#worker.jobs.includes(job) && !Object.hasOwn(this.#limits, job);
+    const isOurs = this.#worker.jobs.includes(job) && !this.#limits.has(job);
     return isOurs && delay === undefined && this.#store.start !== undefined;
   }
 
@@ -216,7 +216,7 @@ export class Claims implements RunnerStore {
   #take(entry: Entry): Promise<Entry | undefined> {
     const record = change.claimed(entry.record, this.#worker.name, this.#store.now());
     const { job } = record.info;
-    const limits = Object.hasOwn(this.#limits, job) ? this.#limits[job] : undefined;
+    const limits = this.#limits.get(job);
     if (limits === undefined || this.#store.claim === undefined) return this.#store.change(entry, record);
     return this.#store.claim(entry, record, limits).then((taken) => {
       if (taken === undefined) this.#finder.failed(job); // Perhaps another worker has taken its last slot.

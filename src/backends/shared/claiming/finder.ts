@@ -10,13 +10,12 @@ import { isFinished, type TaskInfo } from "../../../task.ts";
 import type { Entry, Queue, ReadyTasks } from "../store/store.ts";
 
 /** The limits of jobs, by name. */
-export type LimitsOf = { readonly [job: string]: JobLimits };
+export type LimitsOf = ReadonlyMap<string, JobLimits>;
 
 /** Finds what a worker may claim. */
 export class Finder {
   readonly #queue: Queue;
   readonly #limits: LimitsOf;
-  readonly #hasLimits: boolean;
   /** Jobs that had more ready tasks than free slots at the last search. */
   readonly #full = new Set<string>();
   /** Counts the searches: each starts with another job. */
@@ -24,8 +23,7 @@ export class Finder {
 
   /** Throws `DefinitionError` if there are limits, and the store has none. */
   constructor(queue: Queue, limits: LimitsOf) {
-    this.#hasLimits = Object.keys(limits).length > 0;
-    if (this.#hasLimits && queue.limited === undefined) {
+    if (limits.size > 0 && queue.limited === undefined) {
       throw new DefinitionError(
         "Cannot keep the limits of a job: this backend has none. Leave `concurrency` and `rateLimit` out.",
       );
@@ -36,12 +34,12 @@ export class Finder {
 
   /** Finds up to `max` tasks of these jobs. `held` are those that the worker holds. */
   find(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
-    return this.#hasLimits ? this.#findWithin(max, held, jobs) : this.#queue.ready(max, held, jobs);
+    return this.#limits.size > 0 ? this.#findWithin(max, held, jobs) : this.#queue.ready(max, held, jobs);
   }
 
   async #findWithin(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
-    const limited = await this.#waiting(jobs.filter((job) => Object.hasOwn(this.#limits, job)));
-    const others = jobs.filter((job) => !Object.hasOwn(this.#limits, job));
+    const limited = await this.#waiting(jobs.filter((job) => this.#limits.has(job)));
+    const others = jobs.filter((job) => !this.#limits.has(job));
     const groups = [...limited.map((job) => [job]), ...others.length > 0 ? [others] : []];
     const first = this.#searches++ % groups.length;
     const entries: Entry[] = [];
@@ -83,7 +81,7 @@ export class Finder {
 
   async #ofGroup(max: number, held: readonly TaskInfo[], group: readonly string[]): Promise<ReadyTasks> {
     const [job = ""] = group;
-    const limits = Object.hasOwn(this.#limits, job) ? this.#limits[job] : undefined;
+    const limits = this.#limits.get(job);
     if (limits === undefined || this.#queue.limited === undefined) return await this.#queue.ready(max, held, group);
     const found = await this.#queue.limited(max, held, job, limits);
     if (found.full) this.#full.add(job);
