@@ -35,7 +35,7 @@ local open, _, set, delete = answerOpen(rec, fields[2], {}, now)
 for _, name in ipairs(open) do
   if awaited[name] then
     table.insert(kept, name)
-    first = math.min(first, cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt or first)
+    first = math.min(first, expiryOf(rec, name) or first)
   else
     table.insert(delete, "question:" .. name)
   end

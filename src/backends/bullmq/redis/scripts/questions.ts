@@ -10,21 +10,26 @@ import { parse } from "./read.ts";
 
 /** As src/questions/open.ts: the first answer counts, and a question whose time has passed is expired whatever is given. */
 export const OPEN = `
+local function push(list, ...)
+  for _, value in ipairs({ ... }) do table.insert(list, value) end
+end
+
+-- When an open question expires, if it does.
+local function expiryOf(rec, name) return cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt end
+
 -- The names of the open questions that stay open, the answers to the others by name, and these as fields to be set and to
 -- be deleted.
 local function answerOpen(rec, names, given, now)
   local open, answers, set, delete, expired = {}, {}, {}, {}, {}
   for _, name in ipairs(names and cjson.decode(names) or {}) do
-    local expiresAt = cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt
-    local answer = given[name]
+    local expiresAt, answer = expiryOf(rec, name), given[name]
     if expiresAt and expiresAt <= now then
       answer = '{"action":"expired"}'
       table.insert(expired, name)
     end
     if answer then
       answers[name] = answer
-      table.insert(set, "answer:" .. name)
-      table.insert(set, answer)
+      push(set, "answer:" .. name, answer)
       table.insert(delete, "question:" .. name)
     else
       table.insert(open, name)
@@ -33,18 +38,13 @@ local function answerOpen(rec, names, given, now)
   -- A later run gets the answers that are listed, each after its name, without asking.
   if #set > 0 then
     local all = cjson.decode(call("HGET", rec, "answered") or "[]")
-    for name, answer in pairs(answers) do
-      table.insert(all, name)
-      table.insert(all, answer)
-    end
-    table.insert(set, "answered")
-    table.insert(set, cjson.encode(all))
+    for name, answer in pairs(answers) do push(all, name, answer) end
+    push(set, "answered", cjson.encode(all))
   end
   if #expired > 0 then
     local all = cjson.decode(call("HGET", rec, "expiredQuestions") or "[]")
-    for _, name in ipairs(expired) do table.insert(all, name) end
-    table.insert(set, "expiredQuestions")
-    table.insert(set, cjson.encode(all))
+    push(all, unpack(expired))
+    push(set, "expiredQuestions", cjson.encode(all))
   end
   return open, answers, set, delete
 end
@@ -72,7 +72,7 @@ for i = 4, #ARGV, 3 do
   if not answer then
     waits = true
     if asked[name] then
-      local expiresAt = cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt
+      local expiresAt = expiryOf(rec, name)
       if expiresAt then left = string.format("%.0f", expiresAt - now) end
     else
       asked[name], isChanged = true, true
@@ -81,8 +81,7 @@ for i = 4, #ARGV, 3 do
         left = string.format("%.0f", expiresIn)
         question = string.format('{"expiresAt":%.0f,', now + expiresIn) .. string.sub(question, 2)
       end
-      table.insert(set, "question:" .. name)
-      table.insert(set, question)
+      push(set, "question:" .. name, question)
     end
   end
   table.insert(replies, answer or left)
@@ -90,10 +89,7 @@ end
 if waits and fields[3] ~= run then isChanged = true end
 if not isChanged or fields[4] or not isHeld(fields[1], id, ARGV[2]) then return replies end
 changed(id, now)
-if waits then
-  table.insert(set, "askedBy")
-  table.insert(set, run)
-end
+if waits then push(set, "askedBy", run) end
 call("HSET", rec, "open", listOf(open), unpack(set))
 if #delete > 0 then try("HDEL", rec, unpack(delete)) end
 publish(fields[1], id)
