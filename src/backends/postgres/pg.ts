@@ -76,13 +76,7 @@ export function limited({ Client }: Module, connect: number, query: number): Mod
     }
 
     async #within<T>(limit: Deadline | undefined, act: Promise<T>): Promise<T> {
-      if (limit === undefined) return await act;
-      const { promise: late, reject } = Promise.withResolvers<never>();
-      const end = limit.begin((error) => {
-        reject(error);
-        cutOff(this);
-      });
-      return await Promise.race([act, late]).finally(end);
+      return await (limit === undefined ? act : limit.wait(act, 0, () => cutOff(this)));
     }
   };
 }

@@ -37,10 +37,13 @@ export class Deadline {
     this.#ms = ms;
   }
 
-  /** Waits for the answer to a request of this size; rejects if it is late. */
-  async wait<T>(answer: Promise<T>, size = 0): Promise<T> {
+  /** Waits for the answer to a request of this size; rejects if it is late, and then calls `late`. */
+  async wait<T>(answer: Promise<T>, size = 0, late?: () => void): Promise<T> {
     const { promise: givenUp, reject } = Promise.withResolvers<never>();
-    const end = this.begin(reject, size);
+    const end = this.begin((error) => {
+      reject(error);
+      late?.();
+    }, size);
     try {
       return await Promise.race([answer, givenUp]);
     } finally {
