@@ -113,7 +113,6 @@ export class QueueFeed {
     return task;
   }
 
-  /** Ends all subscriptions. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);

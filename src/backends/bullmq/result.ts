@@ -23,9 +23,7 @@ const CONTENT = "content";
 
 /** What is stored in the job and, if that is not the value itself, the field of the record and its text. */
 export interface StoredResult {
-  /** What is stored in the job. */
   readonly job: Json;
-  /** What is stored in the record. */
   readonly apart?: { readonly field: string; readonly text: string };
 }
 

@@ -83,7 +83,6 @@ export class EventLog implements AsyncDisposable {
     this.#touch(ready ? this.#readyFile : this.#wakeFile);
   }
 
-  /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);

@@ -9,7 +9,6 @@ import { type TaskRecord, urgencyOf } from "../shared/record.ts";
 export class ReadyQueues {
   readonly #ready = new Map<string, Map<number, Set<string>>>();
 
-  /** Adds a task that may run now. */
   add(record: TaskRecord): void {
     const { info } = record;
     const urgency = urgencyOf(record);

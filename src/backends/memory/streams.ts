@@ -19,7 +19,6 @@ export class MemoryStreams implements StreamStore {
   readonly #events = new Set<StoredEvent>();
   #size = 0;
 
-  /** Keeps a message. */
   append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
     this.#events.add({ stream, id, text, expiresAt: Date.now() + ttl });
     this.#size += text.length;
@@ -30,14 +29,12 @@ export class MemoryStreams implements StreamStore {
     return Promise.resolve();
   }
 
-  /** Reads the messages after an id. */
   readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
     const events = this.#of(stream).filter((event) => event.id > id && event.expiresAt > Date.now());
     events.sort((a, b) => a.id < b.id ? -1 : 1);
     return Promise.resolve(events.map(({ id, text }) => ({ id, text })));
   }
 
-  /** Deletes a stream. */
   clear(stream: string): Promise<void> {
     for (const event of this.#of(stream)) this.#delete(event);
     return Promise.resolve();

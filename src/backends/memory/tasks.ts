@@ -28,17 +28,14 @@ export class TaskTable<E extends Entry> {
     return this.#ahead;
   }
 
-  /** How many tasks there are. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** The entry of a task. */
   get(id: string): E | undefined {
     return this.#entries.get(id);
   }
 
-  /** Adds or replaces a task. */
   set(entry: E): void {
     const { info } = entry.record;
     const before = this.#entries.get(info.id);
@@ -49,7 +46,6 @@ export class TaskTable<E extends Entry> {
     this.#ahead = Math.max(this.#ahead, aheadOf(info));
   }
 
-  /** Deletes tasks. */
   deleteAll(ids: ReadonlySet<string>): void {
     for (const id of ids) {
       const entry = this.#entries.get(id);

@@ -151,7 +151,6 @@ export class EventLog implements AsyncDisposable {
     this.#read();
   }
 
-  /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     clearTimeout(this.#timer);

@@ -122,12 +122,12 @@ export class RedisRecords implements KeyStore {
     throw storedAt;
   }
 
-  /** The id of the task that a key of an owner names. */
+  /** The text of an owner's key. */
   async readKey(owner: string, key: string): Promise<string | undefined> {
     return await this.#scripts.client.get(this.#scripts.key(`key:${owner}:${key}`)) ?? undefined;
   }
 
-  /** Lets a key name another task, or none, if it names `from` now. Resolves with whether it did. */
+  /** Replaces or deletes the text of a key, if it is `from` now. Resolves with whether it did. */
   async writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     return await this.#scripts.run<number>("rename", owner, key, from ?? "", to ?? "", KEY_TTL_MS) === 1;
   }
@@ -202,7 +202,6 @@ export class RedisRecords implements KeyStore {
     await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }), ...log);
   }
 
-  /** Reads the log of a task. */
   async log(id: string): Promise<readonly LogLine[]> {
     return (await this.#scripts.client.lrange(this.#scripts.key(`log:${id}`), 0, -1)).map(parseLine);
   }
@@ -214,7 +213,6 @@ export class RedisRecords implements KeyStore {
     return replies?.map(parseQuestionState);
   }
 
-  /** Reads the answer to a question. */
   async readAnswer(id: string, key: string): Promise<Answer | undefined> {
     return parse(await this.#field(id, `answer:${key}`));
   }
@@ -253,7 +251,6 @@ export class RedisRecords implements KeyStore {
     return true;
   }
 
-  /** Reads a field of the record. */
   #field(id: string, field: string): Promise<string | null> {
     return this.#scripts.client.hget(this.#scripts.key(`task:${id}`), field);
   }

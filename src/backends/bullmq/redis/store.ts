@@ -40,7 +40,6 @@ const DEFAULT_PREFIX = "bull";
 
 /** A Redis with BullMQ on it. */
 export class RedisStore {
-  /** BullMQ's module. */
   readonly bullmq: BullMq;
   /** Our scripts on the connection that calls share. */
   readonly scripts: RedisScripts;

@@ -48,7 +48,6 @@ export class Locks {
     };
   }
 
-  /** Stops renewing. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

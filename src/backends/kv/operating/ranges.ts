@@ -97,7 +97,6 @@ class Reader {
     return this.#read[this.#next];
   }
 
-  /** Goes on to the next task. */
   advance(): void {
     this.#next++;
   }

@@ -15,12 +15,10 @@ export class WorkerGroup {
   readonly #members = new Set<Member>();
   #waking = false;
 
-  /** Adds a worker. */
   add(member: Member): void {
     this.#members.add(member);
   }
 
-  /** Removes a worker. */
   remove(member: Member): void {
     this.#members.delete(member);
   }

@@ -19,17 +19,14 @@ export class HeldClaims {
   readonly #worker: string;
   readonly #last = new Map<string, Held>();
 
-  /** Takes the worker's name. */
   constructor(worker: string) {
     this.#worker = worker;
   }
 
-  /** The tasks that are held. */
   get tasks(): readonly TaskInfo[] {
     return [...this.#last.values()].map(({ entry }) => entry.record.info);
   }
 
-  /** Whether a task is held. */
   has(id: string): boolean {
     return this.#last.has(id);
   }

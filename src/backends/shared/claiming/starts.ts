@@ -11,7 +11,6 @@ import type { Entry, KeyCondition, Store } from "../store/store.ts";
 
 /** The worker for which tasks are claimed. */
 export interface Starter {
-  /** Its name. */
   readonly name: string;
   /** Those of its jobs whose tasks may begin now. */
   readonly jobs: () => Promise<readonly string[]>;

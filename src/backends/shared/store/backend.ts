@@ -95,8 +95,8 @@ export class StoreBackend implements Backend {
       pause: async (job) => {
         const queues = await this.#pauses.pause(job);
         // What was claimed meanwhile has begun before.
-        const here = [...this.#workers].map((worker) => worker.settled());
-        await Promise.all([store.operating.passClaims?.(), ...here]);
+        const settled = [...this.#workers].map((worker) => worker.settled());
+        await Promise.all([store.operating.passClaims?.(), ...settled]);
         return queues;
       },
     });

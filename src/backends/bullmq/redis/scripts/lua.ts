@@ -24,7 +24,7 @@ export const SCRIPTS = {
   create: CREATE,
 
   /**
-   * ARGV: owner, key, the id that it must name now or "", the id that it is to name or "", and for how long, in ms.
+   * ARGV: owner, key, the text that it must have now or "", the text that it is to have or "", and for how long, in ms.
    * Returns whether it was changed.
    */
   rename: `${COMMON}
