@@ -32,13 +32,13 @@ export type {
   KeyCondition,
   LeasedWorker,
   LimitedTasks,
+  OperatingStore,
   Queue,
   ReadyTasks,
   Store,
   Worker,
   WorkerLease,
 } from "./src/backends/shared/store/store.ts";
-export type { OperatingStore } from "./src/backends/shared/store/operating.ts";
 export type {
   FoundTasks,
   JobPauses,

@@ -10,8 +10,7 @@ import { isFinished, type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "
 import { batched } from "../shared/batch.ts";
 import { idNamedBy } from "../../contract/task_key.ts";
 import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
-import type { OperatingStore } from "../shared/store/operating.ts";
-import type { KeyCondition, LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
+import type { KeyCondition, LeasedWorker, OperatingStore, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { blobOf, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./values/blobs.ts";
 import type { Committer } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";

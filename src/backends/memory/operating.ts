@@ -6,8 +6,7 @@
 import { oldestOf } from "../../operator/counts.ts";
 import { matches } from "../../operator/filter.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
-import type { OperatingStore } from "../shared/store/operating.ts";
-import type { Entry } from "../shared/store/store.ts";
+import type { Entry, OperatingStore } from "../shared/store/store.ts";
 import type { TaskTable } from "./tasks.ts";
 
 /** The most tasks that one read checks. */

@@ -7,8 +7,15 @@ import type { LogLine, StreamStore } from "../../backend.ts";
 import { type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import type { KeyCondition, LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
-import type { OperatingStore } from "../shared/store/operating.ts";
+import type {
+  KeyCondition,
+  LeasedWorker,
+  OperatingStore,
+  Queue,
+  Store,
+  Worker,
+  WorkerLease,
+} from "../shared/store/store.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway, isCut } from "./database.ts";
 import { type HeldTask, leaseOf } from "./lease.ts";

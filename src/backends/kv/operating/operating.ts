@@ -4,8 +4,7 @@
  * @module
  */
 import { HEADS, oldestOf } from "../../../operator/counts.ts";
-import type { OperatingStore } from "../../shared/store/operating.ts";
-import type { Store } from "../../shared/store/store.ts";
+import type { OperatingStore, Store } from "../../shared/store/store.ts";
 import type { Committer } from "../committer.ts";
 import { aheadKey, indexKey } from "../keys.ts";
 import { isAlive, workersIn } from "../lease.ts";

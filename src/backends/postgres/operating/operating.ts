@@ -4,7 +4,7 @@
  * @module
  */
 import type { WorkerInfo } from "../../../backend.ts";
-import type { OperatingStore } from "../../shared/store/operating.ts";
+import type { OperatingStore } from "../../shared/store/store.ts";
 import type { Database } from "../database.ts";
 import type { PgEntry } from "../rows.ts";
 import type { Ahead } from "./ahead.ts";
