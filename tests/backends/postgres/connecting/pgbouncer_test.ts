@@ -17,7 +17,7 @@ import { testUnless } from "../../../support/test_unless.ts";
 import { newTask } from "../../../support/tasks.ts";
 
 /** As in "PgBouncer 1.18.0"; `undefined` where there is none. */
-const version = await new Deno.Command("pgbouncer", { args: ["--version"], stderr: "null" }).output()
+const version = await Promise.try(() => new Deno.Command("pgbouncer", { args: ["--version"], stderr: "null" }).output())
   .then(({ stdout }) => /\d+\.(\d+)/.exec(new TextDecoder().decode(stdout))?.[1], () => undefined);
 
 const missing = noPostgres ?? (version === undefined ? "install pgbouncer" : undefined);
