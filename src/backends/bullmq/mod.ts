@@ -45,7 +45,7 @@ import { messageOf } from "../../text.ts";
 import { operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
 import { RedisStore } from "./redis/store.ts";
-import { documentsOn, keysOn, streamsOn } from "./redis/stores.ts";
+import { documentsOn, keysOn, streamsOn } from "./redis/keeping.ts";
 import { outcomeOf } from "./result.ts";
 import { hasExpired, type Snapshot, toTask } from "./snapshot.ts";
 import { sweepExpired } from "./sweeper.ts";

@@ -9,7 +9,7 @@ import { batched } from "../shared/batch.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 import type { Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
-import { fitting, type HeldList, type Owned, tasksIn } from "./limits.ts";
+import { fitting, type HeldList, type Owned, tasksIn } from "./value_limits.ts";
 import { readAll, reading } from "./reading.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
 

@@ -10,7 +10,7 @@ import { credible } from "../shared/clock.ts";
 import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import type { Committer, Latest } from "./committer.ts";
 import { workerKey } from "./keys.ts";
-import { fitting, type HeldList, tasksIn } from "./limits.ts";
+import { fitting, type HeldList, tasksIn } from "./value_limits.ts";
 import { list } from "./reading.ts";
 
 /** What a worker's key holds. */

@@ -9,7 +9,7 @@ import type { Committer } from "./committer.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import type { KvLimits } from "./job_limits.ts";
 import { delayedKey, readyKey } from "./keys.ts";
-import { fitting, type Owned } from "./limits.ts";
+import { fitting, type Owned } from "./value_limits.ts";
 import { type KvEntry, promoting, type StoredTask } from "./stored.ts";
 
 /** The most delayed tasks that are made ready at once. */

@@ -18,7 +18,7 @@ import { isAlive, KvLease, workersIn } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
 import { queueOf } from "./queue.ts";
 import { list, readAll } from "./reading.ts";
-import { expiryIn, refuseTooLarge } from "./limits.ts";
+import { expiryIn, refuseTooLarge } from "./value_limits.ts";
 import { documentsIn } from "./values/documents.ts";
 import { logWriting, readLog } from "./values/log.ts";
 import { expiryOf, retainedUntil } from "./operating/retention.ts";

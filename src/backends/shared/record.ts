@@ -10,7 +10,7 @@ import { stepInfoOf } from "../../steps/log.ts";
 import { cutMessage } from "../../text.ts";
 import { lossesOf } from "./changes/losses.ts";
 import { type Ended, finished, live, next, step, type TaskRecord } from "./changes/task_record.ts";
-import { waiting, type WaitsFor } from "./changes/waiting.ts";
+import { waiting, type WaitsFor } from "./changes/parking.ts";
 import { refuseNew } from "./refusals.ts";
 import {
   attemptFailed,
@@ -28,7 +28,7 @@ export { answered, asked, askedOf, counted } from "./changes/questions.ts";
 export type { Losses } from "./changes/losses.ts";
 export { dueAtOf } from "./changes/task_record.ts";
 export type { Ended, TaskRecord } from "./changes/task_record.ts";
-export type { WaitsFor } from "./changes/waiting.ts";
+export type { WaitsFor } from "./changes/parking.ts";
 
 /** A task whose worker dies this often at one place is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;

@@ -7,7 +7,7 @@ import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import { isTerminal, type TaskInfo, type TaskStatus } from "../../../task.ts";
 import { taskKey } from "../keys.ts";
 import { workersIn } from "../lease.ts";
-import { tasksIn } from "../limits.ts";
+import { tasksIn } from "../value_limits.ts";
 import { readAll, reading } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
 import { countedJobs } from "./counters.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { type FinishedTask, isFinished, type TaskInfo, TOMBSTONE_MS } from "../../../task.ts";
-import { expiryIn } from "../limits.ts";
+import { expiryIn } from "../value_limits.ts";
 
 /** Into how many parts the time for which a task is kept is divided, at least: a job has at most twice as many counters a status. */
 const PARTS = 32;
