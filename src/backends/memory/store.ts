@@ -10,7 +10,7 @@ import { credibleDue } from "../shared/clock.ts";
 import { dueAtOf, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../../contract/task_key.ts";
 import type { Hub } from "../shared/store/hub.ts";
-import { MemoryDocuments } from "./documents.ts";
+import { documentsIn } from "./documents.ts";
 import type { Entry, KeyCondition, OperatingStore, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import { operatingOf } from "./operating.ts";
 import { newestLines } from "../../task_log/newest_lines.ts";
@@ -36,7 +36,7 @@ const FIRST_SWEEP = 1_000;
 /** Keeps the tasks of this process; nothing outlives it. */
 export class MemoryStore implements Store<MemoryEntry> {
   readonly streams: StreamStore = new MemoryStreams();
-  readonly documents: MemoryDocuments;
+  readonly documents: Store["documents"];
   readonly #hub: Hub;
   readonly #tasks = new TaskTable<MemoryEntry>();
   readonly #ready = new ReadyQueues();
@@ -55,7 +55,7 @@ export class MemoryStore implements Store<MemoryEntry> {
 
   constructor(hub: Hub) {
     this.#hub = hub;
-    this.documents = new MemoryDocuments((name) => hub.document(name));
+    this.documents = documentsIn((name) => hub.document(name));
   }
 
   now(): number {
