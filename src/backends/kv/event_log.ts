@@ -24,6 +24,16 @@ const TOUCH_MS = 3_600_000;
 /** Ends the name of the wake file for changes that make a task ready: workers need not read the stream first. */
 const READY = ".ready";
 
+/** What an event log needs. */
+export interface EventLogOptions {
+  /** The name under which this process writes events. */
+  readonly writer: string;
+  readonly listener: HubListener;
+  /** Called with each poll: checks that the KV file is still there, and throws if it is not. */
+  readonly check: () => void;
+  readonly onError: OnError;
+}
+
 /** Reads the streams of all other processes. */
 export class EventLog implements AsyncDisposable {
   readonly #kv: Deno.Kv;
@@ -32,7 +42,9 @@ export class EventLog implements AsyncDisposable {
   readonly #wakeFile: Deno.FsFile;
   readonly #readyFile: Deno.FsFile;
   readonly #watcher: Deno.FsWatcher | undefined;
-  readonly #listener: LogListener;
+  readonly #listener: HubListener;
+  readonly #check: () => void;
+  readonly #onError: OnError;
   /** The processes beside this one, by their wake files; not known without a watcher. */
   #others: Set<string> | undefined;
   /** The number of the last event read, by writer. */
@@ -46,22 +58,24 @@ export class EventLog implements AsyncDisposable {
   #touchAt = Date.now() + TOUCH_MS;
   #closed = false;
 
-  private constructor(kv: Deno.Kv, writer: string, folder: string, listener: LogListener) {
+  private constructor(kv: Deno.Kv, folder: string, { writer, listener, check, onError }: EventLogOptions) {
     this.#kv = kv;
     this.#writer = writer;
     this.#folder = folder;
     this.#listener = listener;
+    this.#check = check;
+    this.#onError = onError;
     this.#wakeFile = openOwn(`${folder}/${writer}`);
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = this.#openWatcher();
   }
 
   /** Opens the log beside the KV file. Every later change is reported. */
-  static async open(kv: Deno.Kv, writer: string, path: string, listener: LogListener): Promise<EventLog> {
+  static async open(kv: Deno.Kv, path: string, options: EventLogOptions): Promise<EventLog> {
     const folder = `${path}.wake`;
     await makeFolder(folder);
     await removeStale(folder);
-    const log = new EventLog(kv, writer, folder, listener);
+    const log = new EventLog(kv, folder, options);
     try {
       await untilUnlocked(async () => {
         for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
@@ -177,7 +191,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   async #readOn(all: boolean): Promise<void> {
-    if (all) this.#listener.check();
+    if (all) this.#check();
     const gone = new Set(this.#removed); // Copied before the streams are listed: a closed writer adds no more entries.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
@@ -226,21 +240,13 @@ export class EventLog implements AsyncDisposable {
   }
 
   #failed(error: unknown, where: string): void {
-    this.#listener.onError(error, { where });
+    this.#onError(error, { where });
   }
 
   async #lastNumber(writer: string): Promise<number> {
     const last = await this.#kv.list({ prefix: eventKey(writer) }, { limit: 1, reverse: true }).next();
     return last.done ? 0 : Number(last.value.key.at(-1));
   }
-}
-
-/** What the log calls. */
-export interface LogListener extends HubListener {
-  /** Called with each poll: checks that the KV file is still there, and throws if it is not. */
-  check(): void;
-  /** Receives errors that no caller receives. */
-  readonly onError: OnError;
 }
 
 /** The process to which a wake file belongs. */

@@ -77,15 +77,7 @@ export class DenoKvBackend extends StoreBackend {
       const file = new KvFile(path, () => hub.event({ kind: "gap" })); // Waiting calls reread their task, and reject with `StoreLost`.
       const checkUsable = () => file.check();
       const writer = crypto.randomUUID();
-      const log = opened.use(
-        await EventLog.open(kv, writer, path, {
-          event: (event) => hub.event(event),
-          ready: () => hub.ready(),
-          document: (name) => hub.document(name),
-          check: checkUsable,
-          onError,
-        }),
-      );
+      const log = opened.use(await EventLog.open(kv, path, { writer, listener: hub, check: checkUsable, onError }));
       const committer = new Committer(
         kv,
         writer,

@@ -1,8 +1,14 @@
 import { EventLog } from "../../../src/backends/kv/event_log.ts";
+import type { HubListener } from "../../../src/backends/shared/store/hub.ts";
 import { eventKey } from "../../../src/backends/kv/keys.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+
+function openLog(kv: Deno.Kv, writer: string, path: string, listener: Partial<HubListener> = {}): Promise<EventLog> {
+  const silent = { event: () => {}, ready: () => {} };
+  return EventLog.open(kv, path, { writer, listener: { ...silent, ...listener }, check: () => {}, onError: ignored });
+}
 
 Deno.test("KV: when a process closes, the others do not read its events again", async () => {
   const folder = await Deno.makeTempDir();
@@ -14,18 +20,8 @@ Deno.test("KV: when a process closes, the others do not read its events again", 
     kv.set(eventKey(writer, number), JSON.stringify([{ id: text }]));
   const changeOf = (task: string) => ({ kind: "change", task: { id: task } });
   try {
-    await using _reader = await EventLog.open(kv, "reader", path, {
-      event,
-      ready: () => {},
-      check: () => {},
-      onError: ignored,
-    });
-    const closing = await EventLog.open(kv, "closing", path, {
-      event: () => {},
-      ready: () => {},
-      check: () => {},
-      onError: ignored,
-    });
+    await using _reader = await openLog(kv, "reader", path, { event });
+    const closing = await openLog(kv, "closing", path);
     await write("closing", 1, "said");
     closing.wake(false);
     await until(() => Promise.resolve(received.length === 1), "the change is heard");
@@ -49,13 +45,8 @@ Deno.test("KV: a process receives the events of others from its start on, and a 
   const write = (number: number) => kv.set(eventKey("other", number), JSON.stringify([{ id: `told ${number}` }]));
   try {
     await write(1);
-    const listener = {
-      event: (one: unknown) => received.push(one),
-      ready: () => void ready++,
-      check: () => {},
-      onError: ignored,
-    };
-    await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, listener);
+    const listener = { event: (one: unknown) => received.push(one), ready: () => void ready++ };
+    await using _reader = await openLog(kv, "reader", `${folder}/jobs.kv`, listener);
     await write(2);
     await until(() => Promise.resolve(received.length > 0), "the change is heard");
     await write(4);
@@ -77,12 +68,7 @@ Deno.test("KV: the wake file of a process that died long ago is removed, and tha
     await Deno.mkdir(`${path}.wake`);
     for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
     await Deno.utime(`${path}.wake/old`, 0, 0);
-    await using _log = await EventLog.open(kv, "new", path, {
-      event: () => {},
-      ready: () => {},
-      check: () => {},
-      onError: ignored,
-    });
+    await using _log = await openLog(kv, "new", path);
     const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
     assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
   } finally {
@@ -96,9 +82,8 @@ Deno.test("KV: a log that cannot be opened leaves neither a timer nor a file ope
   kv.list = () => {
     throw new TypeError("disk I/O error");
   };
-  const listener = { event: () => {}, ready: () => {}, check: () => {}, onError: ignored };
   try {
-    await assertRejects(() => EventLog.open(kv, "new", `${folder}/jobs.kv`, listener), TypeError, "disk I/O error");
+    await assertRejects(() => openLog(kv, "new", `${folder}/jobs.kv`), TypeError, "disk I/O error");
     assertEquals(await Array.fromAsync(Deno.readDir(`${folder}/jobs.kv.wake`)), []);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -109,15 +94,14 @@ Deno.test("KV: a process that is alone touches no wake file, and wakes the next 
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
   const path = `${folder}/jobs.kv`;
-  const silent = { event: () => {}, ready: () => {}, check: () => {}, onError: ignored };
   const sizes = () => ["", ".ready"].map((end) => Deno.statSync(`${path}.wake/alone${end}`).size);
   try {
-    await using alone = await EventLog.open(kv, "alone", path, silent);
+    await using alone = await openLog(kv, "alone", path);
     alone.wake(false);
     alone.wake(true);
     assertEquals(sizes(), [0, 0]);
     const received: unknown[] = [];
-    await using _other = await EventLog.open(kv, "other", path, { ...silent, event: (one) => received.push(one) });
+    await using _other = await openLog(kv, "other", path, { event: (one) => received.push(one) });
     await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
     await until(() => Promise.resolve(sizes()[1] === 1), "the other process is noticed, and woken");
     await until(() => Promise.resolve(received.length === 1), "it has read what was stored before");
