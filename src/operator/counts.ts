@@ -28,6 +28,9 @@ export function isParked(task: TaskInfo): boolean {
  */
 export const HEADS = 10;
 
+/** The most tasks that are read which are due, but that no worker has made ready: those that have been due for longest. */
+export const MAX_DUE = 100;
+
 /** Since when the longest-waiting of these ready tasks has waited, in ms since the epoch. Nothing changes a task that is ready. */
 export function oldestOf(ready: readonly TaskInfo[]): number | undefined {
   const since = ready.map((task) => Math.max(task.updatedAt, isFinished(task) ? 0 : task.dueAt ?? 0));

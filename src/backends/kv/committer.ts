@@ -9,6 +9,7 @@ import type { Outcome, TaskInfo } from "../../task.ts";
 import { turn } from "../../waiting.ts";
 import { eventKey } from "./keys.ts";
 import { readAll, untilUnlocked } from "./reading.ts";
+import { MAX_TEXT } from "./value_limits.ts";
 
 /** Changes that belong together: all are written if all checks hold, and none otherwise. */
 export interface Write {
@@ -49,9 +50,6 @@ const MAX_BYTES = 600_000;
 
 /** KV's error texts for more than that, for a value over 65,536 bytes and for a key over 2,048. */
 const REFUSED = /^(Value|Key|Total (mutation|key) size) too large|^Too many (checks|mutations)|^Invalid mutation/;
-
-/** The most text of one event value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
-const MAX_EVENT_TEXT = 30_000;
 
 /** How long an event is kept, in ms. A process that could not read for longer rereads its tasks. */
 const EVENT_TTL_MS = 60_000;
@@ -268,7 +266,7 @@ function eventTexts(events: readonly string[]): string[] {
   const texts: string[] = [];
   let current = "";
   for (const text of events) {
-    if (current !== "" && current.length + text.length > MAX_EVENT_TEXT) {
+    if (current !== "" && current.length + text.length > MAX_TEXT) {
       texts.push(`[${current}]`);
       current = "";
     }

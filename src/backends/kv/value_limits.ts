@@ -8,6 +8,9 @@ import { InvalidValue } from "../../errors.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
+/** The longest text of a value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
+export const MAX_TEXT = 30_000;
+
 /** The largest record of a live task, without its input, in bytes. */
 const MAX_LIVE_BYTES = 40_000;
 

@@ -14,6 +14,7 @@ import { countEnded } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { MAX_CRASHES } from "../../shared/record.ts";
 import { Recurring } from "../../shared/recurring.ts";
+import { ABORT_GRACE_MS } from "../../shared/running/runner.ts";
 import type { Signal } from "../redis/events/signals.ts";
 import type { RedisStore } from "../redis/store.ts";
 import type { RedisWorkers } from "../redis/workers.ts";
@@ -21,9 +22,6 @@ import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
 import { JobRun } from "./run.ts";
-
-/** How long a job has to stop by itself after its signal has aborted on shutdown, in ms. */
-const ABORT_GRACE_MS = 1_000;
 
 /** The pause between two checks for what lost signals may have said, in ms. */
 const CHECK_MS = 500;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MAX_DUE } from "../../../operator/counts.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { delayedKey, readyKey } from "../keys.ts";
 import { list } from "../reading.ts";
@@ -39,9 +40,6 @@ export async function headsOf(
   }
   return { heads, all: false };
 }
-
-/** The most tasks that are read which are due. */
-const MAX_DUE = 100;
 
 /** The tasks that are due, but that no worker has made ready: those that have been due for longest if there are too many. */
 export async function dueTasks(kv: Deno.Kv, now: number): Promise<readonly TaskInfo[]> {

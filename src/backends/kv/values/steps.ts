@@ -8,9 +8,7 @@ import { blobOf, type BlobRef, claimBlob, dropBlob, readBlob, type Text, writeBl
 import type { Committer, Write } from "../committer.ts";
 import { stepKey } from "../keys.ts";
 import { list } from "../reading.ts";
-
-/** The longest text kept in the key's value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
-const INLINE_LIMIT = 30_000;
+import { MAX_TEXT } from "../value_limits.ts";
 
 /** Reads and writes steps. */
 export class KvSteps {
@@ -38,7 +36,7 @@ export class KvSteps {
     { index, text }: RecordedStep,
     known?: Map<number, BlobRef | undefined>,
   ): Promise<boolean> {
-    const blob = text.length <= INLINE_LIMIT ? undefined : await writeBlob(this.#committer, text);
+    const blob = text.length <= MAX_TEXT ? undefined : await writeBlob(this.#committer, text);
     const value: Text = blob ? { blob } : { inline: text };
     // A commit of it that has failed may have been carried out even so: its pieces go with this one.
     const earlier = known?.get(index);

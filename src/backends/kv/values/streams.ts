@@ -8,9 +8,7 @@ import { type BlobRef, claimBlob, readBlob, writeBlob } from "./blobs.ts";
 import type { Committer } from "../committer.ts";
 import { streamKey } from "../keys.ts";
 import { list, reading } from "../reading.ts";
-
-/** The longest text kept in the entry itself, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
-const INLINE_LIMIT = 30_000;
+import { MAX_TEXT } from "../value_limits.ts";
 
 interface Stored {
   readonly text: string | BlobRef;
@@ -33,7 +31,7 @@ export function streamsIn(kv: Deno.Kv, committer: Committer): StreamStore {
   return {
     async append(stream, { id, text }, ttl) {
       // The pieces of a long text expire with the entry, even if the stream is cleared earlier.
-      const kept = text.length <= INLINE_LIMIT ? text : await writeBlob(committer, text, ttl);
+      const kept = text.length <= MAX_TEXT ? text : await writeBlob(committer, text, ttl);
       const value: Stored = { text: kept, expiresAt: Date.now() + ttl };
       const [bytes, deletes] = typeof kept === "string" ? [2 * kept.length, []] : [200, claimBlob(kept)];
       await committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], deletes, bytes });

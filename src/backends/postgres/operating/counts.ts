@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { HEADS, NO_TASKS, oldestOf } from "../../../operator/counts.ts";
+import { HEADS, MAX_DUE, NO_TASKS, oldestOf } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import type { TaskInfo, TaskStatus } from "../../../task.ts";
 import type { TaskRecord } from "../../shared/record.ts";
@@ -15,9 +15,6 @@ import { parseState } from "./states.ts";
 
 /** The most rows that a sweep merges at once. */
 const PAGE = 5_000;
-
-/** The most tasks that are read which are due: those that have been due for longest. */
-const MAX_DUE = 100;
 
 interface CountRow {
   readonly job: string;

@@ -18,7 +18,7 @@ import { RunCalls, type RunStore } from "./run_calls.ts";
 import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
-const ABORT_GRACE_MS = 1_000;
+export const ABORT_GRACE_MS = 1_000;
 
 interface Running {
   /** The task as it was claimed; events of older revisions are outdated. */
