@@ -26,6 +26,7 @@ import { stateOf } from "./operating/states.ts";
 import { entryOf, LAST_ID, type NewRow, type PgEntry, SMALL_OUTCOME, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { stepsIn } from "./steps.ts";
 import { streamsIn } from "./streams.ts";
+import { STARTED } from "./tables/create.ts";
 import { documentsIn } from "./tables/documents.ts";
 import { textArray } from "./tables/rows_in.ts";
 import type { Writer } from "./writer.ts";
@@ -36,9 +37,6 @@ interface OwnKey {
   readonly owner: string;
   readonly name: string;
 }
-
-/** The version of a task that is claimed with its creation, as if these were two writes. */
-const STARTED = 2;
 
 /** The most tasks, or keys, that are read at once. */
 const MAX_READ = 200;

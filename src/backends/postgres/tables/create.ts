@@ -24,6 +24,9 @@ const QUEUED: readonly Column<NewRow>[] = [...COLUMNS, ...PLACE];
 
 const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ worker }) => worker]];
 
+/** The version of a task that is claimed with its creation, as if these were two writes. */
+export const STARTED = 2;
+
 /** Those tasks are stored whose id is free and whose condition holds. */
 export function creation(schema: string): Statement<NewRow> {
   const text = `
@@ -47,11 +50,11 @@ export function start(schema: string): Statement<NewRow> {
   const text = `
 WITH ${inputOf(CLAIMED, 2)}, ${named(schema)}, ${alive(schema, "name IN (SELECT worker FROM input)")}, made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input, holder, claimed_at)
-  SELECT id, owner, job, 2, state, record, body, worker, at FROM input JOIN alive USING (worker)
+  SELECT id, owner, job, ${STARTED}, state, record, body, worker, at FROM input JOIN alive USING (worker)
   WHERE ${conditionHolds(schema)} AND NOT ${isPaused(schema, "job")}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
-  SELECT *, 2 AS version, NULL AS was_state FROM input JOIN alive USING (worker) WHERE id IN (SELECT id FROM made)
+  SELECT *, ${STARTED} AS version, NULL AS was_state FROM input JOIN alive USING (worker) WHERE id IN (SELECT id FROM made)
 ), ${claimsNoted(schema, "written")}, ${counted(schema)}
 SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
   return { name: "mcp_jobs_start", text, columns: CLAIMED };
