@@ -7,86 +7,88 @@ import type { NewLogLine, ProgressReport } from "../../../backend.ts";
 import { InvalidValue } from "../../../errors.ts";
 import { NewestLines, type NewLines } from "../../../task_log/newest_lines.ts";
 
-/** The reports and the log of one run. */
-export interface Reports {
+/** The reports and the lines of one run: merges those that come while some are being stored, and stores the result. */
+export class Reports {
+  readonly #store: (report: ProgressReport, added: NewLines) => Promise<void>;
+  readonly #failed: (error: unknown) => void;
+  #next: ProgressReport = {};
+  #waiting = new Waiting();
+  /** Whether something has come since the last write began. */
+  #isNew = false;
+  #storing: Promise<void> | undefined;
+  #storingLines = false;
+  #ended = false;
+
+  /** `failed` receives the error of what cannot be stored. */
+  constructor(store: (report: ProgressReport, added: NewLines) => Promise<void>, failed: (error: unknown) => void) {
+    this.#store = store;
+    this.#failed = failed;
+  }
+
   /** Stores the newest report; while one is being stored, later ones merge and follow it. */
-  report(report: ProgressReport): Promise<void>;
+  report({ progress = this.#next.progress, message = this.#next.message }: ProgressReport): Promise<void> {
+    this.#next = { progress, message };
+    return this.#storeSoon();
+  }
+
   /**
    * Stores a line of the log; lines that come while one is being stored follow together. Those that could not be stored
    * wait for the next ones. Of those that wait, no more are held than a task keeps.
    */
-  log(line: NewLogLine): Promise<void>;
+  log(line: NewLogLine): Promise<void> {
+    this.#waiting.add(line);
+    return this.#storeSoon();
+  }
+
   /**
    * Stores the lines that wait. Returns `undefined` if there are none; otherwise it rejects if they cannot be stored now,
    * and may be called again.
    */
-  flush(): Promise<void> | undefined;
-  /** Stores no more reports. Returns what resolves once the write under way is made, if there is one. */
-  end(): Promise<void> | undefined;
-}
+  flush(): Promise<void> | undefined {
+    return this.#storingLines || this.#waiting.added.lines.length > 0 ? this.#flush() : undefined;
+  }
 
-/**
- * Takes the reports and lines of a run, merges those that come while some are being stored, and stores the result. `failed`
- * receives the error of what cannot be stored.
- */
-export function mergeReports(
-  store: (report: ProgressReport, added: NewLines) => Promise<void>,
-  failed: (error: unknown) => void,
-): Reports {
-  let ended = false;
-  let isNew = false;
-  let next: ProgressReport | undefined;
-  let waiting = new Waiting();
-  let storing: Promise<void> | undefined;
-  let storingLines = false;
-  const storeNext = async () => {
-    const [report, { added }] = [next ?? {}, waiting];
-    [next, waiting, storingLines] = [undefined, new Waiting(), added.lines.length > 0];
-    try {
-      await store(report, added);
-    } catch (error) {
-      if (!(error instanceof InvalidValue)) waiting = new Waiting(added, waiting.added); // Else it never will be.
-      throw error;
-    } finally {
-      storingLines = false;
-    }
-  };
-  const drain = async () => {
+  /** Stores no more reports. Returns what resolves once the write under way is made, if there is one. */
+  end(): Promise<void> | undefined {
+    this.#ended = true;
+    return this.#storing;
+  }
+
+  #storeSoon(): Promise<void> {
+    this.#isNew = true;
+    return this.#storing ??= this.#drain().finally(() => this.#storing = undefined);
+  }
+
+  async #drain(): Promise<void> {
     await undefined; // Reports of the same tick are stored together.
-    while (isNew && !ended) {
-      isNew = false;
-      // The job does not fail because a report could not be stored.
-      await storeNext().catch(failed);
+    while (this.#isNew && !this.#ended) {
+      this.#isNew = false;
+      await this.#storeNext().catch(this.#failed); // The job does not fail because a report could not be stored.
     }
-  };
-  const storeSoon = () => {
-    isNew = true;
-    return storing ??= drain().finally(() => storing = undefined);
-  };
-  const flush = async () => {
-    await storing;
-    while (waiting.added.lines.length > 0) {
-      await storeNext().catch((error) => {
+  }
+
+  async #flush(): Promise<void> {
+    await this.#storing;
+    while (this.#waiting.added.lines.length > 0) {
+      await this.#storeNext().catch((error) => {
         if (!(error instanceof InvalidValue)) throw error; // Lines that never can be stored must not keep the task from its end.
-        failed(error);
+        this.#failed(error);
       });
     }
-  };
-  return {
-    report: (report) => {
-      next = { progress: report.progress ?? next?.progress, message: report.message ?? next?.message };
-      return storeSoon();
-    },
-    log: (line) => {
-      waiting.add(line);
-      return storeSoon();
-    },
-    flush: () => storingLines || waiting.added.lines.length > 0 ? flush() : undefined,
-    end: () => {
-      ended = true;
-      return storing;
-    },
-  };
+  }
+
+  async #storeNext(): Promise<void> {
+    const [report, { added }] = [this.#next, this.#waiting];
+    [this.#next, this.#waiting, this.#storingLines] = [{}, new Waiting(), added.lines.length > 0];
+    try {
+      await this.#store(report, added);
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) this.#waiting = new Waiting(added, this.#waiting.added); // Else it never will be.
+      throw error;
+    } finally {
+      this.#storingLines = false;
+    }
+  }
 }
 
 /** The lines that wait to be stored. */

@@ -7,7 +7,7 @@ import type { Claim, ProgressReport, RecordedStep } from "../../../backend.ts";
 import { JobsError } from "../../../errors.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { OpenQuestions, type QuestionStore } from "./open_questions.ts";
-import { mergeReports, type Reports } from "./progress_reports.ts";
+import { Reports } from "./progress_reports.ts";
 
 /** What a store does for one run. */
 export interface RunStore extends QuestionStore {
@@ -38,7 +38,7 @@ export class RunCalls {
     this.#store = store;
     this.#isOver = isOver;
     this.questions = new OpenQuestions(store, signal);
-    this.reports = mergeReports((report, added) => store.report(report, added), failed);
+    this.reports = new Reports((report, added) => store.report(report, added), failed);
   }
 
   /** As a claim has them. */

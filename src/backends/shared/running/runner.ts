@@ -195,7 +195,7 @@ export class Runner implements WorkHandle {
       isOver,
       (error) => this.#onError(error, { where: "store what a task reports", job: task.job, task: id }),
     );
-    const { questions, reports: { flush } } = calls;
+    const { questions, reports } = calls;
     const park = async (until?: number) => {
       if (isOver()) return;
       parked = true;
@@ -203,7 +203,7 @@ export class Runner implements WorkHandle {
       const [awaited, asked] = [{ keys: questions.awaited, until }, questions.stored()];
       const stored = this.#retries.write(task, async () => {
         await asked;
-        await flush();
+        await reports.flush();
         await store.park(task, awaited);
       });
       controller.abort(new TaskParked());
@@ -224,14 +224,14 @@ export class Runner implements WorkHandle {
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
       void this.#retries.write(task, async () => {
-        await flush();
+        await reports.flush();
         await (handBack ? store.handBack(task, isAbandoned(attempt)) : store.settle(task, attempt));
       });
       this.#claimMore();
     });
     const giveUp = () => {
       over = true; // Code that goes on to log would keep the task from its end.
-      return flush();
+      return reports.flush();
     };
     this.#running.set(id, { task, controller, questions, giveUp, done });
     const stop = this.#stopRequests.get(id);

@@ -1,5 +1,5 @@
 import type { NewLogLine, ProgressReport } from "../../../../src/backend.ts";
-import { mergeReports } from "../../../../src/backends/shared/running/progress_reports.ts";
+import { Reports } from "../../../../src/backends/shared/running/progress_reports.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { messageOf } from "../../../../src/text.ts";
 import type { NewLines } from "../../../../src/task_log/newest_lines.ts";
@@ -11,7 +11,7 @@ const line = (text: string): NewLogLine => ({ at: 1, level: "info", text });
 function slowStore() {
   const writes: { readonly report: ProgressReport; readonly texts: readonly string[]; readonly skipped: number }[] = [];
   const ends: { resolve: () => void; reject: (error: unknown) => void }[] = [];
-  const reports = mergeReports((report, { lines, skipped }: NewLines) => {
+  const reports = new Reports((report, { lines, skipped }: NewLines) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     ends.push({ resolve, reject });
     writes.push({ report, texts: lines.map(({ text }) => text), skipped });
@@ -58,7 +58,7 @@ Deno.test("while the store is slow, no more lines wait than a task keeps", async
 Deno.test("lines that could not be stored are stored before the next ones, and `flush` rejects until then", async () => {
   const stored: string[][] = [];
   let away = true;
-  const reports = mergeReports((_, { lines }) => {
+  const reports = new Reports((_, { lines }) => {
     if (away) return Promise.reject(new BackendError("The store is away."));
     return Promise.resolve(void stored.push(lines.map(({ text }) => text)));
   }, () => {});
@@ -73,7 +73,7 @@ Deno.test("lines that can never be stored are left out, so that the task can end
   const errors: unknown[] = [];
   let away = true;
   const store = () => Promise.reject(away ? new BackendError("The store is away.") : new InvalidValue("Too large."));
-  const reports = mergeReports(store, (error) => errors.push(error));
+  const reports = new Reports(store, (error) => errors.push(error));
   await reports.log(line("a"));
   away = false;
   await reports.flush();
