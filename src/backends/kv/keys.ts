@@ -13,7 +13,7 @@
  * | delayed, due time, id | the record; its task becomes ready once it is due |
  * | worker, name | the jobs it runs, when its lease ends, and the tasks it may hold |
  * | event, writer, number | the changes of one commit, for a minute |
- * | blob, id, number | a piece of a large input or result |
+ * | blob, id, number | a piece of a large text |
  * | stream, name, event id | a message on its way to a client |
  * | key, owner, name | what a key names: a task id, and the fingerprint of its start |
  * | document, name | a text of the system, in UTF-8 |

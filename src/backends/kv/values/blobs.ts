@@ -1,5 +1,5 @@
 /**
- * Large inputs and results, in pieces: a KV value holds 64 KiB.
+ * Large texts, in pieces: a KV value holds 64 KiB.
  *
  * Pieces are written before the record refers to them, and would stay for ever if the process died in between. So a mark
  * is written first, which says when to delete the pieces. The commit that refers to them deletes the mark.
