@@ -27,6 +27,8 @@ import type { JobPolicy } from "../strategy.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
+import { QuestionKeys } from "../src/questions/key.ts";
+import { recordOf, Scope } from "../src/steps/log.ts";
 import { toJsonSchema, validate } from "../src/schema/schema.ts";
 import { pause } from "../src/waiting.ts";
 import { gracesOf } from "./support/graces.ts";
@@ -277,6 +279,35 @@ Deno.test("a question does not park a task whose sleep turns out to be over", as
   assertEquals(await attempt(3_600_000), { kind: "value", value: "nobody answered" });
   assertEquals(parks, [3_600_000]);
 });
+
+for (const first of ["question", "sleep"]) {
+  Deno.test(`an answer decides a race with a sleep that is over now, where the code calls the ${first} first`, async () => {
+    // Loading the validator of this schema may take longer than all else.
+    const question = { message: "Which?", schema: { type: "object", properties: {} } };
+    const patient = defineJob({
+      name: "patient",
+      input,
+      run: async (_, { elicit, sleep }) => {
+        const asks = () => elicit(question).then(() => "answered");
+        const sleeps = () => sleep("patience", 1_000).then(() => "nobody answered");
+        const waits = (first === "question" ? [asks, sleeps] : [sleeps, asks]).map((wait) => wait());
+        const winner = await Promise.race(waits);
+        await Promise.all(waits);
+        return winner;
+      },
+    });
+    const run = await runnerOf(patient);
+    const { scope, name, place } = { scope: new Scope(), name: "patience", place: 0 };
+    const attempt = await run({
+      ...claimOf(patient),
+      now: () => 2_000,
+      answers: { [new QuestionKeys().next(question)]: { action: "accept", content: {} } },
+      mayHaveSteps: true,
+      steps: () => Promise.resolve([recordOf({ scope, name, place, unordered: true }, "1000", 0, 0)]),
+    });
+    assertEquals(attempt, { kind: "value", value: "answered" });
+  });
+}
 
 Deno.test("an invalid output schema is a fault before the code runs", async () => {
   let runs = 0;

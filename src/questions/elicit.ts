@@ -95,6 +95,8 @@ interface Prepared {
 
 /** How a run asks. */
 export interface Asker extends Pick<Claim, "ask"> {
+  /** Is called as soon as the code asks, with what resolves once the questions are ready. */
+  asking<T>(prepared: Promise<T>): Promise<T>;
   /** Awaits answers, which steps may overlap with. */
   overlapping<T>(wait: () => Promise<T>): Promise<T>;
 }
@@ -112,14 +114,14 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   };
   const elicit = async (question: AnyQuestion) => {
     signal.throwIfAborted();
-    const prepared = await prepare(question, keys);
+    const prepared = await asker.asking(prepare(question, keys));
     return await asker.overlapping(() => ask(prepared));
   };
   const all = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
     if (!Array.isArray(questions)) throw new DefinitionError("Cannot ask several questions: pass a list of them.");
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
-    const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
+    const prepared = await asker.asking(Promise.all(questions.map((question) => prepare(question, keys))));
     const maxAnswer = budget.share(prepared.map(({ question }) => question));
     return await asker.overlapping(() =>
       Promise.all(prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })))

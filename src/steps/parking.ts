@@ -11,6 +11,17 @@ import { doneWithin, LONGEST_TIMER_MS, pause, unlessAborted } from "../waiting.t
 /** A shorter sleep never parks, in ms: the writes of parking and of the next claim take about as long. */
 const SHORTEST_MS = 100;
 
+/** How long at least nothing more may have ended before a wait parks that the code may have left behind, in ms. */
+const LEFT_MS = 1_000;
+
+/** A wait of the code, for an answer or a time. */
+interface Wait {
+  /** When the time has come, in ms since the epoch. */
+  readonly until?: number;
+  /** How much had ended in this run when it began. */
+  readonly begun: number;
+}
+
 /** What waits need of a claim. */
 type ParkingClaim = Pick<Claim, "answers" | "ask" | "now" | "park" | "signal" | "stored">;
 
@@ -24,9 +35,11 @@ export class Parking {
   /** Created for the first wait: most code never waits, and an abort costs more than everything else of such an attempt. */
   #ended: AbortController | undefined;
   #combined: AbortSignal | undefined;
-  /** What the code sleeps until. */
-  readonly #sleeps = new Set<{ readonly until: number }>();
-  #questions = 0;
+  readonly #waits = new Set<Wait>();
+  /** How many waits and steps have ended. */
+  #endings = 0;
+  /** Resolves once every question so far is ready to be asked; `undefined` if there is none. */
+  #prepared: Promise<unknown> | undefined;
   /** How many steps are running: the task is not parked meanwhile. */
   #steps = 0;
   #idle = Promise.withResolvers<void>();
@@ -46,9 +59,9 @@ export class Parking {
     claim.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Whether the run waits, and no step is running. */
+  /** Whether the run surely does nothing but wait. */
   get waits(): boolean {
-    return this.#steps === 0 && this.#questions + this.#sleeps.size > 0;
+    return this.#steps === 0 && this.#waits.size > 0 && ![...this.#waits].some((wait) => this.#mayBeLeft(wait));
   }
 
   /** Whether the attempt is over. */
@@ -56,19 +69,32 @@ export class Parking {
     return this.#isOver;
   }
 
+  /** A step has ended, or something that the code has waited for is there. */
+  ended(): void {
+    this.#endings++;
+  }
+
+  /** The code asks a question, which is being prepared. */
+  asking<T>(prepared: Promise<T>): Promise<T> {
+    this.#prepared = Promise.allSettled([this.#prepared, prepared]);
+    return prepared;
+  }
+
   /** Asks, and resolves with the answer. */
   async ask(question: NewQuestion): Promise<Answer> {
     this.#throwIfOver();
-    const known = this.#claim.answers?.[question.key];
-    if (known) return known;
-    this.#questions++;
+    const wait: Wait = { begun: this.#endings };
     try {
+      const known = this.#claim.answers?.[question.key];
+      if (known) return known;
+      this.#waits.add(wait);
       const answer = unlessAborted(this.#claim.ask(question), this.#signal);
       // An answer of an earlier run is there by then.
       await Promise.race([answer.catch(() => {}), this.#claim.stored()]);
-      return await this.#await(answer, this.#after);
+      return await this.#await(wait, answer, this.#after);
     } finally {
-      this.#questions--;
+      this.#waits.delete(wait);
+      this.ended();
     }
   }
 
@@ -77,11 +103,17 @@ export class Parking {
    * `undefined` if it has passed. The task is not parked before that time is known, and is never parked beyond it.
    */
   async sleep(due: () => Promise<number>): Promise<(() => Promise<void>) | undefined> {
+    const begun = this.#endings;
     const sleep = await this.during(async () => {
       const until = await due();
-      const sleep = until > this.#claim.now() ? { until } : undefined;
-      if (sleep) this.#sleeps.add(sleep);
-      return sleep;
+      if (until > this.#claim.now()) {
+        const sleep = { until, begun };
+        this.#waits.add(sleep);
+        return sleep;
+      }
+      // Beside a question, an earlier run may have gone on with the answer, before this time had come.
+      if (this.#prepared) await this.#answersHandled();
+      this.ended();
     });
     if (sleep === undefined) return undefined;
     return async () => {
@@ -91,9 +123,10 @@ export class Parking {
         const parks = sleep.until - this.#claim.now() > longest;
         if (parks) await this.#answersHandled();
         // A wait that takes far longer than it was to take does so because the clock was set back.
-        await this.#await(this.#waitUntil(sleep.until), parks ? 0 : 2 * longest);
+        await this.#await(sleep, this.#waitUntil(sleep.until), parks ? 0 : 2 * longest);
       } finally {
-        this.#sleeps.delete(sleep);
+        this.#waits.delete(sleep);
+        this.ended();
       }
     };
   }
@@ -118,9 +151,8 @@ export class Parking {
   }
 
   #park(): Promise<void> {
-    return this.#parking ??= this.#claim.park(
-      this.#sleeps.size > 0 ? Math.min(...[...this.#sleeps].map(({ until }) => until)) : undefined,
-    );
+    const until = Math.min(...[...this.#waits].map(({ until = Infinity }) => until));
+    return this.#parking ??= this.#claim.park(until < Infinity ? until : undefined);
   }
 
   /** The attempt is over: nothing parks the task any more, and what still waits rejects with this, or an error that says so. */
@@ -129,7 +161,7 @@ export class Parking {
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
     // Aborting, or an error alone, costs more than everything else of most attempts, in which nothing waits.
-    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(reason ?? attemptOver());
+    if (this.#waits.size > 0) this.#ended?.abort(reason ?? attemptOver());
     else this.#combined = undefined;
   }
 
@@ -146,11 +178,24 @@ export class Parking {
     return this.#combined = AbortSignal.any([this.#claim.signal, this.#ended.signal]);
   }
 
+  /** Whether the code may go on without it, as after `Promise.race`: something that it did beside has ended. */
+  #mayBeLeft({ begun }: Wait): boolean {
+    return begun !== this.#endings;
+  }
+
   /** Waits for `done`, and parks the task if that takes longer than `ms`. */
-  async #await<T>(done: Promise<T>, ms: number): Promise<T> {
-    const inTime = ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
-    if (await inTime) return await done;
-    while (this.#steps > 0) {
+  async #await<T>(wait: Wait, done: Promise<T>, ms: number): Promise<T> {
+    const inTime = (ms: number) => {
+      return ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
+    };
+    if (await inTime(ms)) return await done;
+    while (this.#steps > 0 || this.#mayBeLeft(wait)) {
+      if (this.#steps === 0) {
+        const before = this.#endings;
+        if (await inTime(Math.max(this.#after, LEFT_MS))) return await done;
+        if (this.#steps === 0 && this.#endings === before) break;
+        continue;
+      }
       // Then the code has a turn with the step's result: it may end, or begin another step.
       const idle = this.#idle.promise.then(() => pause(0, this.#signal));
       if (await Promise.race([done.then(() => true), idle.then(() => false)])) return await done;
@@ -162,6 +207,7 @@ export class Parking {
 
   /** Resolves once the code has had a turn with each answer that existed when it asked: it may no longer sleep then. */
   async #answersHandled(): Promise<void> {
+    await this.#prepared;
     await unlessAborted(this.#claim.stored(), this.#signal);
     await pause(0, this.#signal);
     this.#signal.throwIfAborted();

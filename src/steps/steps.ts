@@ -61,6 +61,11 @@ export class Steps {
     return this.#replay;
   }
 
+  /** The code asks a question, which is being prepared. */
+  asking<T>(prepared: Promise<T>): Promise<T> {
+    return this.#parking.asking(prepared);
+  }
+
   /** Asks, and resolves with the answer. */
   ask(question: NewQuestion): Promise<Answer> {
     if (this.#claim.answers?.[question.key]) this.#replay.reach(question.key);
@@ -70,18 +75,25 @@ export class Steps {
 
   /** The methods for the job's code. */
   get methods(): StepMethods {
+    const step: JobContext["step"] = async (name, run) => {
+      try {
+        return await this.#step(name, run) as never;
+      } finally {
+        this.#parking.ended();
+      }
+    };
     const until = async (name: string, time: () => number) => {
       const wait = await this.#parking.sleep(async () => Number(await this.#step(name, () => time())));
       if (wait) await this.overlapping(() => inSleepSpan(name, wait));
     };
     return {
       step: ((name, run) => {
-        return handled(this.#step(name, (step) => inStepSpan(name, () => codeOf(name, run)(step))));
+        return handled(step(name, (about) => inStepSpan(name, () => codeOf(name, run)(about))));
       }) as JobContext["step"],
       sleep: (name, ms) => handled(until(name, () => this.#claim.now() + durationOf(name, ms))),
       until: (name, time) => handled(until(name, () => timeOf(name, time))),
-      now: () => handled(this.#step("now", () => this.#claim.now()) as Promise<number>),
-      random: () => handled(this.#step("random", () => Math.random()) as Promise<number>),
+      now: () => handled(step("now", () => this.#claim.now())),
+      random: () => handled(step("random", () => Math.random())),
     };
   }
 

@@ -1,4 +1,4 @@
-import { TaskParked } from "../../src/errors.ts";
+import { TaskParked, WorkerStopping } from "../../src/errors.ts";
 import { Parking } from "../../src/steps/parking.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { PassingTime } from "../support/time.ts";
@@ -25,4 +25,24 @@ Deno.test("a short sleep that the clock, which is set back, makes long does not 
   now = -3_600_000;
   await assertRejects(() => slept, TaskParked);
   assertEquals(parked, [8_000]);
+});
+
+Deno.test("a worker that stops does not park a task for a sleep that its code may have left behind", async () => {
+  const controller = new AbortController();
+  let parks = 0;
+  const claim = {
+    ask: () => Promise.reject(new Error("Nothing is asked.")),
+    now: () => 0,
+    park: () => Promise.resolve(void parks++),
+    signal: controller.signal,
+    stored: () => Promise.resolve(),
+  };
+  const parking = new Parking(claim, Infinity);
+  const wait = await parking.sleep(() => Promise.resolve(3_600_000));
+  const slept = wait?.() ?? Promise.resolve();
+  parking.ended(); // A step beside it.
+  assertEquals(parking.waits, false);
+  controller.abort(new WorkerStopping());
+  await assertRejects(() => slept, WorkerStopping);
+  assertEquals(parks, 0);
 });

@@ -69,6 +69,23 @@ export const sleeping: Cases = {
     deepStrictEqual(await stage.valueOf(other), YES);
   },
 
+  "a task whose answer has come goes on outside of steps, although its code sleeps beside the question": async (
+    stage,
+  ) => {
+    await stage.work({
+      impatient: async (_, ctx) => {
+        const patience = ctx.sleep("patience", 3_600_000).then(() => "nobody answered");
+        const answer = await Promise.race([ctx.elicit(CONFIRM), patience]);
+        await stage.finished(await stage.create({ job: "quick" }));
+        return answer;
+      },
+      quick: () => "done",
+    }, { parkAfter: 0, concurrency: 2 });
+    const task = await stage.create({ job: "impatient" });
+    await stage.answer(await stage.parked(task), YES);
+    deepStrictEqual(await stage.valueOf(task), YES);
+  },
+
   "a task that sleeps can be cancelled": async (stage) => {
     await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 3_600_000) });
     const task = await stage.create({ job: "nap" });
