@@ -1,14 +1,16 @@
 /**
  * Whether anything grows: `deno task soak [--backend kv|redis|postgres] [--tasks 50000]`. Clients send tasks over HTTP and read
- * their results; the memory of server and worker, and the connections to the database, are measured five times on the way.
- * Ends with status 1 if the last measurement exceeds the second by a tenth and 4 MB, or has more connections; on PostgreSQL,
- * where pools open and close them, more than the pools may hold. (The first comes before every cache is full.)
+ * their results, one task in four in a session of 2025-11-25 that lasts to the end; the memory of server and worker, and the
+ * connections to the database, are measured five times on the way. Ends with status 1 if the last measurement exceeds
+ * the second by a tenth and 4 MB, or has more connections; on PostgreSQL, where pools open and close them, more than the pools
+ * may hold. (The first comes before every cache is full.)
  */
 import pg from "pg";
 import type { Backend } from "../mod.ts";
 import { openBackend, Place, SHARED_BACKENDS } from "../tools/place.ts";
 import { readOptions } from "../tools/options.ts";
 import { askModern } from "./http/modern.ts";
+import { Session } from "./http/session.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { type Process, withProcess } from "./process.ts";
 
@@ -68,9 +70,10 @@ if (second && last) {
 /** Sends all tasks, and measures the processes on the way. */
 async function soak(server: Process, worker: Process): Promise<void> {
   await using backend = await openBackend(name, place.folder);
+  const session = await Session.begin(server.first);
   console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   connections");
   for (let number = 1; number <= SAMPLES; number++) {
-    await runTasks(server.first, backend, total / SAMPLES);
+    await runTasks(server.first, session, backend, total / SAMPLES);
     const found = {
       server: await memoryOf(server),
       worker: await memoryOf(worker),
@@ -85,7 +88,7 @@ async function soak(server: Process, worker: Process): Promise<void> {
 }
 
 /** Sends tasks, and reads the result of each once the feed tells that it is there. */
-async function runTasks(url: string, backend: Backend, count: number): Promise<void> {
+async function runTasks(url: string, session: Session, backend: Backend, count: number): Promise<void> {
   const ended = new Map<string, () => void>();
   const early = new Set<string>();
   const stop = backend.watch((event) => {
@@ -97,6 +100,10 @@ async function runTasks(url: string, backend: Backend, count: number): Promise<v
   let sent = 0;
   await Promise.all(Array.from({ length: IN_FLIGHT }, async () => {
     while (sent++ < count) {
+      if (sent % 4 === 0) {
+        await session.runTask("tick");
+        continue;
+      }
       const { taskId } = await askModern(url, "tools/call", { name: "tick", arguments: {} });
       const id = String(taskId);
       if (!early.delete(id)) await new Promise<void>((resolve) => ended.set(id, resolve));
