@@ -54,13 +54,19 @@ export function declared(declaration: Declaration, stored: Schedule | undefined,
   if (stored && sameTimes(stored.times, declaration.times)) return { ...stored, ...declaration };
   const { paused = false, last, nextAt = Infinity } = stored ?? {};
   const isDue = nextAt <= now && !paused;
-  return { ...declaration, paused, anchor: now, nextAt: isDue ? nextAt : dueAfter(declaration.times, now, now), last };
+  const changed = { ...declaration, paused, anchor: now, last };
+  return { ...changed, nextAt: isDue ? nextAt : nextOf(changed, now) };
 }
 
 /** The schedule after an operator has paused or resumed it. Times during the pause are left out. */
 export function withPause(schedule: Schedule, paused: boolean, now: number): Schedule {
   if (schedule.paused === paused) return schedule;
-  return { ...schedule, paused, nextAt: paused ? schedule.nextAt : dueAfter(schedule.times, schedule.anchor, now) };
+  return { ...schedule, paused, nextAt: paused ? schedule.nextAt : nextOf(schedule, now) };
+}
+
+/** The next due time without a task: by the clock of another process, that of the last one may be yet to come. */
+function nextOf({ times, anchor, last }: Schedule, now: number): number | undefined {
+  return dueAfter(times, anchor, Math.max(now, last?.dueAt ?? now));
 }
 
 /** A schedule after a due time; with the id of its task, unless it was skipped. */

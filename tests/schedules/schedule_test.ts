@@ -125,3 +125,14 @@ Deno.test("what was due in a pause is left out when the times change in it", () 
   const changed = declared({ ...declaration, times }, withPause(hourly, true, START - 1), START + HOUR);
   assertEquals(withPause(changed, false, START + HOUR).nextAt, START + HOUR + 500);
 });
+
+Deno.test("no due time comes again where the clock of who resumes a schedule, or changes its times, is slow", () => {
+  const last = { dueAt: START, task: "task-1" };
+  const paused = { ...hourly, paused: true, nextAt: START + HOUR, last };
+  assertEquals(withPause(paused, false, START - 2 * HOUR).nextAt, START + HOUR);
+  const times = { cron: "*/30 * * * *", timeZone: "UTC" };
+  assertEquals(
+    declared({ ...declaration, times }, { ...paused, paused: false }, START - 2 * HOUR).nextAt,
+    START + HOUR / 2,
+  );
+});
