@@ -18,6 +18,9 @@ import type { Schedule } from "./schedule.ts";
 /** How long the key of a due time is held after the end of its task, in ms. */
 const KEY_MS = 24 * 3_600_000;
 
+/** For how long the key of a past due time is not deleted, in ms: a server may still be about to store its own task for it. */
+const PAST_MS = 60_000;
+
 /** A due time of a schedule. */
 export interface DueTime {
   /** The name of the schedule. */
@@ -36,6 +39,8 @@ export class DueTasks {
   readonly #audit: Audit;
   readonly #onError: OnError;
   readonly #now: () => number;
+  /** The owners and the tasks of past due times, by their keys. */
+  readonly #past = new Map<string, { readonly owner: string; readonly task: string }>();
 
   constructor(
     backend: Pick<Backend, "create" | "get" | "keys">,
@@ -48,9 +53,9 @@ export class DueTasks {
   }
 
   /**
-   * Creates the task of a due time, or finds it, and deletes the key of the due time before, for which no server creates a task
-   * any more. Resolves with its id, or with `undefined` if it can never be stored. Rejects with `ScheduleChanged` if
-   * `isCurrent` does not hold just before it would be stored, and with `BackendError`.
+   * Creates the task of a due time, or finds it, and deletes the keys of earlier due times. Resolves with its id, or with
+   * `undefined` if it can never be stored. Rejects with `ScheduleChanged` if `isCurrent` does not hold just before it would be
+   * stored, and with `BackendError`.
    */
   async create(
     { name, schedule: { owner, input, job, last }, dueAt }: DueTime,
@@ -69,10 +74,11 @@ export class DueTasks {
     const admit = async () => {
       if (!await isCurrent()) throw new ScheduleChanged(`The schedule ${name} has changed.`);
     };
+    if (last) this.#past.set(keyOf(name, last.dueAt), { owner, task: last.task });
     try {
       const [made] = await Promise.all([
         inSendSpan(task, (trace) => this.#backend.create({ ...task, trace }, admit)),
-        last && this.#backend.keys.writeKey(owner, keyOf(name, last.dueAt), last.task, undefined),
+        ...this.#deletePast(),
       ]);
       if (made.id === id) this.#note(name, owner, job, id);
       return made.id;
@@ -81,6 +87,15 @@ export class DueTasks {
         !(error instanceof BackendError || error instanceof ScheduleChanged);
       if (!isFinal) throw error;
       this.#onError(error, { where: "create the task of a schedule", job });
+    }
+  }
+
+  /** Deletes the keys of due times for which no server creates a task any more. They stand in the order of their tasks. */
+  *#deletePast(): Iterable<Promise<boolean>> {
+    for (const [key, { owner, task }] of this.#past) {
+      if (this.#now() - timeOfTaskId(task) < PAST_MS) return;
+      this.#past.delete(key);
+      yield this.#backend.keys.writeKey(owner, key, task, undefined);
     }
   }
 
