@@ -43,6 +43,8 @@ export type Found =
 
 /** The calls of the job's code, or of the code of one step. */
 export class Scope {
+  /** That of the job's code; absent if it is that itself. */
+  readonly outermost?: Scope;
   readonly #path: string;
   readonly #times = new Map<string, number>();
   #calls = 0;
@@ -50,8 +52,9 @@ export class Scope {
   #unordered = false;
 
   /** `path` is the full name of the step whose code it is, or empty. */
-  constructor(path: string = "") {
+  constructor(path: string = "", outermost?: Scope) {
     this.#path = path;
+    this.outermost = outermost;
   }
 
   /** Whether its code runs inside a step of this name. */

@@ -21,7 +21,7 @@ import { Replay } from "./replay.ts";
 /** The largest result of a step, in UTF-8 bytes of JSON. */
 export const MAX_STEP_BYTES = 256 * 1024;
 
-/** In which scope the code runs: that of the job, or of the innermost step. */
+/** The scope of the innermost step in which the code runs. */
 const scopes = new AsyncLocalStorage<Scope>();
 
 /** The methods of a job's context that record steps. */
@@ -114,7 +114,9 @@ export class Steps {
   }
 
   get #scope(): Scope {
-    return scopes.getStore() ?? this.#outermost;
+    // The step of another task may have started this one, or run a callback of it.
+    const scope = scopes.getStore();
+    return scope?.outermost === this.#outermost ? scope : this.#outermost;
   }
 
   async #step(name: string, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
@@ -154,7 +156,7 @@ export class Steps {
     let recorded = false;
     try {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
-      const value = resultOf(name, await scopes.run(new Scope(name), async () => await run(step)));
+      const value = resultOf(name, await scopes.run(new Scope(name, this.#outermost), async () => await run(step)));
       await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now()));
       // It is not recorded then, and another run takes this step.
       if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;

@@ -268,6 +268,21 @@ export const steps: Cases = {
     deepStrictEqual(ran, ["inner", "outer", "outer", "another inner"]);
   },
 
+  "a job that the step of another one starts has steps of its own, whatever their names": async (stage) => {
+    const ran: string[] = [];
+    await stage.work({
+      outer: (_, ctx) =>
+        ctx.step("work", async () => stage.valueOf(await stage.create({ job: "inner", retry: RETRY }))),
+      inner: async (_, ctx) => {
+        await ctx.step("work", () => ran.push(`attempt ${ctx.attempt}`));
+        if (ctx.attempt === 1) throw new Error("not today");
+        return "done";
+      },
+    });
+    strictEqual(await stage.valueOf(await stage.create({ job: "outer" })), "done");
+    deepStrictEqual(ran, ["attempt 1"]);
+  },
+
   "a step that a killed worker has recorded is not run again": whereWorkersDie(async (stage) => {
     const doomed = await stage.startDoomedWorker("work");
     const task = await stage.create({ job: "work", input: { step: true, ask: true } });
