@@ -68,6 +68,12 @@ const ALGORITHMS = [
 /** Hosts for which plain HTTP stays within this machine. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
+/**
+ * How long an unknown key does not make us read the issuer's keys again, in ms. Some issuers sign with a new key at once, and
+ * their users cannot log in meanwhile.
+ */
+const COOLDOWN_MS = 5_000;
+
 /** The longest token that is verified, in characters. */
 const MAX_TOKEN_LENGTH = 16_384;
 
@@ -139,7 +145,7 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
   const { issuer, audience, jwks, clockSkew = 30, algorithms = ALGORITHMS, typ = "at+jwt" } = options;
   const { principalOf } = options;
   const keys = typeof jwks === "string" || jwks instanceof URL
-    ? createRemoteJWKSet(new URL(jwks))
+    ? createRemoteJWKSet(new URL(jwks), { cooldownDuration: COOLDOWN_MS })
     : createLocalJWKSet(jwks as Parameters<typeof createLocalJWKSet>[0]);
   const checks = {
     issuer,
