@@ -1,5 +1,5 @@
 /**
- * The processes of this machine: whether one runs, and which others it has started.
+ * The processes of this machine: whether one runs, which others it has started, and whether a command can.
  *
  * @module
  */
@@ -63,4 +63,15 @@ export async function descendants(pid: number): Promise<readonly number[]> {
   const below = (pid: number): readonly number[] =>
     all.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...below(child.pid)]);
   return below(pid);
+}
+
+/** Whether a command exists and succeeds. */
+export async function canRun(command: string, ...args: readonly string[]): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(command, { args: [...args], stdin: "null" }).output();
+    return success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }

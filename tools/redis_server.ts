@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { canRun } from "./processes.ts";
 
 /** How long a server has to start, in ms. */
 const START_MS = 30_000;
@@ -88,17 +89,6 @@ export class RedisServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await Deno.remove(this.#folder, { recursive: true });
-  }
-}
-
-/** Whether a command exists and succeeds. */
-export async function canRun(command: string, ...args: readonly string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, { args: [...args], stdin: "null" }).output();
-    return success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 

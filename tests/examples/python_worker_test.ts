@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
-import { canRun, noRedis, openRedis } from "../../tools/redis_server.ts";
+import { canRun } from "../../tools/processes.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
 
 const hasBullMq = await canRun("python3", "-c", "import bullmq");
 const leftOut = noRedis ?? (hasBullMq ? undefined : "install Python 3.10, and `pip install bullmq`");

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Browser, chromium } from "playwright-core";
-import { canRun } from "../redis_server.ts";
+import { canRun } from "../processes.ts";
 
 const COMMANDS: readonly string[] = ["chromium", "chromium-browser", "google-chrome"];
 

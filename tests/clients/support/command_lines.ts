@@ -4,7 +4,7 @@
  * @module
  */
 import { isObject } from "../../../src/json.ts";
-import { canRun } from "../../../tools/redis_server.ts";
+import { canRun } from "../../../tools/processes.ts";
 import { commandOf } from "../../support/npx.ts";
 import type { Answer, Session, Target } from "./session.ts";
 

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { lines } from "../../../chaos/lines.ts";
-import { canRun } from "../../../tools/redis_server.ts";
+import { canRun } from "../../../tools/processes.ts";
 import type { Answer, Session, Target } from "./session.ts";
 
 /** Which kind of client.py it is. */
