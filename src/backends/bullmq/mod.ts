@@ -37,6 +37,7 @@ import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { createKeyed, type KeyedTasks, refuseInUse } from "../shared/store/keys.ts";
+import { fillPage } from "../shared/store/page.ts";
 import { refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "../shared/deadline.ts";
@@ -189,26 +190,17 @@ export class BullMqBackend implements Backend {
   }
 
   /** Lists an owner's tasks, the newest first. */
-  async list(
-    owner: string,
-    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
-  ): Promise<TaskPage> {
-    refuseCursor(cursor);
+  async list(owner: string, page: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage> {
+    refuseCursor(page.cursor);
     const { records, deadline } = this.#store;
-    return await this.#call("list tasks", async () => {
-      const tasks: TaskInfo[] = [];
-      let before = cursor;
-      while (true) {
-        const ids = await deadline.wait(records.list(owner, before, limit + 1));
-        for (const snapshot of await Promise.all(ids.map((id) => records.read(id)))) {
-          if (snapshot === undefined || hasExpired(snapshot)) continue;
-          if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
-          tasks.push(toTask(snapshot));
-        }
-        if (ids.length <= limit) return { tasks };
-        before = ids.at(-1);
-      }
-    });
+    const list = async (before: string | undefined, max: number) => {
+      const ids = await deadline.wait(records.list(owner, before, max));
+      return await Promise.all(ids.map(async (id) => {
+        const snapshot = await records.read(id);
+        return { id, task: snapshot && !hasExpired(snapshot) ? toTask(snapshot) : undefined };
+      }));
+    };
+    return await this.#call("list tasks", () => fillPage(page, list));
   }
 
   /** Rejects if Redis takes no writes. */

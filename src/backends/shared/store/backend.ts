@@ -31,6 +31,7 @@ import { awaitEnd } from "../await_end.ts";
 import type { Hub } from "./hub.ts";
 import * as change from "../record.ts";
 import { refuseRoute } from "../refusals.ts";
+import { fillPage } from "./page.ts";
 import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
 import type { Entry, KeyCondition, Store } from "./store.ts";
@@ -169,23 +170,13 @@ export class StoreBackend implements Backend {
   }
 
   /** Lists an owner's tasks, the newest first. */
-  async list(
-    owner: string,
-    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
-  ): Promise<TaskPage> {
+  async list(owner: string, page: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage> {
     const store = this.#open();
-    refuseCursor(cursor);
-    const tasks: TaskInfo[] = [];
-    let before = cursor;
-    while (true) {
-      const found = await store.list(owner, before, limit + 1);
-      for (const task of found.filter((task) => !hasExpired(task, store.now()))) {
-        if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
-        tasks.push(task);
-      }
-      if (found.length <= limit) return { tasks };
-      before = found.at(-1)?.id;
-    }
+    refuseCursor(page.cursor);
+    return await fillPage(page, async (before, max) => {
+      const found = await store.list(owner, before, max);
+      return found.map((task) => ({ id: task.id, task: hasExpired(task, store.now()) ? undefined : task }));
+    });
   }
 
   /** Tries whether a task could be stored now. */
