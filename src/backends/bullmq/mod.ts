@@ -128,7 +128,8 @@ export class BullMqBackend implements Backend {
       const open = this.#open.get(queue) ?? await deadline.wait(this.#follow(queue));
       const create: KeyedTasks["create"] = (condition) =>
         this.#feed.storing(id, async () => {
-          const storedAt = await records.create(toJob(bullmq, open, task), queue, task, size, condition?.name);
+          const job = toJob(bullmq, open, task);
+          const storedAt = await records.create({ job, queue, task, size, key: condition?.name });
           if (storedAt === undefined) return undefined;
           countCreated(name);
           return toTask(newSnapshot(task, queue, storedAt));

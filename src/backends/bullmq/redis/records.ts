@@ -115,8 +115,8 @@ export class RedisRecords implements KeyStore {
    * not come, with nothing sent, or if no answer comes in time for an input of this size. Resolves with when it was stored,
    * or with `undefined` if the key does not name it.
    */
-  async create(job: Job, queue: string, task: NewTask, size: number, key?: string): Promise<number | undefined> {
-    const storedAt = await this.#store({ job, queue, task, size, key });
+  async create(request: StoreRequest): Promise<number | undefined> {
+    const storedAt = await this.#store(request);
     if (typeof storedAt === "number") return storedAt;
     if (storedAt.message.includes(KEY_MOVED)) return undefined;
     throw storedAt;

@@ -87,7 +87,8 @@ export class Lane {
   async create(task: NewTask): Promise<TaskInfo> {
     this.#id = task.id;
     const { records, bullmq } = this.#store;
-    const storedAt = await records.create(toJob(bullmq, this.#queue, task), this.#queue.name, task, 0);
+    const job = toJob(bullmq, this.#queue, task);
+    const storedAt = await records.create({ job, queue: this.#queue.name, task, size: 0 });
     if (storedAt === undefined) throw new Error(`Redis has not stored task ${task.id}.`);
     return toTask(newSnapshot(task, this.#queue.name, storedAt));
   }
