@@ -244,16 +244,7 @@ export class EventLog implements AsyncDisposable {
     const begun = performance.now();
     const unannounced = this.#unannounced;
     this.#unannounced = false;
-    const { schema, run } = this.#database;
-    let rows = await run<EventRow>({
-      name: "mcp_jobs_events",
-      text: `SELECT server, seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, document, holder,
-          claimed_at AS "claimedAt"
-        FROM (SELECT pg_postmaster_start_time()::text AS server) AS here LEFT JOIN (
-          (SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
-          UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)
-        ) AS found ON true ORDER BY seq`,
-    }, [this.#numbers.last, this.#numbers.missing, this.#isUnsure ? NOBODY : this.#writer]);
+    let rows = await this.#rows();
     const [first] = rows;
     if (this.#server !== undefined && first?.server !== this.#server) {
       // A replica that became the primary may have lost the last numbers, and has given them to other events.
@@ -283,5 +274,19 @@ export class EventLog implements AsyncDisposable {
     if (jobs.size > 0) this.#listener.ready(jobs);
     this.#numbers.giveUp(begun);
     if (rows.length >= PAGE) this.#read(unannounced);
+  }
+
+  /** New rows, and those that were missing; one without an event if there is none. */
+  #rows(): Promise<readonly EventRow[]> {
+    const { schema, run } = this.#database;
+    return run<EventRow>({
+      name: "mcp_jobs_events",
+      text: `SELECT server, seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, document, holder,
+          claimed_at AS "claimedAt"
+        FROM (SELECT pg_postmaster_start_time()::text AS server) AS here LEFT JOIN (
+          (SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
+          UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)
+        ) AS found ON true ORDER BY seq`,
+    }, [this.#numbers.last, this.#numbers.missing, this.#isUnsure ? NOBODY : this.#writer]);
   }
 }

@@ -12,9 +12,10 @@ import { PLACES } from "./parts.ts";
 export const KEY_MOVED = "its key names another task";
 
 /**
- * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the number of arguments
- * that follow, and these: the record's other fields, the first of which is "job", each with its value. Returns for each when it was stored, or an
- * error, after which nothing of the task is left: whatever BullMQ's script did, a task is stored whole or not at all.
+ * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the number of arguments that
+ * follow, and these: the record's other fields, the first of which is "job", each with its value. Returns for each when it was
+ * stored, or an error, after which nothing of the task is left: whatever BullMQ's script did, a task is stored whole or not at
+ * all.
  *
  * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
  * earlier.
