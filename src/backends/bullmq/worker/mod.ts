@@ -79,7 +79,7 @@ export class QueueWork implements WorkHandle {
   #reason: WorkerStopping | undefined;
   #stopping: Promise<void> | undefined;
   /** Resolves if a later call of `stop` has cut the grace short. */
-  readonly #graceCut = Promise.withResolvers<void>();
+  readonly #graceOver = Promise.withResolvers<void>();
 
   /** Starts a BullMQ worker for each job. */
   constructor(store: RedisStore, options: QueueWorkOptions) {
@@ -113,7 +113,7 @@ export class QueueWork implements WorkHandle {
   stop(grace: number): Promise<void> {
     if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
     // Whoever awaits the end gets its error.
-    void doneWithin(this.#stopping, grace).then((done) => done || this.#graceCut.resolve(), () => {});
+    void doneWithin(this.#stopping, grace).then((done) => done || this.#graceOver.resolve(), () => {});
     return this.#stopping;
   }
 
@@ -185,7 +185,7 @@ export class QueueWork implements WorkHandle {
 
   async #stop(grace: number): Promise<void> {
     const closed = this.#workers.close();
-    if (!await Promise.race([doneWithin(closed, grace), this.#graceCut.promise.then(() => false)])) {
+    if (!await Promise.race([doneWithin(closed, grace), this.#graceOver.promise.then(() => false)])) {
       const reason = this.#reason = new WorkerStopping();
       for (const run of this.#runs) run.stop(reason);
       if (!await doneWithin(closed, ABORT_GRACE_MS)) {
