@@ -36,8 +36,9 @@ export class Parking {
   #ended: AbortController | undefined;
   #combined: AbortSignal | undefined;
   readonly #waits = new Set<Wait>();
-  /** How many waits and steps have ended. */
+  /** How many waits and steps have ended, and when the last one did, in ms. */
   #endings = 0;
+  #endedAt = 0;
   /** Resolves once every question so far is ready to be asked; `undefined` if there is none. */
   #prepared: Promise<unknown> | undefined;
   /** How many steps are running: the task is not parked meanwhile. */
@@ -59,9 +60,10 @@ export class Parking {
     claim.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Whether the run surely does nothing but wait. */
+  /** Whether the run does nothing but wait, as far as can be told. */
   get waits(): boolean {
-    return this.#steps === 0 && this.#waits.size > 0 && ![...this.#waits].some((wait) => this.#mayBeLeft(wait));
+    if (this.#steps > 0 || this.#waits.size === 0) return false;
+    return performance.now() - this.#endedAt >= LEFT_MS || ![...this.#waits].some((wait) => this.#mayBeLeft(wait));
   }
 
   /** Whether the attempt is over. */
@@ -72,11 +74,12 @@ export class Parking {
   /** A step has ended, or something that the code has waited for is there. */
   ended(): void {
     this.#endings++;
+    this.#endedAt = performance.now();
   }
 
   /** The code asks a question, which is being prepared. */
   asking<T>(prepared: Promise<T>): Promise<T> {
-    this.#prepared = Promise.allSettled([this.#prepared, prepared]);
+    this.#prepared = Promise.allSettled([this.#prepared, prepared]).then(() => {});
     return prepared;
   }
 

@@ -27,22 +27,47 @@ Deno.test("a short sleep that the clock, which is set back, makes long does not 
   assertEquals(parked, [8_000]);
 });
 
-Deno.test("a worker that stops does not park a task for a sleep that its code may have left behind", async () => {
-  const controller = new AbortController();
+/** A claim of code that asks nothing, and how often it is parked. */
+function sleepingClaim(signal: AbortSignal) {
   let parks = 0;
-  const claim = {
+  return {
     ask: () => Promise.reject(new Error("Nothing is asked.")),
     now: () => 0,
     park: () => Promise.resolve(void parks++),
-    signal: controller.signal,
+    signal,
     stored: () => Promise.resolve(),
+    get parks() {
+      return parks;
+    },
   };
+}
+
+Deno.test("a worker that stops does not park a task for a sleep that its code may have left behind", async () => {
+  const controller = new AbortController();
+  const claim = sleepingClaim(controller.signal);
   const parking = new Parking(claim, Infinity);
   const wait = await parking.sleep(() => Promise.resolve(3_600_000));
   const slept = wait?.() ?? Promise.resolve();
   parking.ended(); // A step beside it.
-  assertEquals(parking.waits, false);
   controller.abort(new WorkerStopping());
   await assertRejects(() => slept, WorkerStopping);
-  assertEquals(parks, 0);
+  assertEquals(claim.parks, 0);
+});
+
+Deno.test("code that only sleeps, a second after what it did beside that has ended, counts as waiting", async () => {
+  const parking = new Parking(sleepingClaim(new AbortController().signal), Infinity);
+  const wait = await parking.sleep(() => Promise.resolve(3_600_000));
+  const slept = wait?.() ?? Promise.resolve();
+  assertEquals(parking.waits, true);
+  parking.ended();
+  assertEquals(parking.waits, false);
+  const { now } = performance;
+  performance.now = () => now.call(performance) + 1_000;
+  try {
+    assertEquals(parking.waits, true);
+  } finally {
+    performance.now = now;
+  }
+  parking.end();
+  await assertRejects(() => slept, Error, "The attempt is over.");
 });
