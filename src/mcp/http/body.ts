@@ -17,22 +17,22 @@ export interface BodyLimits {
   readonly timeout: number;
 }
 
-/** What a body held: a message, the refusal to send, or the error if there is no room for it. `size` is the number of bytes that were read. */
+/** What a body held: a message, the refusal to send, or the error if there is no room for it. `memory` is how much it takes. */
 export type Body =
-  | { readonly size: number; readonly message: JSONRPCMessage }
-  | { readonly size: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 }
-  | { readonly size: number; readonly noRoom: LimitExceeded };
+  | { readonly memory: number; readonly message: JSONRPCMessage }
+  | { readonly memory: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 }
+  | { readonly memory: number; readonly noRoom: LimitExceeded };
 
 /** The longest body that is read as a whole, in bytes. */
 const SMALL = 8_192;
 
 /** Reads a body as it arrives: a length that is announced but never sent takes no memory. What arrives is counted by `held`. */
 export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits, held: HeldMessage): Promise<Body> {
-  if (!isJsonContentType(request.headers.get("content-type"))) return { size: 0, refusal: notJson(), status: 415 };
+  if (!isJsonContentType(request.headers.get("content-type"))) return { memory: 0, refusal: notJson(), status: 415 };
   const length = request.headers.get("content-length");
   if (Number(length) > maxBytes) {
     await request.body?.cancel().catch(() => {}); // It has ended already.
-    return { size: 0, refusal: tooLong(maxBytes), status: 413 };
+    return { memory: 0, refusal: tooLong(maxBytes), status: 413 };
   }
   const message = new MessageReader(maxBytes);
   let noRoom: LimitExceeded | undefined;
@@ -44,14 +44,14 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
   try {
     const arrives = length !== null && Number(length) <= SMALL ? readAtOnce : readStream;
     if (!await arrives(request, push, timeout)) {
-      return { size: message.size, refusal: tooSlow(timeout), status: 408 };
+      return { memory: message.memory, refusal: tooSlow(timeout), status: 408 };
     }
   } catch {
     // The client is gone, or what it sends is not HTTP.
-    return { size: message.size, refusal: incomplete(), status: 400 };
+    return { memory: message.memory, refusal: incomplete(), status: 400 };
   }
-  if (noRoom) return { size: message.size, noRoom };
-  return { size: message.size, ...(message.end() ?? { refusal: empty(), status: 400 }) };
+  if (noRoom) return { memory: message.memory, noRoom };
+  return { memory: message.memory, ...(message.end() ?? { refusal: empty(), status: 400 }) };
 }
 
 /** Takes the next bytes; returns `false` if no more are wanted. */

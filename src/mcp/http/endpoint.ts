@@ -210,7 +210,7 @@ export class HttpEndpoint implements AsyncDisposable {
   async #read(request: Request, peer: Peer, from: string, held: HeldMessage): Promise<JSONRPCMessage | Response> {
     const { bodyTimeout: timeout = BODY_TIMEOUT_MS } = this.#options;
     const body = await readBody(request, { maxBytes: this.#served.maxMessageBytes, timeout }, held);
-    this.#requests.charge(from, body.size);
+    this.#requests.charge(from, body.memory);
     if ("message" in body) return body.message;
     if ("noRoom" in body) return this.#refuse(peer, limitResponse(body.noRoom, 503), body.noRoom.message);
     const { refusal, status } = body;

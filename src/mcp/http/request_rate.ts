@@ -7,7 +7,7 @@
 import { LimitExceeded } from "../../errors.ts";
 import { RateLimit } from "../../tasks/limits.ts";
 
-/** A body counts as one more request for each of these many bytes. */
+/** A body counts as one more request for each of these many bytes of memory. To parse and check it takes time in proportion. */
 const BYTES_OF_ONE = 64 * 1024;
 
 /** The requests of each sender. */
@@ -30,7 +30,7 @@ export class RequestRate {
     return new LimitExceeded("requestsPerMinute", `Cannot accept the request: ${limit}. Try again later.`, wait);
   }
 
-  /** Counts the size of a body beyond the first 64 KiB. The next request may have to wait for it. */
+  /** Counts what a body takes in memory beyond the first 64 KiB. The next request may have to wait for it. */
   charge(sender: string, bytes: number): void {
     this.#rate.charge(sender, Math.floor(bytes / BYTES_OF_ONE), this.#now());
   }

@@ -64,6 +64,24 @@ Deno.test("a large body counts as several requests, and no body is read of a cal
   assertEquals(isRead, false);
 });
 
+Deno.test("a body of many items counts as more requests than a text of the same size, because it takes more time", async () => {
+  await using server = fixtureServer("operation", new MemoryBackend(), {
+    authenticate: byName,
+    limits: { requestsPerMinute: 20 },
+  });
+  for (
+    const [name, body, after] of [["ann", `"${"x".repeat(40_000)}"`, 400], [
+      "bob",
+      `[${"1,".repeat(20_000)}1]`,
+      429,
+    ]] as const
+  ) {
+    const raw = new Raw(server.fetch, name);
+    assertEquals(await statusOf(raw.send({ method: "POST", body })), 400);
+    assertEquals(await statusOf(raw.send({ method: "POST", body: "[]" })), after);
+  }
+});
+
 Deno.test("the next request waits for what a large body used up", () => {
   let now = 0;
   const rate = new RequestRate(60, () => now);
