@@ -121,7 +121,10 @@ export class Parking {
     if (sleep === undefined) return undefined;
     return async () => {
       try {
-        if (this.#claim.signal.reason instanceof WorkerStopping) return await this.park();
+        if (this.#claim.signal.reason instanceof WorkerStopping) {
+          while (this.#steps > 0) await this.#idle.promise;
+          return await this.park();
+        }
         const longest = Math.max(this.#after, SHORTEST_MS);
         const parks = sleep.until - this.#claim.now() > longest;
         if (parks) await this.#answersHandled();

@@ -71,3 +71,17 @@ Deno.test("code that only sleeps, a second after what it did beside that has end
   parking.end();
   await assertRejects(() => slept, Error, "The attempt is over.");
 });
+
+Deno.test("a task whose worker stops just as its code begins to sleep is parked after the step that runs beside it", async () => {
+  const controller = new AbortController();
+  const claim = sleepingClaim(controller.signal);
+  const parking = new Parking(claim, 0);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const step = parking.during(() => ended.then(() => claim.parks));
+  const wait = await parking.sleep(() => Promise.resolve(3_600_000));
+  controller.abort(new WorkerStopping());
+  const slept = wait?.() ?? Promise.resolve();
+  resolve();
+  await assertRejects(() => slept, WorkerStopping);
+  assertEquals([await step, claim.parks], [0, 1]);
+});
