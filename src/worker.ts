@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attempt, Backend, Claim, LogLevel } from "./backend.ts";
 import { isContent } from "./content/content.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, TimedOut, ToolError } from "./errors.ts";
@@ -99,13 +100,15 @@ export function startWorker(
       "Cannot start a worker: none of its jobs has a `run` function. `implement` gives it to a contract.",
     );
   }
+  // A task may be claimed in the async context of whoever created it or woke this worker, such as a step of another task.
+  const apart = AsyncLocalStorage.snapshot();
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,
     limits: Object.fromEntries(byName.values().flatMap(({ name, limits }) => limits ? [[name, limits]] : [])),
     after,
     onError: options.onError,
-    run: (claim) => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError)),
+    run: (claim) => apart(() => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError))),
   });
   let closing: Promise<void> | undefined;
   const close = async (wait = grace) => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Claim } from "../../backend.ts";
 import { JobFault, ToolError } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
@@ -14,6 +15,25 @@ const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
 const TRACE = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
 
 export const running: Cases = {
+  "the code of a task that was created in a step of another one knows nothing of that step and its context": async (
+    stage,
+  ) => {
+    const context = new AsyncLocalStorage<string>();
+    let inner: TaskInfo | undefined;
+    await stage.work({
+      outer: (_, ctx) =>
+        ctx.step("work", () =>
+          context.run("outer", async () => {
+            inner = await stage.create({ job: "inner" });
+            return null;
+          })),
+      inner: (_, ctx) => ctx.step("work", () => context.getStore() ?? "none"),
+    }, { concurrency: 2 });
+    await stage.valueOf(await stage.create({ job: "outer" }));
+    ok(inner);
+    strictEqual(await stage.valueOf(inner), "none");
+  },
+
   "a task starts as PENDING, and its progress can be seen through another connection": async (stage) => {
     const second = await stage.connect();
     const gate = Promise.withResolvers<void>();
