@@ -58,7 +58,7 @@ export const sleeping: Cases = {
         ]);
       },
     }, AT_ONCE);
-    const task = await stage.create({ job: "both", input: { patience: 300 } });
+    const task = await stage.create({ job: "both", input: { patience: 1_000 } });
     const parked = await stage.parked(task);
     deepStrictEqual([parked.status, openQuestions(parked).length], ["INPUT_REQUIRED", 1]);
     const end = await stage.finished(task);
