@@ -6,7 +6,7 @@
 import type { Claim } from "../backend.ts";
 import { JobsError, WorkerStopping } from "../errors.ts";
 import type { Answer, NewQuestion } from "../task.ts";
-import { doneWithin, LONGEST_TIMER_MS, pause, unlessAborted } from "../waiting.ts";
+import { doneWithin, LONGEST_TIMER_MS, pause, turn, unlessAborted } from "../waiting.ts";
 
 /** A shorter sleep never parks, in ms: the writes of parking and of the next claim take about as long. */
 const SHORTEST_MS = 100;
@@ -122,7 +122,7 @@ export class Parking {
     return async () => {
       try {
         if (this.#claim.signal.reason instanceof WorkerStopping) {
-          while (this.#steps > 0) await this.#idle.promise;
+          for (; this.#steps > 0; await turn()) await this.#idle.promise; // The code has a turn with its result, too.
           return await this.park();
         }
         const longest = Math.max(this.#after, SHORTEST_MS);

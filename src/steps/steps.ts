@@ -52,8 +52,9 @@ export class Steps {
     this.#parking = parking;
     this.#rerun = onStepMismatch === "rerun";
     this.#log = new StepLog(recorded);
-    const last = [this.#log.last, Object.keys(claim.answers ?? {}).at(-1)];
-    this.#replay = new Replay(claim, last.filter((name) => name !== undefined));
+    const { asked, last } = this.#log;
+    const answered = Object.keys(claim.answers ?? {}).filter((key) => !asked.includes(key));
+    this.#replay = new Replay(claim, [last, answered.at(-1)].filter((name) => name !== undefined));
   }
 
   /** What the code reports and logs. */
@@ -68,6 +69,7 @@ export class Steps {
 
   /** Asks, and resolves with the answer. */
   ask(question: NewQuestion): Promise<Answer> {
+    this.#scope.asked.push(question.key);
     if (this.#claim.answers?.[question.key]) this.#replay.reach(question.key);
     else this.#replay.end();
     return this.#parking.ask(question);
@@ -156,8 +158,9 @@ export class Steps {
     let recorded = false;
     try {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
-      const value = resultOf(name, await scopes.run(new Scope(name, this.#outermost), async () => await run(step)));
-      await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now()));
+      const scope = new Scope(name, this.#outermost);
+      const value = resultOf(name, await scopes.run(scope, async () => await run(step)));
+      await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now(), scope.asked));
       // It is not recorded then, and another run takes this step.
       if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;
       recorded = true;

@@ -1,3 +1,5 @@
+import { createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
+import { openQuestions } from "../../src/task.ts";
 import { recordOf, Scope, StepLog } from "../../src/steps/log.ts";
 import { Replay } from "../../src/steps/replay.ts";
 import { assertEquals } from "../../tools/std.ts";
@@ -53,4 +55,31 @@ Deno.test("the last step that a later run calls is not inside a recorded one", (
   assertEquals(lastOf("a", "b"), "b");
   assertEquals(lastOf("a", "b", "b##c", "b##c##d"), "b");
   assertEquals(lastOf("a", "b##c", "b##c##d"), "b##c");
+});
+
+Deno.test("a later run does not wait for the answer to a question that a recorded step has asked", async () => {
+  await using backend = new MemoryBackend();
+  const input = { type: "object" } as const;
+  const job = defineJob({
+    name: "asks",
+    input,
+    backoff: { delay: 1 },
+    run: async (_, { step, elicit, log, attempt }) => {
+      await step("ask", () => elicit({ message: "Which?", schema: input }));
+      await log(`attempt ${attempt}`);
+      if (attempt === 1) throw new Error("not today");
+    },
+  });
+  await using _worker = createWorker(backend, [job], { onError: () => {} });
+  const client = createClient(backend, { owner: "me" });
+  const watched = Promise.withResolvers<Parameters<typeof openQuestions>[0]>();
+  const unwatch = backend.watch((event) => {
+    if (event.kind === "change" && openQuestions(event.task).length > 0) watched.resolve(event.task);
+  });
+  const { id } = await client.start(job, {});
+  const [question] = openQuestions(await watched.promise);
+  await backend.answer(id, "me", { [question?.key ?? ""]: { action: "decline" } });
+  await client.wait(id);
+  unwatch();
+  assertEquals((await backend.log(id, "me")).map(({ text }) => text), ["attempt 1", "attempt 2"]);
 });
