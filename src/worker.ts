@@ -130,16 +130,15 @@ async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): P
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
-    const recorded = claim.mayHaveSteps ? await claim.steps() : [];
     // Code that waits for the signal to abort would wait for ever.
     claim.signal.throwIfAborted();
     const run = async (signal: AbortSignal) => {
-      const steps = new Steps(claim, signal, parking, job, recorded);
+      const steps = new Steps(claim, signal, parking, job);
       try {
         return await job.run?.(input, contextOf(claim, signal, steps, onError));
       } finally {
         parking.end(); // Nothing parks a task whose code has ended.
-        steps.throwFault();
+        steps.end();
       }
     };
     const returned = await withTimeout(claim, parking, run);

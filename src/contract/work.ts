@@ -76,8 +76,8 @@ export interface Claim {
    */
   ask(question: NewQuestion): Promise<Answer>;
   /**
-   * The answers that earlier runs received, by the keys of their questions and in the order of their arrival, if they came
-   * with the claim. `ask` need not be called for these.
+   * The answers that earlier runs received, by the keys of their questions, if they came with the claim. `ask` need not be
+   * called for these.
    */
   readonly answers?: { readonly [key: string]: Answer };
   /** Resolves once every question that was asked is stored. `ask` has resolved by then if an answer existed already. */

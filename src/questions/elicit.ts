@@ -94,9 +94,9 @@ interface Prepared {
 }
 
 /** How a run asks. */
-export interface Asker extends Pick<Claim, "ask"> {
-  /** Is called as soon as the code asks, with what resolves once the questions are ready. */
-  asking<T>(prepared: Promise<T>): Promise<T>;
+export interface Asker {
+  /** Is called as soon as the code asks. Resolves with the questions once they are ready, and with how to ask them. */
+  asking<T>(prepared: Promise<T>): Promise<readonly [questions: T, ask: Claim["ask"]]>;
   /** Awaits answers, which steps may overlap with. */
   overlapping<T>(wait: () => Promise<T>): Promise<T>;
 }
@@ -105,26 +105,26 @@ export interface Asker extends Pick<Claim, "ask"> {
 export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   const budget = new QuestionBudget();
   const keys = new QuestionKeys();
-  const ask = async ({ question, read }: Prepared): Promise<Answer<unknown>> => {
+  const askOne = async ({ question, read }: Prepared, ask: Claim["ask"]): Promise<Answer<unknown>> => {
     const answer = await inElicitSpan(
       question.url === undefined ? "form" : "url",
-      () => unlessAborted(budget.ask(question, (asked) => asker.ask(asked)), signal),
+      () => unlessAborted(budget.ask(question, ask), signal),
     );
     return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
   };
   const elicit = async (question: AnyQuestion) => {
     signal.throwIfAborted();
-    const prepared = await asker.asking(prepare(question, keys));
-    return await asker.overlapping(() => ask(prepared));
+    const [prepared, ask] = await asker.asking(prepare(question, keys));
+    return await asker.overlapping(() => askOne(prepared, ask));
   };
   const all = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
     if (!Array.isArray(questions)) throw new DefinitionError("Cannot ask several questions: pass a list of them.");
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
-    const prepared = await asker.asking(Promise.all(questions.map((question) => prepare(question, keys))));
+    const [prepared, ask] = await asker.asking(Promise.all(questions.map((question) => prepare(question, keys))));
     const maxAnswer = budget.share(prepared.map(({ question }) => question));
     return await asker.overlapping(() =>
-      Promise.all(prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })))
+      Promise.all(prepared.map(({ question, read }) => askOne({ question: { maxAnswer, ...question }, read }, ask)))
     );
   };
   return Object.assign(elicit, { all }) as Elicit;

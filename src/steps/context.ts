@@ -34,8 +34,8 @@ export interface JobContext {
    * Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. A smaller
    * number counts as 0, as does what is no number, and a larger one as 1; `onError` of the worker receives the first of them.
    *
-   * A run that repeats what earlier ones have recorded stores nothing outside of steps, before it has reached the last of it:
-   * then it stores the newest report.
+   * A run that may only repeat earlier ones holds its reports, and resolves at once. The newest is stored when the run does
+   * something new or ends, and at the latest after 1 s.
    */
   progress(fraction: number, message?: string): Promise<void>;
   /**
@@ -43,7 +43,10 @@ export interface JobContext {
    * kept, of at most 64 KiB together; a text of more than 4,000 characters is cut. The owner of the task can read them, as
    * the resource `mcp://results/<job>/<task_id>/log`: log nothing that they must not see. Resolves when it is stored, and
    * need not be awaited: lines that come faster than they can be stored are stored together, and all before the task ends.
-   * A run that repeats what earlier ones have recorded adds no lines outside of steps, before it has reached the last of it.
+   *
+   * A run that may only repeat earlier ones holds its lines, and resolves at once. It drops them when it reaches a recorded
+   * step or answer, because an earlier run has stored them. They are stored when the run does something new or ends, and at
+   * the latest after 1 s.
    */
   log(text: string): Promise<void>;
   /**

@@ -23,8 +23,6 @@ interface Entry {
   readonly place: number;
   /** The order of calls was not fixed when it was called, so its place means nothing. */
   readonly unordered?: true;
-  /** The keys of the questions that its code has asked: once it is recorded, no run asks them again. */
-  readonly asked?: readonly string[];
   /** When it was recorded, in ms since the epoch; absent for those of earlier versions. */
   readonly at?: number;
   /** Its result. */
@@ -32,7 +30,7 @@ interface Entry {
 }
 
 /** A call of a step, as this run makes it. */
-export interface Call extends Omit<Entry, "asked" | "at" | "value"> {
+export interface Call extends Omit<Entry, "at" | "value"> {
   /** The scope that it was called in. */
   readonly scope: Scope;
 }
@@ -47,8 +45,6 @@ export type Found =
 export class Scope {
   /** That of the job's code; absent if it is that itself. */
   readonly outermost?: Scope;
-  /** The keys of the questions that it has asked. */
-  readonly asked: string[] = [];
   readonly #path: string;
   readonly #times = new Map<string, number>();
   #calls = 0;
@@ -111,20 +107,6 @@ export class StepLog {
     this.#entries = new Map(steps.map(({ index, text }) => [index, JSON.parse(text)]));
   }
 
-  /** The full name of the step with the highest number; if it is inside a recorded one, of that, which alone is called again. */
-  get last(): string | undefined {
-    const names = [...this.#entries.values()].map(({ name }) => name);
-    const last = names.at(-1);
-    return names.filter((name) => last === name || last?.startsWith(`${name}##`)).sort((a, b) =>
-      a.length - b.length
-    )[0];
-  }
-
-  /** The keys of the questions that were asked inside of recorded steps. */
-  get asked(): readonly string[] {
-    return [...this.#entries.values()].flatMap(({ asked = [] }) => asked);
-  }
-
   /** Finds what belongs to a call. */
   find(call: Call): Found {
     const { scope, name, place, unordered } = call;
@@ -166,18 +148,8 @@ export function stepInfoOf({ text }: RecordedStep): StepInfo {
   return { name, ...(at !== undefined && { at }) };
 }
 
-/**
- * What is to be recorded of a call that has run by now, in ms since the epoch; `json` is its result, `asked` has the keys of
- * the questions that it has asked.
- */
-export function recordOf(
-  { name, place, unordered }: Call,
-  json: string,
-  index: number,
-  now: number,
-  asked: readonly string[] = [],
-): RecordedStep {
-  const questions = asked.length > 0 && { asked };
-  const about = JSON.stringify({ name, place, ...(unordered && { unordered }), ...questions, at: now });
+/** What is to be recorded of a call that has run by now, in ms since the epoch; `json` is its result. */
+export function recordOf({ name, place, unordered }: Call, json: string, index: number, now: number): RecordedStep {
+  const about = JSON.stringify({ name, place, ...(unordered && { unordered }), at: now });
   return { index, text: `${about.slice(0, -1)},"value":${json}}` };
 }

@@ -77,16 +77,17 @@ export class Parking {
     this.#endedAt = performance.now();
   }
 
-  /** The code asks a question, which is being prepared. */
-  asking<T>(prepared: Promise<T>): Promise<T> {
+  /** The code asks: resolves with what is prepared, and with how to ask it. */
+  async asking<T>(prepared: Promise<T>): Promise<readonly [T, Claim["ask"]]> {
+    const begun = this.#endings;
     this.#prepared = Promise.allSettled([this.#prepared, prepared]).then(() => {});
-    return prepared;
+    return [await prepared, (question) => this.#ask(question, begun)];
   }
 
   /** Asks, and resolves with the answer. */
-  async ask(question: NewQuestion): Promise<Answer> {
+  async #ask(question: NewQuestion, begun: number): Promise<Answer> {
     this.#throwIfOver();
-    const wait: Wait = { begun: this.#endings };
+    const wait: Wait = { begun };
     try {
       const known = this.#claim.answers?.[question.key];
       if (known) return known;
@@ -103,9 +104,10 @@ export class Parking {
 
   /**
    * Resolves with the wait for the time that `due` resolves with, in ms since the epoch by the store's clock, or with
-   * `undefined` if it has passed. The task is not parked before that time is known, and is never parked beyond it.
+   * `undefined` if it has passed. The task is not parked before that time is known, and is never parked beyond it, nor by a
+   * sleep inside a step.
    */
-  async sleep(due: () => Promise<number>): Promise<(() => Promise<void>) | undefined> {
+  async sleep(due: () => Promise<number>, isInside: boolean): Promise<(() => Promise<void>) | undefined> {
     const begun = this.#endings;
     const sleep = await this.during(async () => {
       const until = await due();
@@ -121,7 +123,7 @@ export class Parking {
     if (sleep === undefined) return undefined;
     return async () => {
       try {
-        if (this.#claim.signal.reason instanceof WorkerStopping) {
+        if (this.#claim.signal.reason instanceof WorkerStopping && !isInside) {
           for (; this.#steps > 0; await turn()) await this.#idle.promise; // The code has a turn with its result, too.
           return await this.park();
         }

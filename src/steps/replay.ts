@@ -1,50 +1,80 @@
 /**
- * What a run reports and logs while it only repeats earlier runs: nothing, because they have done so.
+ * What a run reports and logs while it may only repeat earlier runs: held back, because they have told it already.
  *
  * @module
  */
 import type { Claim, ProgressReport } from "../backend.ts";
+import type { NewLogLine } from "../contract/log.ts";
+import { MAX_LINES } from "../task_log/newest_lines.ts";
+
+/** A run that has reached nothing recorded for so long, in ms, does again what earlier ones have not recorded. */
+const REPEATS_MS = 1_000;
 
 /**
- * The beginning of a run that goes on with what earlier runs have recorded. It is over when the run has reached the step and
- * the answer that were recorded last: others may never be reached again, such as the answer to a question whose text has
- * changed. It is also over as soon as the run calls or asks anything new.
+ * The reports and lines of one run. Those that come before something recorded were told by the run that has recorded it, so
+ * they are held until it is clear what follows. If that is recorded, the lines are dropped. They are told if the run does
+ * something new, ends, or has done neither for a second.
  */
 export class Replay {
   readonly #claim: Pick<Claim, "report" | "log">;
-  /** What was recorded last, and has not been reached. */
-  readonly #ahead: Set<string>;
-  /** What the code has reported: stored once the replay is over, because a task that is claimed shows no earlier reports. */
-  #held: ProgressReport | undefined;
+  /** Whether something recorded may follow. */
+  #repeats: boolean;
+  #holds: boolean;
+  /** The newest report, which outlives the lines: a task that is claimed shows no earlier ones. */
+  #report: ProgressReport | undefined;
+  #lines: NewLogLine[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `last`: the names of what was recorded last. */
-  constructor(claim: Pick<Claim, "report" | "log">, last: Iterable<string>) {
+  /** `repeats`: whether earlier runs may have recorded something. */
+  constructor(claim: Pick<Claim, "report" | "log">, repeats: boolean) {
     this.#claim = claim;
-    this.#ahead = new Set(last);
+    this.#repeats = this.#holds = repeats;
   }
 
   /** The run has reached what an earlier one has recorded. */
-  reach(name: string): void {
-    if (this.#ahead.delete(name) && this.#ahead.size === 0) this.end();
+  reach(): void {
+    this.#holds = this.#repeats;
+    this.#lines = [];
+    this.#stopTimer();
   }
 
-  /** The replay is over. */
+  /** The run does something new, or has ended. */
   end(): void {
-    this.#ahead.clear();
-    const held = this.#held;
-    this.#held = undefined;
-    if (held) void this.#claim.report(held);
+    this.#repeats = false;
+    this.#tell();
   }
 
-  /** As that of the claim. */
+  /** As that of the claim. What is held resolves at once. */
   async report(report: ProgressReport): Promise<void> {
-    if (this.#ahead.size === 0) return await this.#claim.report(report);
-    const { progress = this.#held?.progress, message = this.#held?.message } = report;
-    this.#held = { progress, message };
+    if (!this.#holds) return await this.#claim.report(report);
+    const { progress = this.#report?.progress, message = this.#report?.message } = report;
+    this.#report = { progress, message };
+    this.#startTimer();
   }
 
-  /** As that of the claim. */
-  async log(...line: Parameters<Claim["log"]>): Promise<void> {
-    if (this.#ahead.size === 0) await this.#claim.log(...line);
+  /** As that of the claim. What is held resolves at once. */
+  async log(line: NewLogLine): Promise<void> {
+    if (!this.#holds) return await this.#claim.log(line);
+    this.#lines.push(line);
+    if (this.#lines.length === MAX_LINES) this.#tell();
+    else this.#startTimer();
+  }
+
+  #tell(): void {
+    this.#holds = false;
+    this.#stopTimer();
+    if (this.#report) void this.#claim.report(this.#report);
+    for (const line of this.#lines) void this.#claim.log(line);
+    this.#report = undefined;
+    this.#lines = [];
+  }
+
+  #startTimer(): void {
+    this.#timer ??= setTimeout(() => this.#tell(), REPEATS_MS);
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 }

@@ -4,13 +4,13 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Claim, RecordedStep } from "../backend.ts";
+import type { Claim } from "../backend.ts";
 import { DefinitionError, HoldLost, InvalidValue, JobFault, JobsError, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import { shown } from "../options.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
-import type { Answer, Json, NewQuestion } from "../task.ts";
+import type { Json } from "../task.ts";
 import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
@@ -34,27 +34,18 @@ export class Steps {
   readonly #parking: Parking;
   readonly #rerun: boolean;
   readonly #outermost = new Scope();
-  readonly #log: StepLog;
   readonly #replay: Replay;
+  #log: Promise<StepLog> | undefined;
   /** Why the recorded steps cannot be continued. */
   #fault: JobFault | undefined;
 
-  /** `signal` is that of the job's code; `recorded`: the steps of earlier runs. */
-  constructor(
-    claim: Claim,
-    signal: AbortSignal,
-    parking: Parking,
-    { onStepMismatch }: Pick<Job, "onStepMismatch">,
-    recorded: readonly RecordedStep[],
-  ) {
+  /** `signal` is that of the job's code. */
+  constructor(claim: Claim, signal: AbortSignal, parking: Parking, { onStepMismatch }: Pick<Job, "onStepMismatch">) {
     this.#claim = claim;
     this.#signal = signal;
     this.#parking = parking;
     this.#rerun = onStepMismatch === "rerun";
-    this.#log = new StepLog(recorded);
-    const { asked, last } = this.#log;
-    const answered = Object.keys(claim.answers ?? {}).filter((key) => !asked.includes(key));
-    this.#replay = new Replay(claim, [last, answered.at(-1)].filter((name) => name !== undefined));
+    this.#replay = new Replay(claim, claim.mayHaveSteps || Object.keys(claim.answers ?? {}).length > 0);
   }
 
   /** What the code reports and logs. */
@@ -62,17 +53,14 @@ export class Steps {
     return this.#replay;
   }
 
-  /** The code asks a question, which is being prepared. */
-  asking<T>(prepared: Promise<T>): Promise<T> {
-    return this.#parking.asking(prepared);
-  }
-
-  /** Asks, and resolves with the answer. */
-  ask(question: NewQuestion): Promise<Answer> {
-    this.#scope.asked.push(question.key);
-    if (this.#claim.answers?.[question.key]) this.#replay.reach(question.key);
-    else this.#replay.end();
-    return this.#parking.ask(question);
+  /** The code asks: resolves with what is prepared, and with how to ask it. */
+  async asking<T>(prepared: Promise<T>): Promise<readonly [T, Claim["ask"]]> {
+    const [questions, ask] = await this.#parking.asking(prepared);
+    return [questions, (question) => {
+      if (this.#claim.answers?.[question.key]) this.#replay.reach();
+      else this.#replay.end();
+      return ask(question);
+    }];
   }
 
   /** The methods for the job's code. */
@@ -85,7 +73,8 @@ export class Steps {
       }
     };
     const until = async (name: string, time: () => number) => {
-      const wait = await this.#parking.sleep(async () => Number(await this.#step(name, () => time())));
+      const isInside = this.#scope !== this.#outermost;
+      const wait = await this.#parking.sleep(async () => Number(await this.#step(name, () => time())), isInside);
       if (wait) await this.overlapping(() => inSleepSpan(name, wait));
     };
     return {
@@ -99,9 +88,10 @@ export class Steps {
     };
   }
 
-  /** Throws the fault of steps that do not fit the code, even if the code has caught it. */
-  throwFault(): void {
-    if (this.#fault) throw this.#fault;
+  /** The code has ended. Throws the fault of steps that do not fit it, even if it has caught that. */
+  end(): void {
+    this.#replay.end();
+    this.#throwFault();
   }
 
   /** Awaits what steps may overlap with, such as a question. */
@@ -115,6 +105,10 @@ export class Steps {
     }
   }
 
+  #throwFault(): void {
+    if (this.#fault) throw this.#fault;
+  }
+
   get #scope(): Scope {
     // The step of another task may have started this one, or run a callback of it.
     const scope = scopes.getStore();
@@ -122,7 +116,7 @@ export class Steps {
   }
 
   async #step(name: string, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
-    this.throwFault();
+    this.#throwFault();
     this.#signal.throwIfAborted();
     if (this.#parking.isOver) throw new JobsError(`Cannot run the step ${quote(name)}: the attempt is over.`);
     checkStepName(name);
@@ -136,37 +130,41 @@ export class Steps {
   }
 
   async #call(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
-    const found = this.#log.find(call);
+    const log = await (this.#log ??= this.#read());
+    const found = log.find(call);
     if (found.kind === "recorded") {
-      this.#replay.reach(call.name);
+      this.#replay.reach();
       return found.value;
     }
     this.#replay.end();
-    if (found.kind === "new") return await this.#run(found.call, run);
+    if (found.kind === "new") return await this.#run(log, found.call, run);
     if (!this.#rerun) throw this.#fault = mismatch(call, found.name);
     await this.#claim.forget(found.index);
-    this.#log.forget(found.index);
-    return await this.#run(call, run);
+    log.forget(found.index);
+    return await this.#run(log, call, run);
   }
 
-  async #run(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
+  async #read(): Promise<StepLog> {
+    return new StepLog(this.#claim.mayHaveSteps ? await this.#claim.steps() : []);
+  }
+
+  async #run(log: StepLog, call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
     const { name } = call;
-    const index = this.#log.reserve();
+    const index = log.reserve();
     if (index === undefined) {
       throw new ToolError(`Cannot run the step ${quote(name)}: a task has at most ${MAX_STEPS} steps.`);
     }
     let recorded = false;
     try {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
-      const scope = new Scope(name, this.#outermost);
-      const value = resultOf(name, await scopes.run(scope, async () => await run(step)));
-      await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now(), scope.asked));
+      const value = resultOf(name, await scopes.run(new Scope(name, this.#outermost), async () => await run(step)));
+      await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now()));
       // It is not recorded then, and another run takes this step.
       if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;
       recorded = true;
       return value;
     } finally {
-      if (!recorded) this.#log.release(index);
+      if (!recorded) log.release(index);
     }
   }
 }

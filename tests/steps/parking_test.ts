@@ -20,7 +20,7 @@ Deno.test("a short sleep that the clock, which is set back, makes long does not 
     stored: () => Promise.resolve(),
   };
   const parking = new Parking(claim, 10_000);
-  const wait = await parking.sleep(() => Promise.resolve(8_000));
+  const wait = await parking.sleep(() => Promise.resolve(8_000), false);
   const slept = wait?.() ?? Promise.resolve();
   now = -3_600_000;
   await assertRejects(() => slept, TaskParked);
@@ -46,7 +46,7 @@ Deno.test("a worker that stops does not park a task for a sleep that its code ma
   const controller = new AbortController();
   const claim = sleepingClaim(controller.signal);
   const parking = new Parking(claim, Infinity);
-  const wait = await parking.sleep(() => Promise.resolve(3_600_000));
+  const wait = await parking.sleep(() => Promise.resolve(3_600_000), false);
   const slept = wait?.() ?? Promise.resolve();
   parking.ended(); // A step beside it.
   controller.abort(new WorkerStopping());
@@ -56,7 +56,7 @@ Deno.test("a worker that stops does not park a task for a sleep that its code ma
 
 Deno.test("code that only sleeps, a second after what it did beside that has ended, counts as waiting", async () => {
   const parking = new Parking(sleepingClaim(new AbortController().signal), Infinity);
-  const wait = await parking.sleep(() => Promise.resolve(3_600_000));
+  const wait = await parking.sleep(() => Promise.resolve(3_600_000), false);
   const slept = wait?.() ?? Promise.resolve();
   assertEquals(parking.waits, true);
   parking.ended();
@@ -78,10 +78,39 @@ Deno.test("a task whose worker stops just as its code begins to sleep is parked 
   const parking = new Parking(claim, 0);
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const step = parking.during(() => ended.then(() => claim.parks));
-  const wait = await parking.sleep(() => Promise.resolve(3_600_000));
+  const wait = await parking.sleep(() => Promise.resolve(3_600_000), false);
   controller.abort(new WorkerStopping());
   const slept = wait?.() ?? Promise.resolve();
   resolve();
   await assertRejects(() => slept, WorkerStopping);
   assertEquals([await step, claim.parks], [0, 1]);
+});
+
+Deno.test("a sleep inside a step does not park the task of a worker that stops just then: the step would wait for itself", async () => {
+  const controller = new AbortController();
+  const claim = sleepingClaim(controller.signal);
+  const parking = new Parking(claim, 0);
+  const step = parking.during(async () => {
+    const wait = await parking.sleep(() => Promise.resolve(3_600_000), true);
+    controller.abort(new WorkerStopping());
+    await wait?.();
+  });
+  await assertRejects(() => step, WorkerStopping);
+  assertEquals(claim.parks, 0);
+});
+
+Deno.test("a question that the code has left behind while it was prepared does not park the task at once", async () => {
+  await using _time = new PassingTime();
+  const claim = { ...sleepingClaim(new AbortController().signal), ask: () => new Promise<never>(() => {}) };
+  const parked: number[] = [];
+  const parking = new Parking({ ...claim, park: () => Promise.resolve(void parked.push(Date.now())) }, 0);
+  const { promise: prepared, resolve } = Promise.withResolvers<void>();
+  const asking = parking.asking(prepared);
+  await parking.during(() => Promise.resolve());
+  parking.ended(); // The other part of a race.
+  resolve();
+  const [, ask] = await asking;
+  const begun = Date.now();
+  await assertRejects(() => ask({ key: "key", message: "Which?", schema: {} }), Error, "The attempt is over.");
+  assertEquals(parked.map((at) => at - begun), [1_000]);
 });
