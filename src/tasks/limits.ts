@@ -18,9 +18,8 @@ export interface Limits {
   /** The most reads per minute of a task, a result or a list, in each server process. Default: 12,000. */
   readonly readsPerMinute?: number;
   /**
-   * The most HTTP requests per minute, of any kind, in each server process. A large body counts once more for each 64 KiB, in
-   * which each field or item takes 100 bytes more.
-   * Without authentication they are counted for each address. Default: 30,000.
+   * The most HTTP requests per minute, of any kind, in each server process. Each 64 KiB of a body count as one more request, and
+   * each of its fields and items as 100 bytes more. Without authentication, requests are counted per address. Default: 30,000.
    */
   readonly requestsPerMinute?: number;
   /**

@@ -1,5 +1,6 @@
 /**
- * Ends an event stream when the token of its client expires: the client must not receive more than a new request would.
+ * Ends event streams when the token of their client expires: what the client listens to at once, answers to requests a
+ * little later.
  *
  * @module
  */
@@ -42,6 +43,7 @@ export function untilExpired(response: Response, expiresAt: number | undefined, 
   let target: TransformStreamDefaultController<Uint8Array>;
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
     start: (controller) => void (target = controller),
+    cancel: () => clearTimeout(timer), // The client has gone, though the source may take longer to end.
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = () => {

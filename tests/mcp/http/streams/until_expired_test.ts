@@ -58,6 +58,18 @@ Deno.test("a stream that ends, fails or loses its client before its token expire
   await left.gone;
 });
 
+Deno.test("nothing fails if the token expires while the source of a stream whose client has gone is still ending", async () => {
+  using time = new FakeTime(0);
+  const ended = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({ cancel: () => ended.promise });
+  const response = new Response(body, { headers: { "content-type": "text/event-stream" } });
+  const passed = untilExpired(response, 1_000, { jsonrpc: "2.0", id: 1, method: "tools/call" });
+  const gone = passed.body?.cancel();
+  await time.tickAsync(1_000);
+  ended.resolve();
+  await gone;
+});
+
 Deno.test("anything but an event stream with an expiry is passed on unchanged", () => {
   const json = Response.json({});
   const stream = new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
