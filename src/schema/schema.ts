@@ -92,8 +92,8 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
     );
   }
   try {
-    const json = JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" }));
-    return JSON.parse(json, side === "output" && !refusesFields(inputOf(schema)) ? leaveOpen : undefined);
+    const json = JSON.parse(JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" })));
+    return side === "output" ? leaveOpen(json, inputOf(schema)) : json;
   } catch (cause) {
     throw new DefinitionError(
       `Cannot turn the ${side} schema of ${name} into JSON Schema: ${String(cause)}${howToReplace(cause)}`,
@@ -102,17 +102,25 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
   }
 }
 
-/** Whether the schema itself refuses fields that it does not name, as `z.strictObject` does. */
-function refusesFields(input: JsonSchema | undefined): boolean {
-  return input === undefined || JSON.stringify(input).includes('"additionalProperties":false');
-}
-
 /**
  * Libraries say of an output that it has no further fields, because validation removes them. But clients remember the schema
- * from when they listed the tools, and would refuse each result of newer code that has one more.
+ * from when they listed the tools, and would refuse each result of newer code that has one more. So only those objects
+ * refuse further fields that also do so in the `input`, such as a `z.strictObject`. With further fields, a result may fit
+ * more than one schema of a union.
  */
-function leaveOpen(key: string, value: unknown): unknown {
-  return key === "additionalProperties" && value === false ? undefined : value;
+function leaveOpen<T>(output: T, input: unknown): T;
+function leaveOpen(output: unknown, input: unknown): unknown {
+  if (Array.isArray(output)) {
+    return output.map((item, i) => leaveOpen(item, Array.isArray(input) ? input[i] : undefined));
+  }
+  if (!isObject(output)) return output;
+  const ofInput = isObject(input) ? input : {};
+  const parts = Object.entries(output).filter(([key, part]) => {
+    return key !== "additionalProperties" || part !== false || ofInput[key] === false;
+  });
+  return Object.fromEntries(parts.map(([key, part]) => {
+    return [key === "oneOf" && Array.isArray(part) ? "anyOf" : key, leaveOpen(part, ofInput[key])];
+  }));
 }
 
 /** Advice for the types that people expect to find in JSON. Libraries say which type it is, but not what to use. */

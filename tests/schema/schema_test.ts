@@ -58,6 +58,24 @@ Deno.test("an output that a client has listed may have further fields later, unl
   await refusal(strict, { total: 1, currency: "EUR" });
 });
 
+Deno.test("in an output that a client has listed, only the objects that refuse further fields themselves stay closed", async () => {
+  const schema = z.object({ open: z.object({}), closed: z.array(z.union([z.string(), z.strictObject({})])) });
+  const listed = toJsonSchema(schema, "output", "report");
+  await validate(listed, { open: { a: 1 }, closed: ["", {}], more: 1 }, "result of report");
+  await refusal(listed, { open: {}, closed: ["", { a: 1 }] });
+  const day = z.date().transform((date) => date.toISOString()).pipe(z.string()); // Its input is no JSON.
+  const report = toJsonSchema(z.object({ day }), "output", "report");
+  await validate(report, { day: "2026-11-30", currency: "EUR" }, "result of report");
+});
+
+Deno.test("a result that fits several members of a union, if they may have further fields, fits the output that a client has listed", async () => {
+  const text = z.number().transform(String).pipe(z.string());
+  const members = [z.object({ oneOf: z.string() }), z.object({ oneOf: text, unit: z.string() })] as const;
+  const schema = z.object({ size: z.xor(members) });
+  const result = schema.parse({ size: { oneOf: 5, unit: "MB" } });
+  await validate(toJsonSchema(schema, "output", "report"), result, "result of report");
+});
+
 Deno.test("plain JSON Schema is taken as it is", () => {
   assertEquals(toJsonSchema(plainUser, "output", "user"), plainUser);
   assertEquals(toJsonSchema(plainUser, "input", "user"), plainUser);
