@@ -70,10 +70,10 @@ export class QueueWork implements WorkHandle {
   /** Resolves once Redis knows of this worker, or it has stopped. */
   readonly #known = Promise.withResolvers<void>();
   /**
-   * By how much Redis's clock is ahead of `performance.now()` at most, in ms, so that no sleep is too short: each report that the
+   * By how much Redis's clock is ahead of `performance.now()` at most, in ms, so that no sleep is too short. Each report that the
    * worker is alive reads it anew.
    */
-  #ahead = performance.timeOrigin;
+  #ahead = Infinity;
   readonly #unsubscribe: () => void;
   /** Why the runs are to stop; set once the grace is over. */
   #reason: WorkerStopping | undefined;
@@ -93,7 +93,9 @@ export class QueueWork implements WorkHandle {
     const tell = async () => {
       const asked = performance.now();
       const now = await store.operating.storeWorker({ ...this.#me, ids: workers.map(({ id }) => id) }, lease);
-      this.#ahead = now - asked;
+      // The quickest answer is the most exact, unless a later one shows that Redis's clock was set.
+      const [least, most] = [now - performance.now(), now - asked];
+      if (this.#ahead < least || this.#ahead > most) this.#ahead = most;
       this.#known.resolve();
     };
     const pace = { every: lease / 2, first: 0, retry: TELL_RETRY_MS };

@@ -254,3 +254,34 @@ test("the time that a worker tells its jobs is never behind Redis's, however lat
   assert(await ahead.promise >= 0, `It is ahead by ${await ahead.promise} ms.`);
   await worker.stop(0);
 });
+
+test("the time that a worker tells its jobs does not go ahead by as long as a later request for Redis's time takes", async ({ store, create }) => {
+  const { operating } = store;
+  const storeWorker = operating.storeWorker.bind(operating);
+  const [sampled, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let reports = 0;
+  operating.storeWorker = async (...worker) => {
+    const isFirst = reports++ === 0;
+    if (!isFirst) {
+      await sampled.promise;
+      await pause(200); // Sent, but not yet read by Redis.
+    }
+    const now = await storeWorker(...worker);
+    if (!isFirst) setTimeout(slow.resolve);
+    return now;
+  };
+  const ahead = Promise.withResolvers<readonly number[]>();
+  const run: WorkOptions["run"] = async ({ now }) => {
+    const measure = () => now() - Date.now(); // Redis runs on the same machine.
+    const before = measure();
+    sampled.resolve();
+    await slow.promise;
+    ahead.resolve([before, measure()]);
+    return { kind: "value", value: null };
+  };
+  const worker = new QueueWork(store, { jobs: ["job"], concurrency: 1, onError: ignored, lease: 1_000, run });
+  await create(newTaskId(), "job");
+  const [before = NaN, after = NaN] = await ahead.promise;
+  assert(after < before + 100, `It was ahead by ${before} ms, and is by ${after} ms.`);
+  await worker.stop(0);
+});
