@@ -20,6 +20,26 @@ export function idNamedBy(text: string): string {
   return text.slice(0, ID_LENGTH);
 }
 
+/** Where the version of a task id stands: "7". */
+const VERSION_AT = 14;
+
+/**
+ * The text of a key whose task can be stored no more: the id that it names has the version 0, so no task has it. Its time is
+ * that of the task's id.
+ */
+export function closed(text: string): string {
+  return withVersion(text, "0");
+}
+
+/** The text of a key before it was closed. */
+export function reopened(text: string): string {
+  return withVersion(text, "7");
+}
+
+function withVersion(text: string, version: string): string {
+  return text.slice(0, VERSION_AT) + version + text.slice(VERSION_AT + 1);
+}
+
 /** Throws `InvalidInput` if a start with another fingerprint has made this text. */
 export function refuseOther(text: string, { fingerprint = "" }: TaskKey): void {
   if (text.slice(ID_LENGTH) === fingerprint) return;

@@ -60,6 +60,60 @@ Deno.test("a start does not take a key over from a task that is stored in the mo
   assertEquals(keys.value, slow.id);
 });
 
+Deno.test("of three starts with ids of a slow clock one stores its task, if it does so between a read and a write of the second", async () => {
+  const [first, second, third] = [ended(DELETED), ended(DELETED.replace(/0$/, "1")), ended(newTaskId())];
+  const keys = new OneKey(first.id);
+  const stored: CompletedTask[] = [];
+  const start = (task: CompletedTask, store: KeyStore = keys) => {
+    const create = () => {
+      if (!keys.value?.startsWith(task.id)) return Promise.resolve(undefined);
+      stored.push(task);
+      return Promise.resolve(task);
+    };
+    const read = (id: string) => Promise.resolve(stored.find((task) => task.id === id));
+    const key = { name: "daily", window: 60_000 };
+    return createKeyed(store, { create, read }, { id: task.id, owner: OWNER, key }, Date.now);
+  };
+  let writes = 0;
+  const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const writeKey: KeyStore["writeKey"] = async (...change) => {
+    if (writes++ === 0) stored.push(first);
+    else {
+      held.resolve();
+      await goOn.promise;
+    }
+    return await keys.writeKey(...change);
+  };
+  const overtaking = start(second, { readKey: () => keys.readKey(), writeKey });
+  await held.promise;
+  assertEquals(await start(third), first);
+  goOn.resolve();
+  assertEquals([await overtaking, keys.value, stored], [first, first.id, [first]]);
+});
+
+Deno.test("a start that dies while it takes a key over leaves it to the task that is there, or else to the next start", async () => {
+  const dead = new Promise<never>(() => {});
+  for (const stored of [[ended(DELETED)], []]) {
+    const keys = new OneKey(DELETED);
+    const next = ended(newTaskId());
+    const start = { id: next.id, owner: OWNER, key: { name: "daily", window: 60_000 } };
+    const closed = Promise.withResolvers<void>();
+    const writeKey: KeyStore["writeKey"] = async (...change) => {
+      await keys.writeKey(...change);
+      closed.resolve();
+      return await dead;
+    };
+    const nothing = { read: () => Promise.resolve(undefined), create: () => dead };
+    void createKeyed({ readKey: () => keys.readKey(), writeKey }, nothing, start, Date.now);
+    await closed.promise;
+    const read = (id: string) => Promise.resolve(stored.find((task) => task.id === id));
+    const create = () => Promise.resolve(keys.value === next.id ? next : undefined);
+    const [holder = next] = stored;
+    assertEquals(await createKeyed(keys, { read, create }, start, Date.now), holder);
+    assertEquals(keys.value, holder.id);
+  }
+});
+
 Deno.test("a task that was cancelled gives up its key, unless the key says that all tasks hold it", async () => {
   const now = Date.now();
   const cancelled: CancelledTask = { ...ended(newTaskId(now)), status: "CANCELLED", work: "never_started" };

@@ -3,7 +3,8 @@
  *
  * A store keeps which task a key names, and changes that by compare-and-set. A start first lets the key name its new task, and
  * then stores the task only if the key still names it. So a process that dies in between leaves a key without a task, which
- * another start takes over, and a process that was merely slow stores nothing.
+ * another start takes over, and a process that was merely slow stores nothing. Before a start takes a key over, it closes it:
+ * the key then names an id that no task has, and whoever finds it so knows that its task is either there or never will be.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { KeyStore, NewTask } from "../../../backend.ts";
 import { KeyInUse } from "../../../errors.ts";
 import { timeOfTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
-import { holdsKey, idNamedBy, refuseOther, textNaming } from "../../../contract/task_key.ts";
+import { closed, holdsKey, idNamedBy, refuseOther, reopened, textNaming } from "../../../contract/task_key.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
 import type { KeyCondition } from "./store.ts";
@@ -44,19 +45,18 @@ export async function createKeyed(
 ): Promise<TaskInfo> {
   const { id, owner, key, unless } = task;
   while (true) {
-    const from = key && await keys.readKey(owner, key.name);
+    let from = key && await keys.readKey(owner, key.name);
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
     if (key && from !== undefined && holder && holdsKey(holder, key, now())) {
       refuseOther(from, key);
       return holder;
     }
+    if (key && from !== undefined && holder === undefined) {
+      from = await close(keys, tasks, owner, key.name, from);
+      if (from === undefined) continue;
+    }
     const named = key && textNaming(id, key);
     if (key && !await keys.writeKey(owner, key.name, from, named)) continue;
-    // From here on no start can store the task that the key named before, but one may just have done so.
-    if (key && from !== undefined && holder === undefined && await tasks.read(idNamedBy(from))) {
-      await keys.writeKey(owner, key.name, named, from);
-      continue;
-    }
     try {
       await tasks.admit?.();
     } catch (error) {
@@ -81,8 +81,26 @@ function conditionOf({ key, unless }: Pick<NewTask, "key" | "unless">): KeyCondi
 }
 
 /**
+ * Makes sure that the task which a key names is not there, and can be stored no more. Resolves with the text of the key then,
+ * or with `undefined` if the key has another text by now, or the task is there.
+ */
+async function close(
+  keys: KeyStore,
+  tasks: KeyedTasks,
+  owner: string,
+  key: string,
+  named: string,
+): Promise<string | undefined> {
+  const [shut, open] = [closed(named), reopened(named)];
+  if (named !== shut && !await keys.writeKey(owner, key, named, shut)) return undefined;
+  // It may just have been stored. Until this is known, the key must not name the task of another start.
+  if (!await tasks.read(idNamedBy(open))) return shut;
+  await keys.writeKey(owner, key, shut, open);
+}
+
+/**
  * Reads the task that a key names. One that another start is about to store is waited for; an older id is that of a task
- * which was deleted. Which clock made the id does not matter much: a start that is overtaken stores nothing.
+ * which was deleted. Which clock made the id does not matter: a start that is overtaken stores nothing.
  */
 async function readSoon(
   keys: KeyStore,
