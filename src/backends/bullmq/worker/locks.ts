@@ -48,6 +48,12 @@ export class Locks {
     };
   }
 
+  /** Renews all locks now. Those that are lost are so when it resolves, unless Redis is away. */
+  async renew(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#renew();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

@@ -153,6 +153,8 @@ export class QueueWork implements WorkHandle {
     if (this.#earlyStops.has(run.id)) run.cancel();
     if (this.#reason) run.stop(this.#reason);
     try {
+      // If this process has stood still since its claim, another worker may have run the job.
+      if (now() - (job.processedOn ?? Infinity) > this.#options.lease) await locks.renew();
       return await run.execute();
     } finally {
       releaseLock();

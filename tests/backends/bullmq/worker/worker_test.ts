@@ -15,12 +15,15 @@ import { testUnless } from "../../../support/test_unless.ts";
 import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "ann";
+const ROOT = new URL("../../../../", import.meta.url);
 
 interface Place {
   readonly backend: BullMqBackend;
   /** The store of the worker under test, whose methods a test may replace. */
   readonly store: RedisStore;
   create(id: string, job: string): Promise<unknown>;
+  /** How another process connects to it. */
+  readonly place: { readonly redis: string; readonly prefix: string };
 }
 
 function test(name: string, run: (place: Place) => Promise<void>): void {
@@ -30,7 +33,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
     const store = await RedisStore.open(redis.url, ignored, prefix);
     const create = (id: string, job: string) => backend.create(newTask({ id, job, owner: OWNER }));
-    await run({ backend, store, create });
+    await run({ backend, store, create, place: { redis: redis.url, prefix } });
     await store.close();
   });
 }
@@ -284,4 +287,36 @@ test("the time that a worker tells its jobs does not go ahead by as long as a la
   const [before = NaN, after = NaN] = await ahead.promise;
   assert(after < before + 100, `It was ahead by ${before} ms, and is by ${after} ms.`);
   await worker.stop(0);
+});
+
+test("a worker that has stood still for longer than a lease since its claim does not run a job that another has run", async ({ store, backend, create, place }) => {
+  const other = `
+    import { BullMqBackend, createWorker, defineJob } from ${JSON.stringify(import.meta.resolve("../../../../mod.ts"))};
+    const backend = await BullMqBackend.connect(${JSON.stringify({ ...place, lease: 300 })});
+    const ran = Promise.withResolvers();
+    const job = defineJob({ name: "job", input: { type: "object" }, run: () => void ran.resolve() });
+    const worker = createWorker(backend, [job]);
+    await ran.promise;
+    await worker.close();
+    await backend[Symbol.asyncDispose]();`;
+  const standStill = () => {
+    const { success } = new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", other], cwd: ROOT }).outputSync();
+    stoodStill.resolve(success);
+  };
+  const stoodStill = Promise.withResolvers<boolean>();
+  const open = store.workers.bind(store);
+  store.workers = (limits) => {
+    const workers = open(limits);
+    const start = workers.start.bind(workers);
+    workers.start = (...of) => start(...of).once("active", standStill);
+    return workers;
+  };
+  let runs = 0;
+  const run: WorkOptions["run"] = () => Promise.resolve({ kind: "value", value: ++runs });
+  const worker = new QueueWork(store, { jobs: ["job"], concurrency: 1, onError: ignored, lease: 300, run });
+  const id = newTaskId();
+  await create(id, "job");
+  assert(await stoodStill.promise);
+  await worker.stop(60_000);
+  assertEquals([(await backend.get(id, OWNER)).status, runs], ["COMPLETED", 0]);
 });
