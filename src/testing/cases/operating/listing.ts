@@ -85,16 +85,13 @@ export const listing: Cases = {
   },
 
   "an operator finds tasks created before a time, however many were created since": async (stage) => {
-    const operator = stage.backend.operator;
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.unshift((await stage.create({ job: "waits" })).id);
-    const { createdAt: last } = await operator.get(ids[0] ?? "");
+    const { createdAt: last } = await stage.backend.operator.get(ids[0] ?? "");
     await eventually("the clock moves on", () => Date.now() > last + 5);
     const until = (await stage.create({ job: "waits" })).createdAt;
     for (let i = 0; i < 40; i++) await stage.create({ job: "waits" });
-    const page = await operator.tasks({ until, limit: 2 });
-    deepStrictEqual(page.tasks.map(({ id }) => id), ids.slice(0, 2));
-    deepStrictEqual((await operator.tasks({ until, limit: 2, cursor: page.nextCursor })).tasks[0]?.id, ids[2]);
+    deepStrictEqual(await listed(stage, { until, limit: 2 }), ids); // A page with a cursor may hold fewer, or none.
   },
 
   "a task whose id was made by a clock that is ahead is on the page of the time at which it was created": async (
