@@ -7,7 +7,7 @@
 import { BackendError, isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
 import type { Job } from "../../mod.ts";
 import { LATE_MS } from "../../src/schedules/schedule.ts";
-import { taskOfDueTime } from "../../src/testing/kept_keys.ts";
+import { taskOfDueTime } from "./kept_keys.ts";
 import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { readOptions } from "../../tools/options.ts";

@@ -1,6 +1,6 @@
 /** A server of the steering run, which keeps the schedule: says "ready", and runs until its stdin ends or it is killed. */
 import { AsyncToolServer } from "../../mod.ts";
-import { keepingKeys } from "../../src/testing/kept_keys.ts";
+import { keepingKeys } from "./kept_keys.ts";
 import { openBackend } from "../../tools/place.ts";
 import { LEASE_MS } from "../job.ts";
 import { EVERY_MS, OWNER, SCHEDULE, timed } from "./jobs.ts";

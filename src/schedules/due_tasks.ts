@@ -18,7 +18,10 @@ import type { Schedule } from "./schedule.ts";
 /** How long the key of a due time is held after the end of its task, in ms. */
 const KEY_MS = 24 * 3_600_000;
 
-/** For how long the key of a past due time is not deleted, in ms: a server may still be about to store its own task for it. */
+/**
+ * For how long the key of a past due time is not deleted, in ms. A server whose clock is slow may declare the schedule again
+ * after its removal, and by that clock the time is yet to come.
+ */
 const PAST_MS = 60_000;
 
 /** A due time of a schedule. */
@@ -90,12 +93,13 @@ export class DueTasks {
     }
   }
 
-  /** Deletes the keys of due times for which no server creates a task any more. They stand in the order of their tasks. */
-  *#deletePast(): Iterable<Promise<boolean>> {
+  /** Deletes the keys of due times for which no server creates a task any more. They stand about in the order of their tasks. */
+  *#deletePast(): Iterable<Promise<unknown>> {
     for (const [key, { owner, task }] of this.#past) {
       if (this.#now() - timeOfTaskId(task) < PAST_MS) return;
       this.#past.delete(key);
-      yield this.#backend.keys.writeKey(owner, key, task, undefined);
+      // Nobody has to know if that fails: the store deletes the key after 30 days.
+      yield this.#backend.keys.writeKey(owner, key, task, undefined).catch(() => {});
     }
   }
 

@@ -64,7 +64,7 @@ export function withPause(schedule: Schedule, paused: boolean, now: number): Sch
   return { ...schedule, paused, nextAt: paused ? schedule.nextAt : nextOf(schedule, now) };
 }
 
-/** The next due time without a task: by the clock of another process, that of the last one may be yet to come. */
+/** The next due time that has no task yet. The last one may still be ahead by this clock, if another server's clock is fast. */
 function nextOf({ times, anchor, last }: Schedule, now: number): number | undefined {
   return dueAfter(times, anchor, Math.max(now, last?.dueAt ?? now));
 }

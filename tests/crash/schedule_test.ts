@@ -6,7 +6,6 @@
 import { fileURLToPath } from "node:url";
 import { DenoKvBackend } from "../../mod.ts";
 import { lines } from "../../chaos/lines.ts";
-import { taskOfDueTime } from "../../src/testing/kept_keys.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { until } from "../support/processes.ts";
@@ -66,7 +65,7 @@ Deno.test("each due time of a schedule has one task, however its three servers a
   const { tasks } = await backend.list("ann", { limit: 1_000 });
   const end = await last();
   const named = await Promise.all(
-    tasks.map((_, index) => taskOfDueTime(backend, "ann", "tick", end - index * EVERY_MS)),
+    tasks.map((_, index) => backend.keys.readKey("ann", `schedule:tick:${end - index * EVERY_MS}`)),
   );
   assertEquals(named, tasks.map(({ id }) => id));
   await Deno.remove(folder, { recursive: true });

@@ -1,11 +1,13 @@
 import { MemoryBackend } from "../../src/backends/memory/mod.ts";
-import { TaskExpired } from "../../src/errors.ts";
+import { BackendError, TaskExpired } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { defineJob } from "../../src/job.ts";
 import { ToolRegistry } from "../../src/registry.ts";
 import { DueTasks, ScheduleChanged } from "../../src/schedules/due_tasks.ts";
+import type { AuditEvent } from "../../src/tasks/audit.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { ignored } from "../support/errors.ts";
+import { oneTurn } from "../support/time.ts";
 
 const NOW = Date.parse("2026-11-28T12:00:00Z");
 const registered = new ToolRegistry().register(defineJob({ name: "report", input: { type: "object" } }));
@@ -59,26 +61,30 @@ Deno.test("a schedule leaves no key for each of its tasks: that of a due time is
   assertEquals(await keyAt(NOW + 2), third.task);
 });
 
-Deno.test("a server that stores its task late, when others are at the next due time, finds the one that is there", async () => {
+Deno.test("a key that cannot be deleted hides neither the task of a later due time nor the error of its creation", async () => {
   await using backend = new MemoryBackend();
-  const late = Promise.withResolvers<void>();
-  const slow = {
-    keys: backend.keys,
+  const events: AuditEvent[] = [];
+  let fails = false;
+  const failing = {
     get: backend.get.bind(backend),
-    create: async (...[task, admit]: Parameters<MemoryBackend["create"]>) => {
-      await admit?.();
-      await late.promise;
-      return await backend.create(task);
+    keys: { readKey: backend.keys.readKey, writeKey: () => Promise.reject(new BackendError("The key is locked.")) },
+    create: async (...task: Parameters<MemoryBackend["create"]>) => {
+      await oneTurn(); // So that the deletion fails first.
+      if (fails) throw new BackendError("The store is away.");
+      return await backend.create(...task);
     },
   };
-  const isCurrent = () => Promise.resolve(true);
-  const now = Date.now();
-  const slowly = new DueTasks(slow, { ...options, now: () => now }).create(due, registered, isCurrent);
-  const tasks = new DueTasks(backend, { ...options, now: () => now });
-  const task = await tasks.create(due, registered, isCurrent) ?? "";
-  const schedule = { ...due.schedule, last: { dueAt: NOW, task } };
-  await tasks.create({ ...due, schedule, dueAt: NOW + 1 }, registered, isCurrent);
-  late.resolve();
-  assertEquals(await slowly, task);
-  assertEquals((await backend.list("ann", { limit: 10 })).tasks.length, 2);
+  const tasks = new DueTasks(failing, { ...options, now: Date.now, audit: (event) => events.push(event) });
+  const last = { dueAt: NOW, task: "018cc251-f400-7000-8000-000000000000" }; // Of 2024.
+  const create = (dueAt: number) => {
+    return tasks.create(
+      { ...due, dueAt, schedule: { ...due.schedule, last } },
+      registered,
+      () => Promise.resolve(true),
+    );
+  };
+  const task = await create(NOW + 1);
+  assertEquals(events.map((event) => event.task), [task]);
+  fails = true;
+  await assertRejects(() => create(NOW + 2), BackendError, "The store is away.");
 });

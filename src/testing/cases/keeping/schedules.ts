@@ -9,7 +9,6 @@ import { defineJob } from "../../../job.ts";
 import { reporterOf } from "../../../log/on_error.ts";
 import { ToolRegistry } from "../../../registry.ts";
 import { Scheduler } from "../../../schedules/scheduler.ts";
-import { keepingKeys, taskOfDueTime } from "../../kept_keys.ts";
 import { type Cases, eventually, OWNER, type Stage } from "../../stage.ts";
 
 const EVERY_MS = 150;
@@ -29,9 +28,7 @@ async function count({ backend }: Stage): Promise<number> {
 export const schedules: Cases = {
   "of four servers on two connections that share a schedule, one creates the task of each due time": async (stage) => {
     const second = await stage.connect();
-    const servers = [stage.backend, second, stage.backend, second].map((backend) =>
-      serve(keepingKeys(backend), "often")
-    );
+    const servers = [stage.backend, second, stage.backend, second].map((backend) => serve(backend, "often"));
     await eventually("there are six tasks", async () => await count(stage) >= 6);
     // Those under way are finished, so the document and the tasks agree.
     for (const server of servers) await server[Symbol.asyncDispose]();
@@ -41,7 +38,7 @@ export const schedules: Cases = {
     const created = await count(stage);
     const named = await Promise.all(Array.from({ length: created }, (_, index) => {
       const dueAt = (schedule?.last?.dueAt ?? 0) - index * EVERY_MS;
-      return taskOfDueTime(stage.backend, OWNER, "often", dueAt);
+      return stage.backend.keys.readKey(OWNER, `schedule:often:${dueAt}`);
     }));
     const { tasks } = await stage.backend.list(OWNER, { limit: 100 });
     deepStrictEqual(new Set(named), new Set(tasks.map(({ id }) => id)));

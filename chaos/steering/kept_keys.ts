@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend } from "../backend.ts";
+import type { Backend } from "../../backend.ts";
 
 /** A backend whose keys leave a copy when a schedule deletes them. */
 export function keepingKeys<B extends Backend>(backend: B): B {
