@@ -12,7 +12,7 @@ import { toJson } from "./json.ts";
 import { type OnError, reporterOf, RUN_A_JOB } from "./log/on_error.ts";
 import { callback, checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { elicitOf } from "./questions/elicit.ts";
-import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
+import { checkSchema, checkSchemas, validate, validateOutput } from "./schema/schema.ts";
 import type { JobContext } from "./steps/context.ts";
 import { Parking } from "./steps/parking.ts";
 import { progressOf } from "./steps/progress.ts";
@@ -110,6 +110,10 @@ export function startWorker(
     onError: options.onError,
     run: (claim) => apart(() => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError))),
   });
+  // A server refuses to start with such a schema. Here only the tasks of its job fail, and claims do not wait for the check.
+  for (const job of byName.values()) {
+    checkSchemas(job).catch((error) => onError(error, { where: "check the schemas of a job", job: job.name }));
+  }
   let closing: Promise<void> | undefined;
   const close = async (wait = grace) => {
     checkOptions("close", { grace: wait }, WORKER);

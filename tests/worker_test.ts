@@ -23,6 +23,7 @@ import {
   TaskParked,
   ToolError,
 } from "../mod.ts";
+import type { OnError } from "../src/log/on_error.ts";
 import type { JobPolicy } from "../strategy.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
 import { newTaskId } from "../src/ids.ts";
@@ -317,6 +318,26 @@ Deno.test("an invalid output schema is a fault before the code runs", async () =
   assert(outcome.kind === "fault");
   assertMatch(outcome.message, /Cannot use the schema of the result of odd/);
   assertEquals([runs, task.attempt], [0, 1]);
+});
+
+Deno.test("a worker reports as it starts which of its jobs has a schema that cannot be used", async () => {
+  const nonsense = () => ({ type: "object", properties: { n: { type: "nonsense" } } });
+  const jobs = [
+    defineJob({ name: "odd", input: nonsense(), run: () => {} }),
+    defineJob({ name: "fine", input, output: input, run: () => ({}) }),
+    defineJob({ name: "strange", input, output: nonsense(), run: () => ({}) }),
+  ];
+  const reports: string[] = [];
+  const both = Promise.withResolvers<void>();
+  await using backend = new MemoryBackend();
+  const onError: OnError = (error, { where, job }) => {
+    if (reports.push(`${where}: ${job}: ${error}`) === 2) both.resolve();
+  };
+  await using _worker = createWorker(backend, jobs, { onError });
+  await both.promise;
+  const [odd, strange] = reports.toSorted();
+  assertMatch(odd ?? "", /^check the schemas of a job: odd: .*Cannot use the schema of the input for odd/);
+  assertMatch(strange ?? "", /^check the schemas of a job: strange: .*Cannot use the schema of the result of strange/);
 });
 
 Deno.test("an input that does not fit the worker's schema is a fault, and the code does not run", async () => {

@@ -173,6 +173,14 @@ export async function checkSchema(schema: Schema, what: string): Promise<void> {
   if (!isStandard(schema)) await checkOf(schema, what);
 }
 
+/** As `checkSchema`, for both schemas of a job. */
+export async function checkSchemas(
+  { name, input, output }: { readonly name: string; readonly input: Schema; readonly output?: Schema },
+): Promise<void> {
+  await checkSchema(input, `input for ${name}`);
+  if (output) await checkSchema(output, `result of ${name}`);
+}
+
 function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
   if (!isStandard(schema) && !isObject(schema)) {
     throw new DefinitionError(

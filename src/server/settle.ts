@@ -13,7 +13,7 @@ import { checkExtensions } from "../mcp/bind.ts";
 import type { Served } from "../mcp/served.ts";
 import { maxMessageBytes } from "../mcp/messages/message.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { checkSchema } from "../schema/schema.ts";
+import { checkSchemas } from "../schema/schema.ts";
 import type { ServerOptions } from "./options.ts";
 import { Tasks } from "../tasks/tasks.ts";
 
@@ -41,10 +41,7 @@ export async function settle(
     const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
     checkExtensions(served);
     // `defineJob` does not validate plain JSON Schema, because that takes ajv.
-    for (const { name, job } of jobs) {
-      await checkSchema(job.input, `input for ${name}`);
-      if (job.output) await checkSchema(job.output, `result of ${name}`);
-    }
+    for (const { name, job: { input, output } } of jobs) await checkSchemas({ name, input, output });
     return served;
   } catch (error) {
     tasks[Symbol.dispose]();
