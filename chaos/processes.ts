@@ -125,7 +125,9 @@ export class Connection {
         return await call((await current).client);
       } catch (error) {
         // A call that has waited before it failed did so while the store was there: this is another outage.
-        if (givesUpAt === Infinity || Date.now() - begun > WAITED_MS) givesUpAt = Date.now() + TIMEOUT_MS;
+        const isSame = givesUpAt < Infinity && Date.now() - begun <= WAITED_MS;
+        if (!isInternalError(error)) givesUpAt = Infinity; // The server has died, which says nothing of the store.
+        else if (!isSame) givesUpAt = Date.now() + TIMEOUT_MS;
         if (isInternalError(error) && Date.now() < givesUpAt) {
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
