@@ -19,8 +19,8 @@ const TIMEOUT = -32001;
 /** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
 const NO_ANSWER = [-32000, TIMEOUT];
 
-/** The code of an error that no client can correct: most likely the store is away. */
-const INTERNAL_ERROR = -32603;
+/** What a server says while its store is away. Other errors with the same code are faults of tasks, and answers. */
+const STORE_AWAY = "The server's store failed.";
 
 /** The pause before a request is repeated because the store may be away, and for how long it is repeated, in ms. */
 const AWAY_MS = 200;
@@ -126,9 +126,9 @@ export class Connection {
       } catch (error) {
         // A call that has waited before it failed did so while the store was there: this is another outage.
         const isSame = givesUpAt < Infinity && Date.now() - begun <= WAITED_MS;
-        if (!isInternalError(error)) givesUpAt = Infinity; // The server has died, which says nothing of the store.
+        if (!isStoreAway(error)) givesUpAt = Infinity; // The server has died, which says nothing of the store.
         else if (!isSame) givesUpAt = Date.now() + TIMEOUT_MS;
-        if (isInternalError(error) && Date.now() < givesUpAt) {
+        if (isStoreAway(error) && Date.now() < givesUpAt) {
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
         }
@@ -188,6 +188,6 @@ function isAnswer(error: unknown): boolean {
   return error instanceof McpError && !NO_ANSWER.includes(error.code);
 }
 
-function isInternalError(error: unknown): boolean {
-  return error instanceof McpError && error.code === INTERNAL_ERROR;
+function isStoreAway(error: unknown): boolean {
+  return error instanceof McpError && error.message.includes(STORE_AWAY);
 }
