@@ -124,15 +124,15 @@ export class Connection {
       try {
         return await call((await current).client);
       } catch (error) {
-        // A call that has waited before it failed did so while the store was there: this is another outage.
-        const isSame = givesUpAt < Infinity && Date.now() - begun <= WAITED_MS;
-        if (!isStoreAway(error)) givesUpAt = Infinity; // The server has died, which says nothing of the store.
-        else if (!isSame) givesUpAt = Date.now() + TIMEOUT_MS;
-        if (isStoreAway(error) && Date.now() < givesUpAt) {
+        if (isStoreAway(error)) {
+          // A call that has waited before it failed did so while the store was there: this is another outage.
+          if (givesUpAt === Infinity || Date.now() - begun > WAITED_MS) givesUpAt = Date.now() + TIMEOUT_MS;
+          if (Date.now() >= givesUpAt) throw error;
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
         }
         if (isAnswer(error)) throw error;
+        givesUpAt = Infinity; // The server has died, which says nothing of the store.
         if (this.#current === current) this.#current = undefined;
         await current.then(({ client }) => client.close()).catch(() => {});
       }

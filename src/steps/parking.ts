@@ -198,15 +198,15 @@ export class Parking {
     };
     if (await inTime(ms)) return await done;
     while (this.#steps > 0 || this.#mayBeLeft(wait)) {
-      if (this.#steps === 0) {
+      if (this.#steps > 0) {
+        // Then the code has a turn with the step's result: it may end, or begin another step.
+        const idle = this.#idle.promise.then(() => pause(0, this.#signal));
+        if (await Promise.race([done.then(() => true), idle.then(() => false)])) return await done;
+      } else {
         const before = this.#endings;
         if (await inTime(Math.max(this.#after, LEFT_MS))) return await done;
         if (this.#steps === 0 && this.#endings === before) break;
-        continue;
       }
-      // Then the code has a turn with the step's result: it may end, or begin another step.
-      const idle = this.#idle.promise.then(() => pause(0, this.#signal));
-      if (await Promise.race([done.then(() => true), idle.then(() => false)])) return await done;
     }
     done.catch(() => {}); // It rejects with the reason with which this does.
     if (this.#isOver) throw attemptOver();

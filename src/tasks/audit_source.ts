@@ -15,14 +15,14 @@ export interface FetchInfo {
 
 const sources = new AsyncLocalStorage<AuditSource>();
 
-/** Runs `act` for a request from this source; adds to what is known of it already. */
+/** Runs `act` for a request from this source, which has nothing of another request; an empty one: for no request. */
 export function fromSource<T>(source: AuditSource, act: () => T): T {
-  return sources.run({ ...sources.getStore(), ...source }, act);
+  return sources.run(source, act);
 }
 
-/** Runs `act` for no request. */
-export function fromNobody<T>(act: () => T): T {
-  return sources.run({}, act);
+/** Runs `act` for the same request, of whose source this is known, too. */
+export function alsoFrom<T>(source: AuditSource, act: () => T): T {
+  return sources.run({ ...sources.getStore(), ...source }, act);
 }
 
 /** Adds the source of the request to each event. */

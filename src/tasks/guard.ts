@@ -17,7 +17,7 @@ import {
 } from "../errors.ts";
 import { MAX_VALUE_BYTES, toJson } from "../json.ts";
 import { type Limits, RateLimit, withDefaults } from "./limits.ts";
-import { fromNobody, withSource } from "./audit_source.ts";
+import { fromSource, withSource } from "./audit_source.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "../task.ts";
 import { countStoreError } from "../telemetry/metrics.ts";
@@ -120,7 +120,7 @@ export class Guard implements Disposable {
 
   /** Writes to the audit log that nobody has answered a question in time. */
   expired({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, question: string): void {
-    fromNobody(() => this.#write({ operation: "answer", owner, task: id, job }, { event: "expired", question }));
+    fromSource({}, () => this.#write({ operation: "answer", owner, task: id, job }, { event: "expired", question }));
   }
 
   /** Writes a refusal to the audit log. */

@@ -18,7 +18,7 @@ import type { Authenticate } from "../../auth/authenticate.ts";
 import type { DocumentStore, StreamStore } from "../../backend.ts";
 import { BackendError, LimitExceeded, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
-import { type FetchInfo, fromNobody, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
+import { alsoFrom, type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
 import { cut, messageOf, quote } from "../../text.ts";
 import { bind, bindRequest, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
@@ -129,8 +129,8 @@ export class HttpEndpoint implements AsyncDisposable {
     const address = info?.remoteAddr?.hostname;
     const session = request.headers.get("mcp-session-id");
     const source = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
-    // Nothing of another request: in Deno 2.9, one may begin in the async context of whichever has last loaded a module.
-    return await fromNobody(() => fromSource(source, () => this.#admit(request, url, hosts, address)));
+    // In Deno 2.9, a request may begin in the async context of whichever has last loaded a module.
+    return await fromSource(source, () => this.#admit(request, url, hosts, address));
   }
 
   /** Checks host, origin, sender and rate, and then answers. */
@@ -152,7 +152,7 @@ export class HttpEndpoint implements AsyncDisposable {
     if (url.pathname.startsWith("/.well-known/")) return Response.json({ error: "not_found" }, { status: 404 });
     const { peer, client } = sender;
     const from = peer.known ? peer.owner : address ?? "";
-    return await fromSource(client ? { client } : {}, async () => {
+    return await alsoFrom(client ? { client } : {}, async () => {
       const tooMany = this.#requests.admit(from);
       if (tooMany) return this.#refuse(peer, limitResponse(tooMany, 429), tooMany.message);
       if (request.method !== "POST") return await this.#answer(sender, request);
