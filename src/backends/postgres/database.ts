@@ -187,15 +187,19 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  /** Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects. */
+  /**
+   * Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects: but
+   * not those that it has accepted meanwhile, for there it answers again.
+   */
   async #probe(): Promise<void> {
+    const connections = [...this.#connections.keys()];
     const client = this.client();
     client.on("error", () => {}); // The call fails as well.
     try {
       await inTime(client.connect().then(() => client.query("SELECT 1")), pg.SILENCE, PROBE_MS);
     } catch (error) {
       // What the server reports has a code, and so has a connection that is refused.
-      if (codeOf(error) === "") [...this.#connections.keys()].forEach(pg.cutOff);
+      if (codeOf(error) === "") connections.forEach(pg.cutOff);
     } finally {
       pg.cutOff(client);
     }

@@ -86,6 +86,27 @@ testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that 
 
 testUnless(
   missing,
+  "PostgreSQL: a server that is given up and then answers again keeps what has begun since",
+  async () => {
+    await using network = new Network(sharedPostgres().url);
+    await using database = await Database.open(network.url, "mcp_jobs", 3);
+    await using other = await Database.open(sharedPostgres().url, "mcp_jobs", 1);
+    const lock = Math.trunc(Math.random() * 2 ** 31); // Others may use the server, too.
+    await other.run({ text: `SELECT pg_advisory_lock(${lock})` });
+    network.cut({ silent: true });
+    const silent = assertRejects(() => database.run({ text: "SELECT 1" }), BackendError, "terminated");
+    await until(() => Promise.resolve(network.made === 2), "it looks whether the server is there");
+    network.mend();
+    const begun = database.run({ text: `SELECT pg_advisory_lock(${lock})` });
+    await until(() => Promise.resolve(network.made === 3), "another connection is opened");
+    await silent;
+    await other.run({ text: `SELECT pg_advisory_unlock(${lock})` });
+    await begun; // Not cut off with the one that was silent.
+  },
+);
+
+testUnless(
+  missing,
   "PostgreSQL: the error of a statement that waits for a lock too long says what to look at",
   async () => {
     const url = await emptyTables();
