@@ -82,10 +82,10 @@ Deno.test("an example in a documentation comment is a test named by its place, u
   const { code, lines } = await run({ "mod.ts": `/**\n${examples.join("")} */\n` }, ["mod.ts", "--no-check"]);
   assertEquals(code, 1);
   assert(lines.includes("mod.ts | FAILED | 1 passed | 1 failed (time)"), lines.join("\n"));
-  assert(lines.includes("failed | mod.ts | mod.ts:10"), lines.join("\n"));
+  assert(lines.includes("failed | mod.ts | mod.ts:10 | Error: broke"), lines.join("\n"));
 });
 
-Deno.test("the output of a file that fails is printed together, and the failed tests are named at the end", async () => {
+Deno.test("the output of a file that fails is printed together, and the failed tests are named at the end with their errors", async () => {
   const talks = (name: string) => `
     Deno.test("${name}", async () => {
       for (let i = 0; i < 20; i++) await new Deno.Command("echo", { args: ["${name} " + i], stdout: "inherit" }).output();
@@ -100,7 +100,7 @@ Deno.test("the output of a file that fails is printed together, and the failed t
     const said = own.filter((line) => /^[abc] \d+$/.test(line));
     assertEquals(said, Array.from({ length: 20 }, (_, i) => `${name} ${i}`));
     assert(own.includes(`error: Error: ${name} broke`));
-    assert(lines.includes(`failed | tests/${name}_test.ts | ${name}`));
+    assert(lines.includes(`failed | tests/${name}_test.ts | ${name} | Error: ${name} broke`));
   }
   assert(lines.includes("failed | tests/c_test.ts | exit code 1"));
   assertEquals(lines.filter((line) => line.startsWith("FAILED")), ["FAILED | 0 passed | 3 failed (time)"]);
@@ -148,7 +148,7 @@ Deno.test("files of one folder share a process, unless one of them needs its own
     "tests/j/k_test.ts | ok | 1 passed | 0 failed (time)",
     "tests/j/l_test.ts | ok | 1 passed | 0 failed (time)",
   ]], out);
-  assert(lines.includes("error: Error: b broke") && lines.includes("failed | tests/b_test.ts | b"));
+  assert(lines.includes("error: Error: b broke") && lines.includes("failed | tests/b_test.ts | b | Error: b broke"));
   assert(lines.includes("left out | 1 test | no d"));
   assertEquals(lines.filter((line) => line.startsWith("FAILED")), [
     "FAILED | 10 passed (3 steps) | 1 failed | 1 ignored (time)",

@@ -57,19 +57,24 @@ export interface Case {
   readonly name: string;
   readonly how: "passed" | "failed" | "ignored";
   readonly ms: number;
+  /** The first line of the error of one that failed. */
+  readonly error: string;
 }
 
 /** Reads a JUnit report; there is none of a run that ended early. */
 export function readReport(report: string): readonly Case[] {
   const cases: Case[] = [];
   let file = "";
-  const found = report.matchAll(/<testsuite name="([^"]*)"|<testcase name="([^"]*)"([^>]*)>\s*<(\/?\w+)/g);
-  for (const [, suite, name = "", attributes = "", child = ""] of found) {
+  const found = report.matchAll(
+    /<testsuite name="([^"]*)"|<testcase name="([^"]*)"([^>]*)>\s*<(\/?\w+)(?: message="([^"]*))?/g,
+  );
+  for (const [, suite, name = "", attributes = "", child = "", message = ""] of found) {
     if (suite !== undefined) file = unescape(suite).replace(/^\.\//, "");
     else {
       const how = child === "skipped" ? "ignored" : child === "/testcase" ? "passed" : "failed";
       const ms = Number(/ time="([\d.]+)"/.exec(attributes)?.[1] ?? 0) * 1_000;
-      cases.push({ file, name: unescape(name), how, ms });
+      const error = unescape(message).replace(/^Uncaught /, "").split("\n")[0] ?? "";
+      cases.push({ file, name: unescape(name), how, ms, error });
     }
   }
   return cases;
@@ -107,7 +112,7 @@ export function leftOut(cases: readonly Case[]): readonly string[] {
   return cases.filter(({ how }) => how === "ignored").map(({ name }) => /\(left out: (.*)\)$/.exec(name)?.[1] ?? "");
 }
 
-/** The names of the tests and steps that failed. */
+/** The names of the tests and steps that failed, each with the first line of its error. */
 export function failures(cases: readonly Case[]): readonly string[] {
-  return cases.filter(({ how }) => how === "failed").map(({ name }) => name);
+  return cases.filter(({ how }) => how === "failed").map(({ name, error }) => `${name} | ${error}`);
 }
