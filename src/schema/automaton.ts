@@ -19,6 +19,8 @@ export interface Automaton {
   readonly follow: readonly Ways[];
   /** The positions at which a search can start anywhere in the text; `undefined` if it can only start at the beginning. */
   readonly searched: Ways | undefined;
+  /** Whether a part of the text has to occur again, for which there are no positions. */
+  readonly refersBack: boolean;
 }
 
 /** A part of the expression: in how many ways it matches the empty text, and the positions it can start and end with. */
@@ -51,7 +53,8 @@ export function automatonOf(pattern: string): Automaton {
   const anchored = expression.alternatives.every(({ elements: [element] }) =>
     element !== undefined && isStart(element)
   );
-  return { characters: builder.characters, follow: builder.follow, searched: anchored ? undefined : whole.first };
+  const { characters, follow, refersBack } = builder;
+  return { characters, follow, searched: anchored ? undefined : whole.first, refersBack };
 }
 
 /** JSON Schema patterns are Unicode patterns (draft 2020-12, core 6.4), but some libraries emit others. */
@@ -77,6 +80,7 @@ class Builder {
   readonly follow: Map<number, number>[] = [];
   /** Whether there is an assertion other than `^`, so that the expression can fail after its last position. */
   asserts = false;
+  refersBack = false;
 
   either(alternatives: Alternatives): Part {
     return alternatives.map(({ elements }) =>
@@ -97,12 +101,13 @@ class Builder {
       case "Quantifier":
         return this.#repeat(() => this.either(element.alternatives), element.min, element.max);
       case "Assertion":
-        this.asserts ||= !isStart(element);
-        // What is inside is matched as well, on its own.
-        this.either(element.alternatives);
-        return EMPTY;
+        if (isStart(element)) return EMPTY;
+        this.asserts = true;
+        // What is inside is matched as well, each time that the text is read as far as here, and leads no further.
+        return { empty: 1, first: this.either(element.alternatives).first, last: NONE };
       case "Unknown":
         this.asserts = true;
+        this.refersBack = true;
         return EMPTY;
     }
   }

@@ -27,6 +27,28 @@ Deno.test("a pattern that can move on from one repetition to the next at any poi
   assertCost("polynomial", ["\\s+$", "^.*foo.*bar$", "^.*\\S.*$", "(.*?,){20}P", "^\\d+\\d+$"]);
 });
 
+Deno.test("a pattern that looks far ahead or back again and again, and one with a backreference, takes polynomial time", () => {
+  assertCost("polynomial", [
+    "(?=.*[A-Z])a",
+    "(?=.*\\d)[a-z]{8,}",
+    "a(?!.*b)",
+    "^(?:(?!.*foo).)*$",
+    "^(?:(?=.*b)a)*b$",
+    "^a*(?=.*b)c",
+    "^(?:a(?<=a*))*$",
+    "^(a*)\\1$",
+  ]);
+});
+
+Deno.test("a pattern that looks far ahead only once, or only a little, takes linear time", () => {
+  assertCost("linear", [
+    "^(?=.*[A-Z])(?=.*\\d)\\S{8,}$",
+    "^(?!.*\\.\\.)[a-z.]+$",
+    "^(?:(?!foo).)*$",
+    "^(?!-)[a-z0-9-]{1,63}(?<!-)$",
+  ]);
+});
+
 Deno.test("a pattern that can match a text in one way only takes linear time", () => {
   assertCost("linear", [
     "x",
