@@ -9,7 +9,7 @@ import { isObject } from "../json.ts";
 import type { Mistake } from "./json_schema.ts";
 import type { Json } from "../task.ts";
 import { quote } from "../text.ts";
-import { textsUnder } from "./texts.ts";
+import { patternsOf, textsUnder } from "./texts.ts";
 
 /** Returns what is wrong with a value; `undefined` if it may be validated. */
 export type PatternGuard = (value: unknown) => Mistake | undefined;
@@ -77,9 +77,9 @@ function longText(schema: Json, slow: ReadonlySet<string>, value: unknown): Mist
 function patternsIn(schema: Json): string[] {
   if (Array.isArray(schema)) return schema.flatMap(patternsIn);
   if (!isObject(schema)) return [];
-  const { pattern, patternProperties } = schema;
+  const { patternProperties } = schema;
   return [
-    ...typeof pattern === "string" ? [pattern] : [],
+    ...patternsOf(schema),
     ...isObject(patternProperties) ? Object.keys(patternProperties) : [],
     ...Object.values(schema).flatMap(patternsIn),
   ];

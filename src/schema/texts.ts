@@ -21,6 +21,9 @@ export interface MatchedText {
 const OF_ITEMS = ["contains", "unevaluatedItems"];
 const OF_FIELDS = ["additionalProperties", "unevaluatedProperties"];
 
+/** Where ajv-formats takes long for "url". The pattern of "hostname" is slow as well, but ends after 253 characters. */
+const URL_FORMAT = "^(?:https?|ftp)://(?:\\S+(?::\\S*)?@)?";
+
 /**
  * Walks a value along its schema. All branches count, whether they apply or not, since a validator may try any of them. But
  * each schema counts once for each part of the value: a schema whose choices contain itself would otherwise lead to every
@@ -41,9 +44,7 @@ export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> 
     let isHidden = false;
     // Iterating over a set includes what is added on the way.
     for (const schema of schemas) {
-      if (typeof value === "string" && typeof schema.pattern === "string") {
-        yield { text: value, pattern: schema.pattern, path };
-      }
+      if (typeof value === "string") { for (const pattern of patternsOf(schema)) yield { text: value, pattern, path }; }
       for (const reference of referencesOf(schema)) {
         const target = placeOf(reference, root);
         add(target);
@@ -78,6 +79,11 @@ export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> 
       );
     }
   }
+}
+
+/** The patterns that a schema itself matches a text against. */
+export function patternsOf({ pattern, format }: JsonSchema): readonly string[] {
+  return [pattern, format === "url" ? URL_FORMAT : undefined].filter((one) => typeof one === "string");
 }
 
 /** The schemas that may apply to an item. */

@@ -44,6 +44,7 @@ Deno.test("a text for a slow pattern may have at most 2,000 characters, wherever
     [{ name: LONG }, "name", { type: "object", additionalProperties: { pattern: SLOW } }],
     [{ name: [1, LONG] }, "name[1]", inObject("name", { prefixItems: [{}, { pattern: SLOW }] })],
     [{ name: [LONG] }, "name[0]", inObject("name", { contains: { pattern: SLOW } })],
+    [{ name: LONG }, "name", inObject("name", { type: "string", format: "url" })],
     [{ [LONG]: 1 }, `${"x".repeat(200)}…`, { type: "object", patternProperties: { [SLOW]: {} } }],
     [{ [LONG]: 1 }, `${"x".repeat(200)}…`, { type: "object", propertyNames: { pattern: SLOW } }],
     [{ name: LONG }, "name", {
