@@ -53,6 +53,8 @@ export interface Command {
   readonly operands: readonly string[];
   /** Its options, besides those that all commands have. */
   readonly options: Options;
+  /** Whether the store's tables are made or updated before it is opened. */
+  readonly migrates?: true;
   /** Runs it. Resolves with the exit code; nothing means 0. */
   run(call: Call): Promise<number | void>;
 }

@@ -25,8 +25,8 @@ export interface CliEnvironment extends Omit<Output, "json"> {
   readonly signal: AbortSignal;
   /** The time in ms since the epoch. */
   now(): number;
-  /** Opens the backend that the options name. */
-  open(place: Values<typeof PLACE>): Promise<Backend>;
+  /** Opens the backend that the options name; with `migrates`, its tables are made or updated before. */
+  open(place: Values<typeof PLACE>, migrates: boolean): Promise<Backend>;
 }
 
 /** Exit codes: the command failed, or was not understood. */
@@ -73,7 +73,7 @@ async function runCommand(command: Command, args: readonly string[], environment
     return 0;
   }
   checkOperands(command, operands);
-  const backend = await environment.open({ kv, redis, postgres, prefix, schema });
+  const backend = await environment.open({ kv, redis, postgres, prefix, schema }, command.migrates ?? false);
   try {
     const out: Output = { json, terminal: environment.terminal, write: environment.write, say: environment.say };
     const { operator } = backend;

@@ -29,12 +29,20 @@ const PASS = "Pass one of --kv PATH, --redis URL and --postgres URL";
 /** Where the tasks are: one of the three stores, with its options. */
 type Place = Partial<Values<typeof PLACE>>;
 
-/** Opens a backend. Rejects as `placeOf` throws, and with `BackendError` if it cannot be opened. */
+/**
+ * Opens a backend; with `migrates`, its tables are made or updated before. Rejects as `placeOf` throws, and with
+ * `BackendError` if it cannot be opened.
+ */
 export async function openPlace(
   options: Values<typeof PLACE>,
   variable: (name: string) => string | undefined,
+  migrates: boolean = false,
 ): Promise<Backend> {
   const { kv, redis, postgres, prefix, schema } = placeOf(options, variable);
+  if (migrates) {
+    if (postgres === undefined) throw new UsageError("only PostgreSQL has tables: KV and Redis need no migration.");
+    await PostgresBackend.migrate({ url: postgres, schema });
+  }
   if (redis !== undefined) return await BullMqBackend.connect({ redis, prefix });
   // So it also works through a pooler that lends connections for one transaction.
   if (postgres !== undefined) return await PostgresBackend.connect({ url: postgres, schema, listen: false });

@@ -29,7 +29,7 @@ export async function main(args: readonly string[]): Promise<number> {
     say: (line) => void writeAll(Deno.stderr, `${line}\n`),
     signal: ended.signal,
     now: Date.now,
-    open: (place) => openPlace(place, (name) => Deno.env.get(name)),
+    open: (place, migrates) => openPlace(place, (name) => Deno.env.get(name), migrates),
   });
 }
 

@@ -1,12 +1,14 @@
+import { fileURLToPath } from "node:url";
 import { UsageError } from "../../src/cli/command.ts";
 import { openPlace, placeOf } from "../../src/cli/place.ts";
-import { DenoKvBackend, PostgresBackend } from "../../mod.ts";
+import { DenoKvBackend } from "../../mod.ts";
 import { BackendError } from "../../backend.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
-import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
 
+const CLI = fileURLToPath(new URL("../../cli.ts", import.meta.url));
 const NOTHING = { kv: undefined, redis: undefined, postgres: undefined, prefix: undefined, schema: undefined };
 
 /** What is counted at a place. */
@@ -34,11 +36,30 @@ testUnless(hasRedisServer ? undefined : "install redis-server", "--redis opens a
   assertEquals(await countAt({ redis: redis.url, prefix: "mine" }), []);
 });
 
-testUnless(noPostgres, "--postgres opens a PostgreSQL whose tables are there", async () => {
+testUnless(noPostgres, "--postgres opens a PostgreSQL whose tables are there, and migrate makes them", async () => {
   await using postgres = await PostgresServer.startOwn();
-  await assertRejects(() => countAt({ postgres: postgres.url }), BackendError);
-  await PostgresBackend.migrate({ url: postgres.url });
+  const env = { POSTGRES_URL: postgres.url, NO_COLOR: "1" };
+  const run = async (...args: readonly string[]) => {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-all", "--unstable-kv", CLI, ...args],
+      env,
+    });
+    const { code, stdout, stderr } = await command.output();
+    const [said, data] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, said, data };
+  };
+  const { code, said } = await run("stats");
+  assertEquals(code, 1);
+  assertStringIncludes(said ?? "", 'the schema "mcp_jobs" has no tables of mcp-jobs. Run mcp-jobs migrate');
+  for (let times = 0; times < 2; times++) {
+    assertEquals(await run("migrate"), { code: 0, said: "", data: "The tables are up to date.\n" });
+  }
   assertEquals(await countAt({ postgres: postgres.url }), []);
+});
+
+Deno.test("migrate needs a PostgreSQL: no other store has tables", async () => {
+  const opening = openPlace({ ...NOTHING, kv: "a.kv" }, () => undefined, true);
+  await assertRejects(() => opening, UsageError, "only PostgreSQL has tables");
 });
 
 Deno.test("a database that does not answer is an error that names it, without its password", async () => {

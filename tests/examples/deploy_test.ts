@@ -44,8 +44,9 @@ Deno.test("deploy: the image holds what it copies and what its services start", 
   assert(copied.length > 0);
   for (const file of copied) await Deno.stat(new URL(file, ROOT));
   for (const name of ["migrate", "server", "worker"]) {
-    const file = commandOf(name).at(-1) ?? "";
-    assert(copied.some((folder) => file.startsWith(`${folder}/`)), `${name} starts ${file}, which is not copied.`);
+    const file = commandOf(name).find((arg) => arg.endsWith(".ts")) ?? "";
+    const isCopied = copied.some((each) => file === each || file.startsWith(`${each}/`));
+    assert(isCopied, `${name} starts ${file}, which is not copied.`);
     await Deno.stat(new URL(file, ROOT));
   }
 });

@@ -8,10 +8,10 @@ import { cancel, retry } from "./change.ts";
 import { dashboard } from "./dashboard.ts";
 import { logs } from "./logs.ts";
 import { pause, resume } from "./pause.ts";
-import { purge } from "./purge.ts";
 import { schedules } from "./schedules.ts";
 import { show } from "./show.ts";
 import { stats } from "./stats.ts";
+import { migrate, purge } from "./store.ts";
 import { tasks } from "./tasks.ts";
 import { watch } from "./watch.ts";
 import { workers } from "./workers.ts";
@@ -31,4 +31,5 @@ export const COMMANDS: readonly Command[] = [
   watch,
   purge,
   dashboard,
+  migrate,
 ];

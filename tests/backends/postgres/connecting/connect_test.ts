@@ -95,7 +95,10 @@ testUnless(
     const none = new URL(url);
     none.pathname = "/none";
     assertStringIncludes(await refusal(none.href), 'database "none" does not exist. Create the database');
-    assertStringIncludes(await refusal(url), "has no tables of mcp-jobs. Run PostgresBackend.migrate({ url })");
+    assertStringIncludes(
+      await refusal(url),
+      "has no tables of mcp-jobs. Run mcp-jobs migrate, or PostgresBackend.migrate({ url }).",
+    );
 
     const user = `u${crypto.randomUUID().replaceAll("-", "")}`; // Others may use the server, too.
     await query(url, `CREATE ROLE ${user} LOGIN PASSWORD '${PASSWORD}'`);
@@ -139,7 +142,7 @@ testUnless(
     await PostgresBackend.migrate({ url });
     await using database = await Database.open(url, "mcp_jobs", 1);
     const older = await assertRejects(() => checkSchema(database, LATEST + 1), BackendError);
-    const what = `has tables of version ${LATEST}, this code needs ${LATEST + 1}. Run PostgresBackend.migrate`;
+    const what = `has tables of version ${LATEST}, this code needs ${LATEST + 1}. Run mcp-jobs migrate, `;
     assertStringIncludes(older.message, what);
     await query(url, "INSERT INTO mcp_jobs.migrations VALUES (99, now())");
     for (const use of ["connect", "migrate"] as const) {

@@ -1,5 +1,5 @@
 /**
- * `mcp-jobs purge`: deletes finished tasks.
+ * `mcp-jobs purge` and `mcp-jobs migrate`: what a store keeps, and the tables that keep it.
  *
  * @module
  */
@@ -30,4 +30,14 @@ export const purge: Command = command({
     const deleted = await operator.purge({ status, before });
     show(out, { deleted }, () => `${deleted} deleted`);
   },
+});
+
+/** Makes or updates the tables on PostgreSQL, which is done by the time that the store is open. */
+export const migrate: Command = command({
+  name: "migrate",
+  about: "Make or update the tables on PostgreSQL, before servers and workers of a new version start",
+  operands: [],
+  options: {},
+  migrates: true,
+  run: ({ out }) => Promise.resolve(show(out, { migrated: true }, () => "The tables are up to date.")),
 });
