@@ -148,8 +148,13 @@ async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): P
     const returned = await withTimeout(claim, parking, run);
     return { kind: "value", ...await resultOf(job, returned).catch(refuseResult) };
   } catch (error) {
-    if (!claim.signal.aborted && !isExpected(error)) report(error);
-    return explain(error);
+    try {
+      if (!claim.signal.aborted && !isExpected(error)) report(error);
+      return explain(error);
+    } catch (cause) {
+      // Code may throw any object, also one of which nothing can be read.
+      return explain(new Error("The job threw a value that cannot be read.", { cause }));
+    }
   } finally {
     parking.end();
   }

@@ -76,6 +76,13 @@ function returning(value: unknown, output?: z.ZodType): Job {
 Deno.test("whatever a job throws becomes an understandable error", async () => {
   const cycle: Record<string, unknown> = {};
   cycle.self = cycle;
+  const unreadable = {
+    get message() {
+      throw new Error("not readable");
+    },
+  };
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
   const cases: [unknown, string][] = [
     [new Error("no such user"), "no such user"],
     ["just a text", "just a text"],
@@ -89,6 +96,8 @@ Deno.test("whatever a job throws becomes an understandable error", async () => {
     [{ message: 7 }, 'The job threw {"message":7} without a message.'],
     [1n, "The job threw bigint without a message."],
     [cycle, "The job threw object without a message."],
+    [unreadable, "The job threw a value that cannot be read."],
+    [revoked.proxy, "The job threw a value that cannot be read."],
   ];
   for (const [thrown, message] of cases) {
     assertEquals((await runOnce(throwing(thrown))).outcome, { kind: "tool_error", message });
