@@ -82,8 +82,8 @@ export interface ScheduleInfo {
 export interface StepInfo {
   /** Its name; a step inside another one begins with the name of that step and `##`. */
   readonly name: string;
-  /** When it was recorded, in ms since the epoch; absent for steps of earlier versions. */
-  readonly at?: number;
+  /** When it was recorded, in ms since the epoch. */
+  readonly at: number;
 }
 
 /** What an operator sees and does. Methods reject with `BackendError` while the store fails. */

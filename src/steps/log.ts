@@ -23,8 +23,8 @@ interface Entry {
   readonly place: number;
   /** The order of calls was not fixed when it was called, so its place means nothing. */
   readonly unordered?: true;
-  /** When it was recorded, in ms since the epoch; absent for those of earlier versions. */
-  readonly at?: number;
+  /** When it was recorded, in ms since the epoch. */
+  readonly at: number;
   /** Its result. */
   readonly value: Json;
 }
@@ -145,7 +145,7 @@ export class StepLog {
 /** What an operator sees of a recorded step. */
 export function stepInfoOf({ text }: RecordedStep): StepInfo {
   const { name, at }: Entry = JSON.parse(text);
-  return { name, ...(at !== undefined && { at }) };
+  return { name, at };
 }
 
 /** What is to be recorded of a call that has run by now, in ms since the epoch; `json` is its result. */

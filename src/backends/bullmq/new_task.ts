@@ -35,7 +35,7 @@ export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
 
 /** Our own options of a BullMQ job. */
 export interface OwnOptions {
-  /** The owner of its task; absent if another program, or an earlier version, has queued it. */
+  /** The owner of its task; absent if another program has queued it. */
   readonly owner?: string;
   /** The time-out of an attempt, in ms. */
   readonly timeout?: number;

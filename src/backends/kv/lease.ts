@@ -16,8 +16,8 @@ import { list } from "./reading.ts";
 /** What a worker's key holds. */
 export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
   readonly expiresAt: number;
-  /** How long the lease of this worker lasts, in ms; absent in records of an earlier version. */
-  readonly lease?: number;
+  /** How long the lease of this worker lasts, in ms. */
+  readonly lease: number;
   /** The tasks that it may hold. */
   readonly held: HeldList;
 }
@@ -115,7 +115,7 @@ export function workersIn(kv: Deno.Kv): Promise<readonly Deno.KvEntry<WorkerReco
 }
 
 /** When a lease ends. If that is later than a whole lease from now, the clock was set back, and the lease starts anew. */
-function endOf({ expiresAt, lease = Infinity }: WorkerRecord, now: number): number {
+function endOf({ expiresAt, lease }: WorkerRecord, now: number): number {
   return credible(expiresAt, lease, now);
 }
 

@@ -17,19 +17,13 @@ export function credibleDue(record: TaskRecord, now: number): TaskRecord {
   const { info } = record;
   // A parked task waits for a date, whatever the clock does.
   if (isFinished(info) || info.dueAt === undefined || info.parked) return record;
-  const longest = longestWait(record, info.dueAt);
+  const longest = longestWait(record);
   const dueAt = credible(info.dueAt, longest, now);
   if (dueAt === info.dueAt) return record;
-  return {
-    ...record,
-    ...(info.status === "PENDING" && { delay: longest }),
-    info: { ...info, revision: info.revision + 1, dueAt },
-  };
+  return { ...record, info: { ...info, revision: info.revision + 1, dueAt } };
 }
 
 /** The longest that a waiting task can have to wait: its delay, or the pause after so many failures. */
-function longestWait({ info, retry, crashes, delay }: TaskRecord, dueAt: number): number {
-  if (info.status === "RETRYING") return backoff(retry, info.attempt - crashes, 1);
-  // A record of an earlier version has no `delay`.
-  return delay ?? Math.max(0, dueAt - info.createdAt);
+function longestWait({ info, retry, crashes, delay = 0 }: TaskRecord): number {
+  return info.status === "RETRYING" ? backoff(retry, info.attempt - crashes, 1) : delay;
 }

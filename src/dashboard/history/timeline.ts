@@ -20,14 +20,14 @@ export function timelineOf(task: TaskInfo, history: History | undefined): readon
     entries.push({ at: earlier, text: `${attempts(task.attempt)}, which this page's server has not observed` });
   }
   entries.push(...history?.entries ?? []);
-  entries.push(...(history?.steps ?? []).map((step) => stepEntry(step, task)));
+  entries.push(...(history?.steps ?? []).map(stepEntry));
   entries.sort((a, b) => a.at - b.at);
   if (isFinished(task)) entries.push({ at: task.finishedAt, text: endOf(task) });
   return entries;
 }
 
-function stepEntry({ name, at }: StepInfo, { createdAt }: TaskInfo): TimelineEntry {
-  return { at: at ?? createdAt, text: `Step ${name.replaceAll("##", " › ")} is done` };
+function stepEntry({ name, at }: StepInfo): TimelineEntry {
+  return { at, text: `Step ${name.replaceAll("##", " › ")} is done` };
 }
 
 function attempts(count: number): string {

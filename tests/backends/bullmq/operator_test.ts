@@ -8,7 +8,6 @@ import { Redis } from "ioredis";
 import type { NewTask, TaskInfo } from "../../../backend.ts";
 import { BullMqBackend, createWorker, defineJob } from "../../../mod.ts";
 import { DefinitionError } from "../../../src/errors.ts";
-import { firstIdOf, newTaskId } from "../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
@@ -89,17 +88,6 @@ test("tasks of a route are listed and counted under their job, also when workers
   await becomes(place, waiting.id, "COMPLETED");
   await becomes(place, running.id, "COMPLETED");
   assertEquals(await counted(place), { COMPLETED: 3, FAILED: 1, RETRYING: 1 });
-});
-
-test("a task that an earlier version has stored under an id of a fast clock is on the page of its time", async (place) => {
-  const { admin, backend, prefix } = place;
-  const ahead = firstIdOf(Date.now() + 40_000).slice(0, 19) + newTaskId().slice(19);
-  const { id, createdAt } = await create(place, { id: ahead });
-  const listed = async () => (await backend.operator.tasks({ until: createdAt + 1 })).tasks.map((task) => task.id);
-  await admin.del(`${prefix}:mcp-jobs:ahead`); // That version did not have it.
-  assertEquals(await listed(), [id]);
-  await create(place);
-  assertEquals(await listed(), [id]);
 });
 
 test("a job that no queue can have the name of is neither paused nor resumed, and nothing of it is stored", async (place) => {

@@ -426,31 +426,6 @@ test("the code of a task that is to stop does not start again where its claim co
   assertEquals([(await ended(place, task)).status, starts], ["CANCELLED", 0]);
 });
 
-test("a run gets answers that an earlier version has stored, which listed only the names of their questions", async (place) => {
-  const { admin, backend, prefix } = place;
-  const key = (task: TaskInfo, at: number) => openQuestions(task)[at]?.key ?? "";
-  const twice = job("twice", (_, ctx) => ctx.elicit.all([QUESTION, { ...QUESTION, message: "Really?" }]));
-  const first = createWorker(backend, [twice]);
-  await first.ready;
-  const tasks: TaskInfo[] = [];
-  for (let i = 0; i < 2; i++) tasks.push(await parked(place, await create(place, "twice")));
-  await first.close();
-  const list = (task: TaskInfo, ats: readonly number[]) =>
-    admin.hset(`${prefix}:mcp-jobs:task:${task.id}`, "answered", JSON.stringify(ats.map((at) => key(task, at))));
-  const [both, one] = tasks as [TaskInfo, TaskInfo];
-  await answer(place, both);
-  await list(both, [0, 1]);
-  await backend.answer(one.id, OWNER, { [key(one, 0)]: { action: "decline" } });
-  await list(one, [0]);
-  await backend.answer(one.id, OWNER, { [key(one, 1)]: { action: "decline" } });
-  await using _second = createWorker(backend, [twice]);
-  for (const task of tasks) {
-    await ended(place, task);
-    const outcome = await backend.outcome(task.id, OWNER);
-    assertEquals(outcome.kind === "value" && outcome.value, [{ action: "decline" }, { action: "decline" }]);
-  }
-});
-
 /** Which scripts are called, and which answers are read one by one, until it is disposed. */
 class Calls implements Disposable {
   readonly names: string[] = [];

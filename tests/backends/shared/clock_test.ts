@@ -48,9 +48,8 @@ Deno.test("a delayed task waits no longer than its delay once the clock was set 
   assertEquals(dueIn(waiting(), back), undefined);
 });
 
-Deno.test("a time is corrected once, even if the clock is set back again or the record is of an earlier version", () => {
-  const { delay: _, ...old } = waiting(500);
-  const once = credibleDue(old, NOW - 2 * HOURS);
+Deno.test("a time is corrected once, even if the clock is set back again", () => {
+  const once = credibleDue(waiting(500), NOW - 2 * HOURS);
   assertEquals([once.info.revision, dueIn(once, NOW - 2 * HOURS), credibleDue(once, NOW - 2 * HOURS)], [2, 500, once]);
   assertEquals(dueIn(once, NOW - 4 * HOURS), 500);
 });

@@ -72,10 +72,10 @@ export class RedisOperating {
     this.#deadline = deadline;
   }
 
-  /** The most that the time in a task's id is ahead of its `createdAt`, in ms. An earlier version did not note it. */
+  /** The most that the time in a task's id is ahead of its `createdAt`, in ms. */
   async ahead(): Promise<number> {
     const { client } = this.#scripts;
-    return Number(await this.#deadline.wait(client.get(this.#scripts.key("ahead"))) ?? CLOCKS_DIFFER_MS);
+    return Number(await this.#deadline.wait(client.get(this.#scripts.key("ahead"))) ?? 0);
   }
 
   /** Reads a page of tasks, newest first. Some may not match. */

@@ -82,7 +82,7 @@ export class JobRun {
     const { store, name, job, run } = this.#options;
     try {
       if (job.attemptsStarted > 1) await this.#resume(carriedBy(job));
-      const claim = await this.#claim();
+      const claim = this.#claim();
       // A worker that stops may receive a last job when it no longer waits for code.
       const started = !this.#cancelled && !this.#lost && !this.#stopping;
       if (started && job.attemptsStarted === 1) {
@@ -116,9 +116,9 @@ export class JobRun {
   }
 
   /** What the code is given. */
-  async #claim(): Promise<Claim> {
+  #claim(): Claim {
     const { name, job, now } = this.#options;
-    const { owner = await this.#retry(() => this.#readOwner()), timeout, trace } = ownOptionsOf(job);
+    const { owner = "", timeout, trace } = ownOptionsOf(job);
     return {
       // `name` is that of the job that runs here; the tool that stored the task may have another.
       task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
@@ -213,11 +213,6 @@ export class JobRun {
     }, () => true);
     this.#controller.abort(new TaskParked());
     await this.#parking;
-  }
-
-  /** The owner by the record of the task; `""` if another program has queued the job. */
-  async #readOwner(): Promise<string> {
-    return (await this.#options.store.records.read(this.id))?.owner ?? "";
   }
 
   #report(error: unknown, where: string): void {

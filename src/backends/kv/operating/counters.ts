@@ -45,17 +45,13 @@ export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly Tas
   for (const { key, value: { value } } of [...lasting, ...ending]) {
     const [job = "", name = ""] = key.slice(3).map(String);
     const counted = jobs.get(job) ?? new Map<string, number>();
-    jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + Number(BigInt.asIntN(64, value))));
+    jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + Number(value)));
   }
-  const counts = [...jobs].map(([job, counted]) => countsOf(job, counted));
+  const counts = [...jobs].map(([job, counted]): TaskCounts => {
+    const { [PARKED]: parked, ...counts } = { ...NO_TASKS, [PARKED]: 0, ...Object.fromEntries(counted) };
+    return { job, counts, parked };
+  });
   return counts.filter(({ counts }) => Object.values(counts).some((count) => count > 0));
-}
-
-/** In a file from before there were counters, a count may be below zero. */
-function countsOf(job: string, counted: ReadonlyMap<string, number>): TaskCounts {
-  const known = Object.fromEntries([...counted].map(([name, count]) => [name, Math.max(0, count)]));
-  const { [PARKED]: parked, ...counts } = { ...NO_TASKS, [PARKED]: 0, ...known };
-  return { job, counts, parked };
 }
 
 /** The jobs that have, or have had, tasks. */

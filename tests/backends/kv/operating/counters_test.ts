@@ -1,6 +1,6 @@
 import { retainedUntil } from "../../../../src/backends/kv/operating/retention.ts";
 import { sweepCounters } from "../../../../src/backends/kv/operating/counters.ts";
-import { countKey, indexKey } from "../../../../src/backends/kv/keys.ts";
+import { countKey } from "../../../../src/backends/kv/keys.ts";
 import { Committer } from "../../../../src/backends/kv/committer.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import type { FinishedTask, TaskInfo } from "../../../../src/task.ts";
@@ -99,18 +99,3 @@ Deno.test("KV: a finished task is kept for its time, or at most a 32nd longer, a
     assert(ends.size <= 66, `${ends.size} counters for one lifetime`);
   }
 });
-
-Deno.test("KV: tasks of a file from before there were counters run to their end, and nothing is counted below zero", () =>
-  withFile(async (opened) => {
-    const { kv, store, create, finish } = opened;
-    const old = await create();
-    for await (const { key } of kv.list({ prefix: countKey(0).slice(0, 2) })) await kv.delete(key);
-    await kv.delete(indexKey("job", old.record.info.id));
-    const live = await create();
-    await finish(old);
-    assertEquals(await countedOf(opened), [{ job: "job", counts: { ...NO_TASKS, COMPLETED: 1 } }]);
-    assertEquals((await store.operating.page({}, 10)).tasks.map(({ id }) => id), [
-      live.record.info.id,
-      old.record.info.id,
-    ]);
-  }));

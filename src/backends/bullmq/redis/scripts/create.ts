@@ -27,13 +27,6 @@ local function isQueued(q, id)
     call("ZSCORE", q .. "prioritized", id)
 end
 
--- Of tasks that an earlier version has stored, nobody has noted by how much their ids are ahead.
-local function unknownAhead()
-  local most = call("EXISTS", ours .. "queues") == 1 and ${CLOCKS_DIFFER_MS} or 0
-  call("SET", ours .. "ahead", most)
-  return most
-end
-
 local function store(known, id, owner, queue, delay, ttl, key, ...)
   if key ~= "" and string.sub(call("GET", ours .. "key:" .. owner .. ":" .. key) or "", 1, ${ID_LENGTH}) ~= id then error("${KEY_MOVED}") end
   local q, now = bull .. queue .. ":", clock()
@@ -42,8 +35,7 @@ local function store(known, id, owner, queue, delay, ttl, key, ...)
   if delay > 0 then call("ZADD", q .. "delayed", "XX", math.ceil(now + delay) * 0x1000, id) end
   call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
   local ahead = tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) - now
-  local most = call("GET", ours .. "ahead") or unknownAhead()
-  if ahead > tonumber(most) then
+  if ahead > tonumber(call("GET", ours .. "ahead") or 0) then
     call("SET", ours .. "ahead", string.format("%.0f", math.min(ahead, ${CLOCKS_DIFFER_MS})))
   end
   call("ZADD", ours .. "owner:" .. owner, 0, id)

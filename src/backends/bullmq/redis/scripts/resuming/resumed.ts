@@ -9,7 +9,6 @@ import type { RecordedStep } from "../../../../../backend.ts";
 import { MAX_STEPS } from "../../../../../steps/log.ts";
 import type { Answers } from "../../../../../questions/open.ts";
 import type { Answer } from "../../../../../task.ts";
-import { parse } from "../read.ts";
 
 /** The field of BullMQ's job in which it travels: BullMQ drops unknown fields, and a running job has no result. */
 export const CARRIER = "returnvalue";
@@ -92,10 +91,7 @@ export function parseSteps([next, ...found]: StepsReply): StepsPage {
 /** Whether its task is to stop, its steps, and each answer after its key. */
 type ResumedReply = readonly [stops: number, steps: StepsReply, answered: readonly string[]];
 
-/**
- * Takes what has come with the claim of a job; `undefined` if Redis could not read it. Earlier versions have listed only the
- * names of the answers; then the run asks Redis for them.
- */
+/** Takes what has come with the claim of a job; `undefined` if Redis could not read it. */
 export function carriedBy(job: Job): Resumed | undefined {
   const carried: unknown = job.returnvalue;
   if (!isResumed(carried)) return undefined;
@@ -103,8 +99,7 @@ export function carriedBy(job: Job): Resumed | undefined {
   const [stops, steps, answered] = carried;
   const answers: Record<string, Answer> = {};
   for (let at = 0; at < answered.length; at += 2) {
-    const answer = parse<Answer>(answered[at + 1] ?? null);
-    if (answer) answers[answered[at] ?? ""] = answer;
+    answers[String(answered[at])] = JSON.parse(String(answered[at + 1]));
   }
   return { stops: stops === 1, recorded: parseSteps(steps), answers };
 }
