@@ -13,14 +13,20 @@ export const LATEST_DATE_MS = 8.64e15;
 /** The longest wait whose end a `Date` can still represent, in ms. */
 export const LONGEST_WAIT_MS: number = LATEST_DATE_MS / 2;
 
-/** Resolves with whether `done` has resolved within `ms`. Rejects if it rejects before. */
-export async function doneWithin(done: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeUp = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), ms));
+/**
+ * Resolves with whether `done` has resolved within `ms`, and before the signal aborts, if one is given. Rejects if it rejects
+ * before.
+ */
+export async function doneWithin(done: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
+  const { promise: timeUp, resolve } = Promise.withResolvers<false>();
+  const end = () => resolve(false);
+  const timer = setTimeout(end, signal?.aborted ? 0 : ms);
+  const forget = signal && onAbort(signal, end);
   try {
     return await Promise.race([done.then(() => true), timeUp]);
   } finally {
     clearTimeout(timer);
+    forget?.();
   }
 }
 

@@ -55,8 +55,8 @@ export interface Worker extends AsyncDisposable {
   /** Resolves once it takes tasks. Rejects if its backend fails before that. */
   readonly ready: Promise<void>;
   /**
-   * Claims no more tasks, waits `grace` ms for the running ones (default: the worker's own), and hands back the rest. It may
-   * be called again with a shorter time.
+   * Claims no more tasks, parks those that wait for an answer, waits `grace` ms for the other running ones (default: the
+   * worker's own), and hands back the rest. It may be called again with a shorter time.
    */
   close(grace?: number): Promise<void>;
 }
@@ -102,13 +102,17 @@ export function startWorker(
   }
   // A task may be claimed in the async context of whoever created it or woke this worker, such as a step of another task.
   const apart = AsyncLocalStorage.snapshot();
+  const stopping = new AbortController();
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,
     limits: Object.fromEntries(byName.values().flatMap(({ name, limits }) => limits ? [[name, limits]] : [])),
     after,
     onError: options.onError,
-    run: (claim) => apart(() => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError))),
+    run: (claim) => {
+      const run = () => runClaim(byName.get(claim.task.job), claim, stopping.signal, onError);
+      return apart(() => inProcessSpan(claim, run));
+    },
   });
   // A server refuses to start with such a schema. Here only the tasks of its job fail, and claims do not wait for the check.
   for (const job of byName.values()) {
@@ -118,19 +122,26 @@ export function startWorker(
   const close = async (wait = grace) => {
     checkOptions("close", { grace: wait }, WORKER);
     const stopped = handle.stop(Math.min(wait, LONGEST_TIMER_MS));
+    stopping.abort();
     return await (closing ??= stopped);
   };
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
 }
 
-async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): Promise<Attempt> {
+/** `stopping` aborts when the worker begins to stop. */
+async function runClaim(
+  job: Job | undefined,
+  claim: Claim,
+  stopping: AbortSignal,
+  onError: OnError,
+): Promise<Attempt> {
   const report = (error: unknown) => onError(error, { where: RUN_A_JOB, job: claim.task.job, task: claim.task.id });
   if (!job?.run) {
     const message = `This worker has no code for the job ${claim.task.job}.`;
     report(new JobsError(message));
     return { kind: "fault", message };
   }
-  const parking = new Parking(claim, job.parkAfter);
+  const parking = new Parking(claim, job.parkAfter, stopping);
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);

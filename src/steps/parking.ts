@@ -29,6 +29,7 @@ type ParkingClaim = Pick<Claim, "answers" | "ask" | "now" | "park" | "signal" | 
 export class Parking {
   readonly #claim: ParkingClaim;
   readonly #after: number;
+  readonly #stopping: AbortSignal | undefined;
   /** Parks the task if the worker stops while the code only waits. */
   readonly #onAbort: EventListenerObject;
   #isOver = false;
@@ -46,10 +47,14 @@ export class Parking {
   #idle = Promise.withResolvers<void>();
   #parking: Promise<void> | undefined;
 
-  /** `after`: how long a wait keeps the slot, in ms. */
-  constructor(claim: ParkingClaim, after: number) {
+  /**
+   * `after`: how long a wait keeps the slot, in ms. `stopping` aborts when the worker begins to stop: a wait for an answer
+   * keeps the slot no longer then, unless it never parks.
+   */
+  constructor(claim: ParkingClaim, after: number, stopping?: AbortSignal) {
     this.#claim = claim;
     this.#after = after;
+    this.#stopping = stopping;
     // An object: with a function in its own field, V8 kept this object, and the whole run, until the next full collection.
     this.#onAbort = {
       handleEvent: () => {
@@ -95,7 +100,7 @@ export class Parking {
       const answer = unlessAborted(this.#claim.ask(question), this.#signal);
       // An answer of an earlier run is there by then.
       await Promise.race([answer.catch(() => {}), this.#claim.stored()]);
-      return await this.#await(wait, answer, this.#after);
+      return await this.#await(wait, answer, this.#after, this.#stopping);
     } finally {
       this.#waits.delete(wait);
       this.ended();
@@ -191,12 +196,12 @@ export class Parking {
     return begun !== this.#endings;
   }
 
-  /** Waits for `done`, and parks the task if that takes longer than `ms`. */
-  async #await<T>(wait: Wait, done: Promise<T>, ms: number): Promise<T> {
-    const inTime = (ms: number) => {
-      return ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
+  /** Waits for `done`, and parks the task if that takes longer than `ms`, or the signal aborts. */
+  async #await<T>(wait: Wait, done: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
+    const inTime = (ms: number, signal?: AbortSignal) => {
+      return ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS), signal);
     };
-    if (await inTime(ms)) return await done;
+    if (await inTime(ms, signal)) return await done;
     while (this.#steps > 0 || this.#mayBeLeft(wait)) {
       if (this.#steps > 0) {
         // Then the code has a turn with the step's result: it may end, or begin another step.

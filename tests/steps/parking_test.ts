@@ -114,3 +114,16 @@ Deno.test("a question that the code has left behind while it was prepared does n
   await assertRejects(() => ask({ key: "key", message: "Which?", schema: {} }), Error, "The attempt is over.");
   assertEquals(parked.map((at) => at - begun), [1_000]);
 });
+
+Deno.test("a worker that begins to stop does not park a task whose waits never park", async () => {
+  const { promise: answered, resolve } = Promise.withResolvers<{ readonly action: "decline" }>();
+  const claim = { ...sleepingClaim(new AbortController().signal), ask: () => answered };
+  const [park, stopping] = [Promise.withResolvers<void>(), new AbortController()];
+  const parking = new Parking({ ...claim, park: () => Promise.resolve(park.resolve()) }, Infinity, stopping.signal);
+  const [, ask] = await parking.asking(Promise.resolve());
+  const asked = ask({ key: "key", message: "Which?", schema: {} });
+  await claim.stored();
+  stopping.abort();
+  resolve({ action: "decline" });
+  assertEquals(await Promise.race([asked, park.promise]), { action: "decline" });
+});

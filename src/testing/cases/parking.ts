@@ -171,6 +171,38 @@ export const parking: Cases = {
     }
   },
 
+  "a worker that stops parks a task that waits for an answer at once, and not only after its grace": async (stage) => {
+    const worker = await stage.work({ ask, quick: () => "done" }, { parkAfter: 60_000 });
+    const task = await stage.create({ job: "ask" });
+    await stage.until(task, "asking", (now) => openQuestions(now).length > 0);
+    const closed = worker.close(60_000);
+    const parked = await stage.parked(task);
+    await closed;
+    await stage.work({ ask, quick: () => "done" });
+    await stage.finished(await stage.create({ job: "quick" }));
+    deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
+    await stage.answer(parked, YES);
+    deepStrictEqual(await stage.valueOf(task), YES);
+  },
+
+  "a question that is asked while its worker stops parks its task as soon as it is stored": async (stage) => {
+    const [begun, asks] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const worker = await stage.work({
+      ask: async (input, ctx) => {
+        begun.resolve();
+        await asks.promise;
+        return await ask(input, ctx);
+      },
+    }, { parkAfter: 60_000 });
+    const task = await stage.create({ job: "ask" });
+    await begun.promise;
+    const closed = worker.close(60_000);
+    asks.resolve();
+    const parked = await stage.parked(task);
+    deepStrictEqual(openQuestions(parked).length, 1);
+    await closed;
+  },
+
   "a parked task outlives its worker, which is killed": whereWorkersDie(async (stage) => {
     const doomed = await stage.startDoomedWorker("ask");
     const task = await stage.create({ job: "ask", input: { step: true, park: true } });
