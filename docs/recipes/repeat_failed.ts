@@ -7,4 +7,4 @@ const { operator } = backend;
 const found = await failures(operator, { job: "charge", since: Date.now() - 14 * 3_600_000 });
 for (const [error, tasks] of found) console.log(tasks.length, error);
 const again = await repeat(operator, found.get("The payment service is away.") ?? [], "2026-11-28");
-console.log(`repeated: ${again.length}`);
+console.log(`repeated by now: ${again.length}`);

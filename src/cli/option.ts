@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TaskStatus } from "../task.ts";
+import { TaskStatus, type TerminalStatus } from "../task.ts";
 import { type Option, UsageError } from "./command.ts";
 
 /** An option with any text. */
@@ -48,6 +48,11 @@ export const status: Option<TaskStatus> = oneOf(
   `one of ${Object.values(TaskStatus).join(", ")}`,
   Object.values(TaskStatus),
 );
+
+/** An option with the status of a finished task. */
+export function final(about: string): Option<TerminalStatus> {
+  return oneOf("STATUS", about, ["COMPLETED", "FAILED", "CANCELLED"]);
+}
 
 const UNITS: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

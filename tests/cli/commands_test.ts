@@ -135,6 +135,14 @@ Deno.test("the cursor of the next page is written to stderr, so that stdout has 
   assertEquals(JSON.parse((await shop.run(`tasks --json --cursor ${cursor}`)).stdout).length, 1);
 });
 
+Deno.test("tasks lists those whose message has a text", async () => {
+  await using shop = new Shop();
+  const bad = [await shop.client.start(refuse, {}), await shop.client.start(shout, {})];
+  await Promise.allSettled(bad.map((task) => shop.client.wait(task)));
+  const found = JSON.parse((await shop.run("tasks --message card --json")).stdout);
+  assertEquals(found.map(({ id }: TaskInfo) => id), [bad[0]?.id]);
+});
+
 Deno.test("a list without tasks writes a sentence to stderr, and with --json an empty array to stdout", async () => {
   await using shop = new Shop({ works: false });
   assertEquals(await shop.run("tasks"), { code: 0, stdout: "", stderr: "There is no such task.\n" });
@@ -232,6 +240,66 @@ Deno.test("retry makes a new task with the same input, which names the old one",
   const { id, retryOf } = JSON.parse(stdout);
   assertEquals(retryOf, task.id);
   assertEquals(await shop.client.wait(id), 3);
+});
+
+Deno.test("retry repeats a task once, so that it can be run again after an error, and once more with --again", async () => {
+  await using shop = new Shop();
+  const task = await shop.client.start(add, { a: 1, b: 2 });
+  await shop.client.wait(task);
+  const first = await shop.run(`retry ${task.id}`);
+  const [, id = ""] = new RegExp(`^(\\S+) repeats ${task.id}\n$`).exec(first.stdout) ?? [];
+  await shop.client.wait(id);
+  assertEquals((await shop.run(`retry ${task.id}`)).stdout, `${id} has already repeated ${task.id}\n`);
+  const { stdout } = await shop.run(`retry ${task.id} --again`);
+  assertMatch(stdout, new RegExp(`^(?!${id})\\S+ repeats ${task.id}\n$`));
+});
+
+Deno.test("retry repeats the failed tasks that its options describe, and only counts them without --yes", async () => {
+  await using shop = new Shop();
+  const tasks = [await shop.client.start(refuse, {}), await shop.client.start(shout, {})];
+  await Promise.allSettled([...tasks.map((task) => shop.client.wait(task)), shop.client.start(add, { a: 1, b: 2 })]);
+  const { code, stdout, stderr } = await shop.run("retry --since 1h");
+  assertEquals([code, stdout], [2, ""]);
+  assertStringIncludes(stderr, "2 tasks match. Pass --yes to go on.");
+  const repeated = (await shop.run("retry --since 1h --message declined --yes")).stdout;
+  assertMatch(repeated, new RegExp(`^\\S+ repeats ${tasks[0]?.id}\n$`));
+});
+
+Deno.test("cancel stops the unfinished tasks that its options describe, however many pages they are", async () => {
+  await using shop = new Shop({ works: false });
+  using bob = createClient(shop, { owner: "bob" });
+  const other = await bob.start(add, { a: 0, b: 0 });
+  await Promise.all(Array.from({ length: 1_001 }, (_, a) => shop.client.start(add, { a, b: 0 })));
+  assertStringIncludes((await shop.run("cancel --owner ann")).stderr, "1001 tasks match.");
+  const { code, stdout } = await shop.run("cancel --job add --owner ann --status pending --yes");
+  assertEquals(code, 0);
+  const lines = stdout.trimEnd().split("\n");
+  assertEquals(new Set(lines).size, 1_001);
+  assert(lines.every((line) => line.endsWith(" is CANCELLED, its code: never started")));
+  assertEquals((await bob.get(other.id)).status, "PENDING");
+  assertEquals(JSON.parse((await shop.run("tasks --status cancelled --limit 2000 --json")).stdout).length, 1_001);
+  assertEquals(await shop.run("cancel --owner ann --yes"), { code: 0, stdout: "", stderr: "There is no such task.\n" });
+});
+
+Deno.test("cancel and retry change nothing if it is not clear which tasks are meant", async () => {
+  await using shop = new Shop({ works: false });
+  const { id } = await shop.client.start(add, { a: 1, b: 2 });
+  for (
+    const args of ["cancel --yes", `cancel ${id} --job add --yes`, "retry --again", "retry --status pending --yes"]
+  ) {
+    assertEquals((await shop.run(args)).code, 2, args);
+  }
+  assertEquals((await shop.client.get(id)).status, "PENDING");
+});
+
+Deno.test("a command for many tasks that is interrupted says that it is not done", async () => {
+  await using shop = new Shop({ works: false });
+  await Promise.all(Array.from({ length: 60 }, (_, a) => shop.client.start(add, { a, b: 0 })));
+  const ended = new AbortController();
+  const wrote = () => Promise.resolve(ended.abort());
+  const { code, stdout, stderr } = await shop.run("cancel --job add --yes", { signal: ended.signal, wrote });
+  assertEquals([code, stdout.trimEnd().split("\n").length], [1, 50]);
+  assertEquals(stderr, "mcp-jobs cancel: Interrupted before it was done.\n");
 });
 
 Deno.test("pause and resume stop and continue a job, and stats shows it", async () => {

@@ -1,55 +1,109 @@
 /**
- * `mcp-jobs cancel` and `mcp-jobs retry`.
+ * `mcp-jobs cancel` and `mcp-jobs retry`: change tasks that are named, or all that the options describe.
  *
  * @module
  */
 import { JobsError } from "../../errors.ts";
-import type { TaskInfo } from "../../task.ts";
+import { newTaskId } from "../../ids.ts";
+import type { TaskInfo, TaskStatus } from "../../task.ts";
 import { oneLine } from "../../text.ts";
-import { type Call, type Command, command } from "../command.ts";
+import { type Call, type Command, command, UsageError } from "../command.ts";
 import { jsonOf } from "../format.ts";
+import { final, flag, oneOf } from "../option.ts";
+import { interrupted, type Selected, SELECTION, tasksOf } from "../selection.ts";
+
+/** How many tasks are changed at once. */
+const AT_ONCE = 50;
+
+/** A task that has not finished. What waits is read before what runs, since most tasks go that way. */
+const UNFINISHED = ["PENDING", "RETRYING", "INPUT_REQUIRED", "RUNNING"] as const satisfies readonly TaskStatus[];
+
+/** The key of `operator.retry`: each task is repeated once, however often and by how many the command is run. */
+const ONCE = "mcp-jobs retry";
+
+const yes = flag("go on; without it, the tasks that the options describe are only counted");
 
 /** Cancels tasks. */
 export const cancel: Command = command({
   name: "cancel",
   about: "Cancel tasks, and wait up to 2 s until their code has stopped",
-  operands: ["ID..."],
-  options: {},
-  run: (call) =>
-    each(call, async (id) => {
+  operands: ["[ID]..."],
+  options: {
+    ...SELECTION,
+    status: oneOf("STATUS", `${UNFINISHED.join(", ")}; default: any of these`, UNFINISHED),
+    yes,
+  },
+  run: async (call) => {
+    const ids = await chosen(call, call.options, UNFINISHED);
+    return await each(call, ids, async (id) => {
       const task = await call.operator.cancel(id);
       const code = task.status === "CANCELLED" ? `, its code: ${task.work.replaceAll("_", " ")}` : "";
       return { task, shown: `${task.id} is ${task.status}${code}` };
-    }),
+    });
+  },
 });
 
 /** Repeats tasks. */
 export const retry: Command = command({
   name: "retry",
-  about: "Repeat finished tasks, each as a new task with the same input and owner",
-  operands: ["ID..."],
-  options: {},
-  run: (call) =>
-    each(call, async (id) => {
-      const task = await call.operator.retry(id);
-      return { task, shown: `${task.id} repeats ${id}` };
-    }),
+  about: "Repeat finished tasks, each once, as a new task with the same input and owner",
+  operands: ["[ID]..."],
+  options: {
+    ...SELECTION,
+    status: final("COMPLETED, FAILED or CANCELLED; default: FAILED"),
+    again: flag("once more, for tasks that this command has already repeated"),
+    yes,
+  },
+  run: async (call) => {
+    const { again, ...options } = call.options;
+    const ids = await chosen(call, options, ["FAILED"]);
+    const start = newTaskId();
+    return await each(call, ids, async (id) => {
+      const task = await call.operator.retry(id, again ? undefined : ONCE);
+      return { task, shown: `${task.id} ${task.id > start ? "repeats" : "has already repeated"} ${id}` };
+    });
+  },
 });
 
-/** Does something with each task that was passed. One that fails does not keep the others from it. */
+/** The ids that were passed, or those of the tasks that the options describe. Throws `UsageError` unless it is one of both. */
+async function chosen(
+  { operator, operands, out, signal }: Pick<Call, "operator" | "operands" | "out" | "signal">,
+  { yes, ...selected }: Selected & { readonly yes?: true },
+  statuses: readonly TaskStatus[],
+): Promise<readonly string[]> {
+  const isDescribed = Object.values(selected).some((value) => value !== undefined);
+  if (operands.length > 0 && isDescribed) throw new UsageError("pass ids, or options that describe tasks, not both.");
+  if (operands.length > 0) return operands;
+  if (!isDescribed) throw new UsageError("ID is missing, or an option that describes the tasks.");
+  const ids = new Set<string>();
+  for (const status of selected.status === undefined ? statuses : [selected.status]) {
+    for await (const { id } of tasksOf(operator, { ...selected, status }, signal)) ids.add(id);
+  }
+  if (ids.size === 0) out.say("There is no such task.");
+  else if (!yes) {
+    throw new UsageError(`${ids.size === 1 ? "1 task matches" : `${ids.size} tasks match`}. Pass --yes to go on.`);
+  }
+  return [...ids];
+}
+
+/** Does something with each task. One that fails does not keep the others from it. */
 async function each(
-  { operands, out }: Pick<Call, "operands" | "out">,
+  { out, signal }: Pick<Call, "out" | "signal">,
+  ids: readonly string[],
   act: (id: string) => Promise<{ readonly task: TaskInfo; readonly shown: string }>,
 ): Promise<number> {
   let code = 0;
-  for (const id of operands) {
-    try {
-      const { task, shown } = await act(id);
-      out.write(`${out.json ? jsonOf(task) : shown}\n`);
-    } catch (error) {
-      if (!(error instanceof JobsError)) throw error;
-      out.say(oneLine(error.message, 2_000));
-      code = 1;
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    if (signal.aborted) throw interrupted();
+    for (const done of await Promise.allSettled(ids.slice(at, at + AT_ONCE).map(act))) {
+      if (done.status === "fulfilled") {
+        const { task, shown } = done.value;
+        out.write(`${out.json ? jsonOf(task) : shown}\n`);
+      } else {
+        if (!(done.reason instanceof JobsError)) throw done.reason;
+        out.say(oneLine(done.reason.message, 2_000));
+        code = 1;
+      }
     }
   }
   return code;

@@ -3,16 +3,9 @@
  *
  * @module
  */
-import type { TerminalStatus } from "../../task.ts";
-import { type Command, command, type Option, UsageError } from "../command.ts";
-import { oneOf, time } from "../option.ts";
+import { type Command, command, UsageError } from "../command.ts";
+import { final, time } from "../option.ts";
 import { show } from "../output.ts";
-
-const FINAL: Option<TerminalStatus> = oneOf("STATUS", "COMPLETED, FAILED or CANCELLED", [
-  "COMPLETED",
-  "FAILED",
-  "CANCELLED",
-]);
 
 /** Deletes finished tasks. */
 export const purge: Command = command({
@@ -20,7 +13,7 @@ export const purge: Command = command({
   about: "Delete finished tasks and their results before they expire",
   operands: [],
   options: {
-    status: FINAL,
+    status: final("COMPLETED, FAILED or CANCELLED"),
     before: time("those that finished before"),
   },
   run: async ({ operator, options: { status, before }, out }) => {

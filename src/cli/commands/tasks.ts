@@ -6,8 +6,9 @@
 import type { TaskInfo } from "../../task.ts";
 import { type Command, command } from "../command.ts";
 import { percent, timeOf } from "../format.ts";
-import { number, status, text, time } from "../option.ts";
+import { number, status, text } from "../option.ts";
 import { showRows } from "../output.ts";
+import { SELECTION, tasksOf } from "../selection.ts";
 import type { Column } from "../table.ts";
 
 /** The columns of a task. */
@@ -28,22 +29,20 @@ export const tasks: Command = command({
   about: "List tasks, newest first",
   operands: [],
   options: {
-    job: text("NAME", "of this job"),
+    ...SELECTION,
     status,
-    owner: text("OWNER", "of this owner"),
-    since: time("created then or later"),
-    until: time("created before"),
-    limit: number("N", "list at most N tasks; default: 100", 1, 1_000),
+    limit: number("N", "list at most N tasks; default: 100", 1, 100_000),
     cursor: text("CURSOR", "list the page after this cursor"),
   },
-  run: async ({ operator, options, out, signal }) => {
-    let page = await operator.tasks(options);
-    // Where few tasks match, a page may have none yet.
-    while (page.tasks.length === 0 && page.nextCursor !== undefined && !signal.aborted) {
-      page = await operator.tasks({ ...options, cursor: page.nextCursor });
+  run: async ({ operator, options: { limit = 100, ...selected }, out, signal }) => {
+    const tasks: TaskInfo[] = [];
+    let isMore = false;
+    for await (const task of tasksOf(operator, selected, signal, limit + 1)) {
+      isMore = tasks.length === limit;
+      if (isMore) break;
+      tasks.push(task);
     }
-    const { tasks, nextCursor } = page;
     showRows(out, tasks, TASK_COLUMNS, "There is no such task.");
-    if (nextCursor !== undefined) out.say(`There are more: --cursor ${nextCursor}`);
+    if (isMore) out.say(`There are more: --cursor ${tasks.at(-1)?.id}`);
   },
 });

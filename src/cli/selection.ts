@@ -1,0 +1,46 @@
+/**
+ * Which tasks a command is about: those that its options describe, however many pages that takes.
+ *
+ * @module
+ */
+import type { Operator } from "../backend.ts";
+import { JobsError } from "../errors.ts";
+import type { TaskInfo, TaskStatus } from "../task.ts";
+import type { Options, Values } from "./command.ts";
+import { text, time } from "./option.ts";
+
+/** The options that describe tasks, besides their status. */
+export const SELECTION = {
+  job: text("NAME", "of this job"),
+  owner: text("OWNER", "of this owner"),
+  since: time("created then or later"),
+  until: time("created before"),
+  message: text("TEXT", "with this text in their message, such as a part of an error"),
+} as const satisfies Options;
+
+/** The most tasks that an operator reads at once. */
+const MAX_PAGE = 1_000;
+
+/** Which tasks are read. */
+export type Selected = Partial<Values<typeof SELECTION>> & { readonly status?: TaskStatus; readonly cursor?: string };
+
+/** Reads the tasks that match, newest first, so many of them a page. Throws `JobsError` once `signal` is aborted. */
+export async function* tasksOf(
+  operator: Operator,
+  { message = "", ...filter }: Selected,
+  signal: AbortSignal,
+  limit: number = MAX_PAGE,
+): AsyncGenerator<TaskInfo> {
+  let { cursor } = filter;
+  do {
+    if (signal.aborted) throw interrupted();
+    const page = await operator.tasks({ ...filter, cursor, limit: Math.min(limit, MAX_PAGE) });
+    yield* page.tasks.filter((task) => task.message?.includes(message) ?? message === "");
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}
+
+/** The user has ended the command before it was done. */
+export function interrupted(): JobsError {
+  return new JobsError("Interrupted before it was done.");
+}
