@@ -96,11 +96,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
       `call ${sharedNames(prefix).status} with it for the result.`;
     return {
       tools: [{
-        ...waitingTool(
-          registered,
-          tasks,
-          (task, ctx, { givenUpAfter }) => answerFor(task, tasks, ctx, patient(settings, givenUpAfter)),
-        ),
+        ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
         description: withHandle,
         describedTo: (client) => lacksTasks(client) ? withHandle : description,
         taskSupport,
@@ -121,19 +117,6 @@ interface Settings {
   readonly prefix: string;
 }
 
-/** The shortest wait to which a client that has given up once reduces its next call, in ms. */
-const SHORT_WAIT_MS = 4_000;
-
-/**
- * The settings for a call whose client gave up the call before it after so many ms: it waits for four fifths of that, so
- * that the client gets a handle in time, whose next step is as short.
- */
-function patient(settings: Settings, givenUpAfter: number = Infinity): Settings {
-  const longest = Math.max(SHORT_WAIT_MS, givenUpAfter * 0.8);
-  const { answerWithin, statusWithin } = settings;
-  return { ...settings, answerWithin: Math.min(answerWithin, longest), statusWithin: Math.min(statusWithin, longest) };
-}
-
 /** Decides what a call returns: the result, the task or its handle. */
 async function answerFor(
   begun: TaskInfo,
@@ -149,13 +132,16 @@ async function answerFor(
     // The client does not see the shared tools, and reads the pages of a large result as resources.
     return isFinished(task) ? await answerWithResult(task, tasks, resultForm(registered)) : { kind: "task", task };
   }
-  const waits = startsWithin(begun, answerWithin) ? answerWithin : 0;
+  // A client that has given up a call before gets a handle in time, whose next step is as short.
+  const patience = tasks.patienceFor(begun);
+  const most = Math.min(answerWithin, patience);
+  const waits = startsWithin(begun, most) ? most : 0;
   // If a question waits for somebody else's answer, the model has to know.
   const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
   const task = await waitWhile((now) => !leavesQuestions || !isStuck(now, client), begun, waits, tasks, ctx);
   if (isFinished(task)) return await answerWithResult(task, tasks, resultForm(registered, sharedNames(prefix).status));
   const asking = askingOf(client, registered, prefix);
-  const next = nextStep(task, prefix, statusWithin, asking);
+  const next = nextStep(task, prefix, Math.min(statusWithin, patience), asking);
   return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 

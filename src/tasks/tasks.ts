@@ -219,6 +219,11 @@ export class Tasks implements Disposable {
     return this.#feed.waitFrom(task, options);
   }
 
+  /** How long a call may wait for a task so that its client gets an answer in time, in ms; `Infinity` if none was given up. */
+  patienceFor(task: Pick<TaskInfo, "id">): number {
+    return this.#callers.patience.waitFor(task);
+  }
+
   /** How many tasks have a caller that waits for them or follows them. */
   get watched(): number {
     return this.#feed.size;

@@ -20,7 +20,7 @@ import type { Surface, ToolResult } from "../../strategy.ts";
 import { pause } from "../../src/waiting.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 import { PassingTime } from "../support/time.ts";
-import { Bench, call, callFor, ME, PLAIN } from "./support.ts";
+import { Bench, call, callFor, type CallOptions, ME, PLAIN } from "./support.ts";
 
 /** A job that ends when the test says so, and counts its runs. */
 class Gate {
@@ -104,12 +104,56 @@ for (const [limit, waits] of [[100, 4_000], [5_000, 4_000], [20_000, 16_000]] as
     const { structuredContent: handle } = await call(surface, "gated", { user: "Ada" });
     assertEquals(Date.now() - since, waits);
     assertMatch(`${handle?.next}`, new RegExp(`^Call task_status with this token and wait_seconds ${waits / 1_000};`));
+    const { structuredContent: status } = await call(surface, "task_status", { token: handle?.token });
+    assertEquals(Date.now() - since, 2 * waits); // Without wait_seconds, too.
+    assertEquals(status?.next, handle?.next);
     gate.open();
     const ended = await call(surface, "task_status", { token: handle?.token });
     assertEquals(ended.structuredContent?.result, { user: "Ada" });
     assertEquals(gate.runs, 1);
   });
 }
+
+/** A call whose client gives it up after 5 s. */
+async function giveUpAfter5s(surface: Surface, name: string, input: unknown, options: CallOptions = {}): Promise<void> {
+  const caller = new AbortController();
+  const gaveUp = assertRejects(() => call(surface, name, input, { ...options, signal: caller.signal }), CallTimedOut);
+  await pause(5_000);
+  caller.abort(new CallTimedOut("The client's time limit for the call has passed."));
+  await gaveUp;
+}
+
+Deno.test("when a client gives up a call of task_status after 5 s, the next one answers after 4 s by default", async () => {
+  await using _time = new PassingTime();
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  const { structuredContent: handle } = await call(surface, "gated", { user: "Ada" });
+  await gate.begun;
+  await giveUpAfter5s(surface, "task_status", { token: handle?.token });
+  const since = Date.now();
+  const { structuredContent: status } = await call(surface, "task_status", { token: handle?.token });
+  assertEquals(Date.now() - since, 4_000);
+  assertMatch(`${status?.next}`, /^Call task_status with this token and wait_seconds 4;/);
+  gate.open();
+});
+
+Deno.test("when a client that gives up after 5 s repeats a call with its own key, it gets a handle after 4 s", async () => {
+  await using _time = new PassingTime();
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  const options = { idempotencyKey: "once" };
+  await giveUpAfter5s(surface, "gated", { user: "Ada" }, options);
+  const since = Date.now();
+  const { structuredContent: handle } = await call(surface, "gated", { user: "Ada" }, options);
+  assertEquals(Date.now() - since, 4_000);
+  assertEquals(handle?.status, "RUNNING");
+  gate.open();
+  assertEquals(gate.runs, 1);
+});
 
 Deno.test("a client that calls again in the moment in which it gives up gets its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());

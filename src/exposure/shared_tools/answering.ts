@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Tasks } from "../../tasks/tasks.ts";
 import type { AnsweringJob, SharedJob, Surface } from "../surface.ts";
 import { resultForm } from "../answers/call_result.ts";
 import { nextStep, nextWith, type SharedJobs, sharedNames } from "./jobs.ts";
@@ -26,12 +27,12 @@ export function answeringOf(
 }
 
 /** The answering jobs among those with shared tools. */
-export function answeringShared(jobs: SharedJobs): readonly AnsweringJob[] {
+export function answeringShared(jobs: SharedJobs, tasks: Tasks): readonly AnsweringJob[] {
   return [...jobs.values()].map(({ registered, prefix, shortest }) => ({
     registered,
     prefix,
     form: resultForm(registered, sharedNames(prefix).status),
     answerWithin: 0,
-    next: (task, asking) => nextStep(task, prefix, shortest, asking),
+    next: (task, asking) => nextStep(task, prefix, Math.min(shortest, tasks.patienceFor(task)), asking),
   }));
 }

@@ -23,7 +23,7 @@ export function sharedTools(
   return [...prefixes].flatMap((prefix) => {
     const group = shared.filter((one) => one.prefix === prefix);
     const jobs = sharedJobs(group);
-    const answered = [...answering.filter((one) => one.prefix === prefix), ...answeringShared(jobs)];
+    const answered = [...answering.filter((one) => one.prefix === prefix), ...answeringShared(jobs, tasks)];
     const named = new Map(answered.map((one) => [one.registered.job.name, one]));
     const answer = answered.some(({ registered }) => registered.answers === "model")
       ? [answerTool(prefix, named, tasks)]

@@ -8,7 +8,7 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "../answers/asking.ts";
 import { resultForm } from "../answers/call_result.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
-import type { CallContext, SurfaceTool, ToolResult } from "../surface.ts";
+import { type CallContext, CallerGone, CallTimedOut, type SurfaceTool, type ToolResult } from "../surface.ts";
 import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
 import { askingOf, findShared, lacksTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
@@ -58,19 +58,22 @@ async function read(
 ): Promise<ToolResult> {
   const asking = askingOf(ctx.client, registered, prefix);
   const condition = sameUntilAsked(before, asking);
-  const limits = {
-    most: answerWithin,
-    byDefault: shortest,
-    whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
-  };
-  const { task, cut } = await waitForSeconds(condition, before, wait_seconds, limits, tasks, ctx);
+  // A model that leaves wait_seconds out would run into its client's time limit again and again.
+  const byDefault = Math.min(shortest, tasks.patienceFor(before));
+  const limits = { most: answerWithin, byDefault, whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait") };
+  const caller = tasks.caller(registered, ctx.owner);
+  const waiting = waitForSeconds(condition, before, wait_seconds, limits, tasks, ctx);
+  const { task, cut } = await waiting.catch(async (error) => {
+    if (error instanceof CallTimedOut || error instanceof CallerGone) await caller.giveUp(Promise.resolve(before));
+    throw error;
+  });
   if (isFinished(task)) {
     return await endedAnswer(task, tasks, resultForm(registered, sharedNames(prefix).status), page);
   }
   // The next wait is as long as this one: the client may not be able to wait for longer.
   const wait = wait_seconds !== undefined && wait_seconds >= 1
     ? Math.min(wait_seconds * 1_000, answerWithin)
-    : shortest;
+    : byDefault;
   const next = nextStep(task, prefix, wait, asking);
   return toToolResult({
     ...formatResponse(task, undefined, asking),

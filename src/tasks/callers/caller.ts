@@ -16,7 +16,6 @@ export class Caller {
   #list: () => ListName | undefined;
   #wait: Wait | undefined;
   #found = false;
-  #givenUpAfter: number | undefined;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
   constructor(callers: Callers, list: () => ListName | undefined) {
@@ -32,14 +31,9 @@ export class Caller {
     this.#list = () => list;
   }
 
-  /** How long the call before this one had waited when it gave up, in ms, if this one has taken over its task. */
-  get givenUpAfter(): number | undefined {
-    return this.#givenUpAfter;
-  }
-
   /** The call has taken over the task of a call that had given up after so many ms, if that is known. */
-  tookOver(givenUpAfter: number | undefined): void {
-    this.#givenUpAfter = givenUpAfter;
+  tookOver(task: TaskInfo, givenUpAfter: number | undefined): void {
+    if (givenUpAfter !== undefined) this.#callers.patience.gaveUp(task, givenUpAfter);
   }
 
   /** The call has found the task of another start, which may have a caller of its own. */
@@ -76,7 +70,9 @@ export class Caller {
   /** Its client waits no longer: leaves the task to the next call, which learns how long the client could wait. */
   async giveUp(begun: Promise<TaskInfo>): Promise<void> {
     const givenUpAfter = Math.max(0, this.#callers.now() - this.#since); // The clock may have been set back.
-    await this.#offer(begun, { givenUpAfter });
+    const learn = (task: TaskInfo) => this.#callers.patience.gaveUp(task, givenUpAfter);
+    // A call with a key of its own finds the task without an offer. This one gets the error of a start that fails.
+    await Promise.all([this.#offer(begun, { givenUpAfter }), begun.then(learn, () => {})]);
   }
 
   /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */

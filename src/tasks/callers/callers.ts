@@ -14,6 +14,7 @@ import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
 import { type Offer, withOffer, withoutOffer } from "./offers.ts";
+import { Patience } from "./patience.ts";
 
 /** A task for which calls wait. */
 interface Awaited {
@@ -55,6 +56,7 @@ export class Callers implements Disposable {
   readonly #others: OtherServers;
   /** The time, in ms since the epoch. */
   readonly now: () => number;
+  readonly patience: Patience = new Patience();
   readonly #onError: OnError;
   /** The tasks for which calls wait, by their ids. */
   readonly #awaited = new Map<string, Awaited>();

@@ -104,7 +104,7 @@ export class Starting {
 
   async #takeOver({ task: { owner }, caller }: Start, list: ListName): Promise<TaskInfo | undefined> {
     const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner), caller?.number);
-    if (taken) caller?.tookOver(taken.givenUpAfter);
+    if (taken) caller?.tookOver(taken.task, taken.givenUpAfter);
     return taken?.task;
   }
 
