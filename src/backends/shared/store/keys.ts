@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { KeyStore, NewTask } from "../../../backend.ts";
+import type { KeyStore, NewTask, TaskKey } from "../../../backend.ts";
 import { KeyInUse } from "../../../errors.ts";
 import { timeOfTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
@@ -40,34 +40,20 @@ const PAUSE_MS = 10;
 export async function createKeyed(
   keys: KeyStore,
   tasks: KeyedTasks,
-  task: Pick<NewTask, "id" | "owner" | "key" | "unless">,
+  { id, owner, key, unless }: Pick<NewTask, "id" | "owner" | "key" | "unless">,
   now: () => number,
 ): Promise<TaskInfo> {
-  const { id, owner, key, unless } = task;
-  while (true) {
-    let from = key && await keys.readKey(owner, key.name);
-    const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
-    if (key && from !== undefined && holder && holdsKey(holder, key, now())) {
-      refuseOther(from, key);
-      return holder;
-    }
-    if (key && from !== undefined && holder === undefined) {
-      from = await close(keys, tasks, owner, key.name, from);
-      if (from === undefined) continue;
-    }
-    const named = key && textNaming(id, key);
-    if (key && !await keys.writeKey(owner, key.name, from, named)) continue;
-    try {
-      await tasks.admit?.();
-    } catch (error) {
-      if (key) await keys.writeKey(owner, key.name, named, from); // Others wait for the task.
-      throw error;
-    }
-    const made = await tasks.create(conditionOf(task));
-    if (made) return made;
-    if (unless !== undefined) throw new KeyInUse(unless);
-    if (key === undefined) throw idTaken(id);
+  if (key) {
+    const text: KeyText = {
+      read: () => keys.readKey(owner, key.name),
+      write: (from, to) => keys.writeKey(owner, key.name, from, to),
+    };
+    return await createNamed(text, tasks, id, key, now);
   }
+  await tasks.admit?.();
+  const made = await tasks.create(unless === undefined ? undefined : { name: unless, names: "nothing" });
+  if (made) return made;
+  throw unless === undefined ? idTaken(id) : new KeyInUse(unless);
 }
 
 /** Throws `KeyInUse` if a key has a text, for stores that cannot check that more cheaply while they write. */
@@ -75,48 +61,70 @@ export async function refuseInUse(keys: KeyStore, owner: string, key: string): P
   if (await keys.readKey(owner, key) !== undefined) throw new KeyInUse(key);
 }
 
-function conditionOf({ key, unless }: Pick<NewTask, "key" | "unless">): KeyCondition | undefined {
-  if (key) return { name: key.name, names: "task" };
-  return unless === undefined ? undefined : { name: unless, names: "nothing" };
+/** The text of one key, which names its task. */
+interface KeyText {
+  read(): Promise<string | undefined>;
+  /** As `KeyStore.writeKey`. */
+  write(from: string | undefined, to: string | undefined): Promise<boolean>;
+}
+
+async function createNamed(
+  text: KeyText,
+  tasks: KeyedTasks,
+  id: string,
+  key: TaskKey,
+  now: () => number,
+): Promise<TaskInfo> {
+  const named = textNaming(id, key);
+  while (true) {
+    let from = await text.read();
+    if (from !== undefined) {
+      const holder = await readSoon(text, tasks, from, now());
+      if (holder && holdsKey(holder, key, now())) {
+        refuseOther(from, key);
+        return holder;
+      }
+      if (!holder) {
+        from = await close(text, tasks, from);
+        if (from === undefined) continue;
+      }
+    }
+    if (!await text.write(from, named)) continue;
+    try {
+      await tasks.admit?.();
+    } catch (error) {
+      await text.write(named, from); // Others wait for the task.
+      throw error;
+    }
+    const made = await tasks.create({ name: key.name, names: "task" });
+    if (made) return made;
+  }
 }
 
 /**
  * Makes sure that the task which a key names is not there, and can be stored no more. Resolves with the text of the key then,
  * or with `undefined` if the key has another text by now, or the task is there.
  */
-async function close(
-  keys: KeyStore,
-  tasks: KeyedTasks,
-  owner: string,
-  key: string,
-  named: string,
-): Promise<string | undefined> {
+async function close(text: KeyText, tasks: KeyedTasks, named: string): Promise<string | undefined> {
   const [shut, open] = [closed(named), reopened(named)];
-  if (named !== shut && !await keys.writeKey(owner, key, named, shut)) return undefined;
+  if (named !== shut && !await text.write(named, shut)) return undefined;
   // It may just have been stored. Until this is known, the key must not name the task of another start.
   if (!await tasks.read(idNamedBy(open))) return shut;
-  await keys.writeKey(owner, key, shut, open);
+  await text.write(shut, open);
 }
 
 /**
  * Reads the task that a key names. One that another start is about to store is waited for; an older id is that of a task
  * which was deleted. Which clock made the id does not matter: a start that is overtaken stores nothing.
  */
-async function readSoon(
-  keys: KeyStore,
-  tasks: KeyedTasks,
-  owner: string,
-  key: string,
-  named: string,
-  now: () => number,
-): Promise<TaskInfo | undefined> {
+async function readSoon(text: KeyText, tasks: KeyedTasks, named: string, now: number): Promise<TaskInfo | undefined> {
   const id = idNamedBy(named);
   const started = performance.now();
-  const isOld = now() - timeOfTaskId(id) > STORE_TIMEOUT_MS;
+  const isOld = now - timeOfTaskId(id) > STORE_TIMEOUT_MS;
   while (true) {
     const task = await tasks.read(id);
     if (task !== undefined || isOld || performance.now() - started > STORE_TIMEOUT_MS) return task;
     await pause(PAUSE_MS);
-    if (await keys.readKey(owner, key) !== named) return undefined;
+    if (await text.read() !== named) return undefined;
   }
 }
