@@ -15,12 +15,20 @@ export type Read =
 /** What each item takes in memory beyond its bytes. Of many forms of JSON, `{"40":0}` took the most: 99 bytes. */
 const ITEM_BYTES = 100;
 
+/**
+ * How many pieces of a text are joined at once. Added to it one by one, pieces of one byte, as HTTP may bring them, would take
+ * 32 bytes of memory each until the text is read.
+ */
+const MAX_PIECES = 1_000;
+
 /** Reads one message of at most `maxBytes`. */
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #scan = new JsonScan();
   readonly #decoder = new TextDecoder();
   #text = "";
+  /** The last pieces of the text, which are not joined yet. */
+  #pieces: string[] = [];
   #size = 0;
 
   constructor(maxBytes: number) {
@@ -41,19 +49,30 @@ export class MessageReader {
   push(chunk: Uint8Array): boolean {
     this.#size += chunk.length;
     this.#scan.push(chunk);
-    const refused = this.#refusal() !== undefined;
-    this.#text = refused ? "" : this.#text + this.#decoder.decode(chunk, { stream: true });
-    return !refused;
+    if (this.#refusal() !== undefined) {
+      this.#text = "";
+      this.#pieces = [];
+      return false;
+    }
+    this.#pieces.push(this.#decoder.decode(chunk, { stream: true }));
+    if (this.#pieces.length === MAX_PIECES) this.#join();
+    return true;
   }
 
   /** The message, once all of it has arrived; `undefined` if there was nothing but space. */
   end(): Read | undefined {
     const refused = this.#refusal();
     if (refused) return refused(this.#scan.id);
+    this.#join();
     const text = (this.#text + this.#decoder.decode()).trim();
     if (text === "") return undefined;
     const read = readMessage(text);
     return "message" in read ? read : { ...read, status: 400 };
+  }
+
+  #join(): void {
+    this.#text += this.#pieces.join("");
+    this.#pieces = [];
   }
 
   #refusal(): ((id: Refusal["id"]) => Read) | undefined {

@@ -102,3 +102,19 @@ Deno.test("the limit of a message follows the largest input, and what can be sto
   assertEquals([maxMessageBytes(Infinity), maxMessageBytes(1e9)], [17 * 1024 * 1024, 17 * 1024 * 1024]);
   assertStringIncludes(refusal(`"${"x".repeat(2_000_000)}"`, maxMessageBytes(1_000)).message, "1049576 bytes");
 });
+
+Deno.test("a message in pieces of one byte takes little more memory than its text until it is read", () => {
+  const pieces = 1_000_000;
+  const reader = new MessageReader(2 * pieces);
+  reader.push(bytesOf('{"jsonrpc":"2.0","id":1,"method":"ping","params":{"text":"é'));
+  const piece = bytesOf("x");
+  const before = Deno.memoryUsage().heapUsed;
+  for (let i = 0; i < pieces; i++) reader.push(piece);
+  // Added one by one, they would take 32 MB.
+  assert(Deno.memoryUsage().heapUsed - before < 16_000_000);
+  reader.push(bytesOf('"}}'));
+  const whole = reader.end();
+  assertEquals(whole && "message" in whole && "params" in whole.message && whole.message.params, {
+    text: `é${"x".repeat(pieces)}`,
+  });
+});
