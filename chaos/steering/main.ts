@@ -139,11 +139,11 @@ async function create(job: Job, ms: number): Promise<void> {
   // By its key a call finds the task of one that the database has stored, but not answered.
   const key = { name: crypto.randomUUID(), window: 3_600_000 };
   const task = { job: job.name, owner: OWNER, input: { ms }, resultTtl: 3_600_000, retry, key };
-  sent.push(await untilStored(() => backend.create({ ...task, id: newTaskId() })));
+  sent.push(await untilAnswered(() => backend.create({ ...task, id: newTaskId() })));
 }
 
-/** Calls again while the database is away. */
-async function untilStored<T>(call: () => Promise<T>): Promise<T> {
+/** Calls again while the database is away, or too busy to answer in time. */
+async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + TIMEOUT_MS;
   while (true) {
     try {
@@ -156,21 +156,21 @@ async function untilStored<T>(call: () => Promise<T>): Promise<T> {
 }
 
 async function pauseHeld(): Promise<void> {
-  await untilStored(() => operator.pause(held.name));
+  await untilAnswered(() => operator.pause(held.name));
   pausedAt = Date.now();
 }
 
 async function resumeHeld(): Promise<void> {
   pauses.push({ from: pausedAt + NOTICE_MS, to: Date.now() });
   pausedAt = 0;
-  await untilStored(() => operator.resume(held.name));
+  await untilAnswered(() => operator.resume(held.name));
 }
 
 async function tasksOf(job: string): Promise<readonly TaskInfo[]> {
   const tasks: TaskInfo[] = [];
   let cursor: string | undefined;
   do {
-    const page = await operator.tasks({ job, cursor, limit: 1_000 });
+    const page = await untilAnswered(() => operator.tasks({ job, cursor, limit: 1_000 }));
     tasks.push(...page.tasks);
     cursor = page.nextCursor;
   } while (cursor !== undefined);
@@ -185,7 +185,8 @@ async function untilFinished(tasks: readonly TaskInfo[]): Promise<number> {
   while (true) {
     const now: TaskInfo[] = [];
     for (let i = 0; i < open.length; i += AT_ONCE) {
-      now.push(...await Promise.all(open.slice(i, i + AT_ONCE).map(({ id, owner }) => backend.get(id, owner))));
+      const read = ({ id, owner }: TaskInfo) => untilAnswered(() => backend.get(id, owner));
+      now.push(...await Promise.all(open.slice(i, i + AT_ONCE).map(read)));
     }
     failed += now.filter((task) => isFinished(task) && task.status !== "COMPLETED").length;
     open = now.filter((task) => !isFinished(task));
@@ -196,7 +197,7 @@ async function untilFinished(tasks: readonly TaskInfo[]): Promise<number> {
 
 /** The task of each due time so far, `undefined` where there is none. */
 async function dueTimes(): Promise<readonly (string | undefined)[]> {
-  const schedule = (await operator.schedules()).find(({ name }) => name === SCHEDULE);
+  const schedule = (await untilAnswered(() => operator.schedules())).find(({ name }) => name === SCHEDULE);
   const last = schedule?.last?.dueAt ?? 0;
   const first = Math.min(...scheduled.map(({ createdAt }) => createdAt));
   // Also the first task may have been created late.
@@ -204,7 +205,9 @@ async function dueTimes(): Promise<readonly (string | undefined)[]> {
     { length: Math.floor((last - first + LATE_MS) / EVERY_MS) + 2 },
     (_, index) => last - index * EVERY_MS,
   );
-  const ids = await Promise.all(times.map((time) => taskOfDueTime(backend, OWNER, SCHEDULE, time)));
+  const ids = await Promise.all(
+    times.map((time) => untilAnswered(() => taskOfDueTime(backend, OWNER, SCHEDULE, time))),
+  );
   // The first due time is the last one that has a task.
   return ids.slice(0, ids.findLastIndex((id) => id !== undefined) + 1);
 }
