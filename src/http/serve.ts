@@ -68,7 +68,7 @@ export class HttpServer {
   readonly #accepting: ReturnType<typeof setInterval>;
   /**
    * Runs what it is given in the async context of the server. In Deno 2.9, connections have that of whoever has last loaded a
-   * module: here the request with the first token, which would pass for the source of all others.
+   * module: here the request with the first token. The spans of all others would belong to its trace.
    */
   readonly #apart = AsyncLocalStorage.snapshot();
   readonly #finished = Promise.withResolvers<void>();

@@ -219,7 +219,7 @@ export function isParked({ state, parkedRun, started }: Snapshot): boolean {
 }
 
 /** Whether the task is finished. */
-export function isOver({ cancelled, state }: Snapshot): boolean {
+function isOver({ cancelled, state }: Snapshot): boolean {
   return cancelled !== undefined || state === "completed" || state === "failed" || state === "unknown";
 }
 

@@ -247,7 +247,7 @@ export function isCut(error: unknown): boolean {
 const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$| not queryable$/;
 
 /** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
-export function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {
+function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {
   if (cause instanceof JobsError) return cause;
   const text = messageOf(cause);
   const advice = ADVICE.find(([when]) => when.test(`${codeOf(cause)} ${text}`))?.[1];
@@ -255,7 +255,7 @@ export function failure(cause: unknown, what: string = "PostgreSQL failed"): unk
 }
 
 /** The SQLSTATE of an error, or the code of a socket's error. */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 

@@ -12,7 +12,7 @@ import { SELECTION, tasksOf } from "../selection.ts";
 import type { Column } from "../table.ts";
 
 /** The columns of a task. */
-export const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
+const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
   { title: "ID", cell: ({ id }) => id },
   { title: "JOB", cell: ({ job }) => job, shrinks: true },
   { title: "STATUS", cell: ({ status }) => status },

@@ -129,7 +129,7 @@ export class HttpEndpoint implements AsyncDisposable {
     const address = info?.remoteAddr?.hostname;
     const session = request.headers.get("mcp-session-id");
     const source = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
-    // In Deno 2.9, a request may begin in the async context of whichever has last loaded a module.
+    // In Deno 2.9, a request of `Deno.serve` may begin in the async context of whichever has last loaded a module.
     return await fromSource(source, () => this.#admit(request, url, hosts, address));
   }
 

@@ -35,11 +35,6 @@ export class MessageReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many bytes have arrived. */
-  get size(): number {
-    return this.#size;
-  }
-
   /** An upper estimate of the memory that the message takes once it is parsed, in bytes. */
   get memory(): number {
     return this.#size + ITEM_BYTES * this.#scan.items;

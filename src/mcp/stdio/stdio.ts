@@ -122,7 +122,7 @@ interface Line {
 }
 
 /** A transport whose `subscriptions/listen` has tasks. */
-export class ListeningTransport implements Transport {
+class ListeningTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
