@@ -222,7 +222,10 @@ async function kill({ victim, which }: Kill): Promise<void> {
   const index = Math.floor(which * (victim === "worker" ? WORKERS : PRODUCERS));
   if (victim === "worker") await (workers[index] = replaceWorker(workers[index]));
   else if (victim === "database") await (database = database.then(restartDatabase));
-  else if (await connections[index]?.kill()) kills.server++;
+  else if (await connections[index]?.kill()) {
+    kills.server++;
+    recovery.killed(); // Its own worker has died with it.
+  }
 }
 
 async function replaceWorker(worker: Promise<WorkerProcess> | undefined): Promise<WorkerProcess> {
