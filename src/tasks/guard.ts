@@ -23,6 +23,9 @@ import type { Json, TaskInfo } from "../task.ts";
 import { countStoreError } from "../telemetry/metrics.ts";
 import { byteLength, cut } from "../text.ts";
 
+/** How many characters of a result count as one more read. */
+const CHARACTERS_OF_ONE = 64 * 1024;
+
 /** The options of a guard. */
 export interface GuardOptions {
   /** The limits of each owner. */
@@ -94,6 +97,11 @@ export class Guard implements Disposable {
   read(owner: string): void {
     const wait = this.#reads.take(owner, this.#now());
     if (wait > 0) throw tooOften("readsPerMinute", "read", this.#limits.readsPerMinute, wait);
+  }
+
+  /** Counts a read of so many characters as one more for each 64 Ki of them: reading and writing them takes time. */
+  chargeRead(owner: string, characters: number): void {
+    this.#reads.charge(owner, Math.floor(characters / CHARACTERS_OF_ONE), this.#now());
   }
 
   /** Serves a request. The audit log gets a refusal, and a success if `done` returns its events. */

@@ -15,7 +15,10 @@ export interface Limits {
    * too. Default: 600.
    */
   readonly creationsPerMinute?: number;
-  /** The most reads per minute of a task, a result or a list, in each server process. Default: 12,000. */
+  /**
+   * The most reads per minute of a task, a result or a list, in each server process. Each 64 Ki characters of a result count as
+   * one more read. Default: 12,000.
+   */
   readonly readsPerMinute?: number;
   /**
    * The most HTTP requests per minute, of any kind, in each server process. Each 64 KiB of a body count as one more request, and

@@ -39,6 +39,7 @@ interface CachedOutcome {
 export class Outcomes implements Disposable {
   readonly #backend: Pick<Backend, "outcome" | "watch">;
   readonly #schemaOf: (job: string) => Schema | undefined;
+  readonly #onRead: (owner: string, characters: number) => void;
   /** By the id of the task; the one that was read last is at the end. */
   readonly #cache = new Map<string, CachedOutcome>();
   /** By the id of the task: those that came with the event of its end. */
@@ -48,16 +49,18 @@ export class Outcomes implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. `now` is a clock
-   * that is never set back, in ms.
+   * `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. `onRead` learns
+   * how many characters of an outcome the store had to read. `now` is a clock that is never set back, in ms.
    */
   constructor(
     backend: Pick<Backend, "outcome" | "watch">,
     schemaOf: (job: string) => Schema | undefined,
+    onRead: (owner: string, characters: number) => void,
     now: () => number = () => performance.now(),
   ) {
     this.#backend = backend;
     this.#schemaOf = schemaOf;
+    this.#onRead = onRead;
     this.#now = now;
     this.#unsubscribe = backend.watch((event) => {
       if (event.kind !== "change" || event.outcome === undefined) return;
@@ -73,7 +76,9 @@ export class Outcomes implements Disposable {
       this.#remember(id, known);
       return known.outcome;
     }
-    const { value, length } = measured(this.#takeFresh(id, owner) ?? await this.#backend.outcome(id, owner));
+    const fresh = this.#takeFresh(id, owner);
+    const { value, length } = measured(fresh ?? await this.#backend.outcome(id, owner));
+    if (fresh === undefined) this.#onRead(owner, length);
     const outcome = await this.#asPromised(job, value);
     if (length >= LARGE_CHARACTERS && length <= MAX_CHARACTERS) this.#remember(id, { outcome, owner, length });
     return outcome;

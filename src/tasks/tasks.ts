@@ -64,7 +64,7 @@ export class Tasks implements Disposable {
     this.#feed = new TaskFeed(backend, this.onError);
     this.#outcomes = new Outcomes(backend, (job) => {
       return this.#offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
-    });
+    }, (owner, characters) => this.#guard.chargeRead(owner, characters));
     this.#callers = new Callers(backend.keys, now, this.onError);
     this.#starting = new Starting(backend, this.#guard, this.#callers, now, this.onError);
     this.#reasons = new WaitReasons(backend, this.#offered, now);

@@ -43,6 +43,22 @@ Deno.test("an owner who has as many open tasks as allowed is refused another", a
   await start();
 });
 
+Deno.test("a read of a large result counts as many, unless the result is still kept from the read before", async () => {
+  await using stage = new Stage({ readsPerMinute: 40 });
+  const { tasks, backend } = stage;
+  await using _worker = createWorker(backend, [echo]);
+  const task = await tasks.start(registered, { text: "x".repeat(1024 * 1024) }, "ann");
+  await tasks.finish(task, AbortSignal.timeout(60_000));
+  await tasks.outcome(task);
+  for (let read = 0; read < 24; read++) {
+    await tasks.get(task.id, "ann");
+    await tasks.outcome(task);
+  }
+  await assertRejects(() => tasks.get(task.id, "ann"), LimitExceeded, "Cannot read: 40 times a minute is the most.");
+  stage.now += 60_000;
+  await tasks.get(task.id, "ann");
+});
+
 Deno.test("a repeated start finds its task although its owner has as many open tasks as allowed", async () => {
   await using stage = new Stage({ openTasks: 2 });
   const { tasks } = stage;

@@ -27,7 +27,7 @@ function outcomesOf(values: { readonly [id: string]: Json }, now?: () => number)
   const emit = (id: string, outcome?: Outcome) => {
     for (const listener of listeners) listener({ kind: "change", task: taskOf({ id, owner: "ann" }), outcome });
   };
-  return { reads, emit, listeners, outcomes: new Outcomes({ outcome, watch }, () => undefined, now) };
+  return { reads, emit, listeners, outcomes: new Outcomes({ outcome, watch }, () => undefined, () => {}, now) };
 }
 
 Deno.test("a large result is read from the store once, and cut into pages once, however many of its pages are read", async () => {
