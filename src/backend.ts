@@ -138,7 +138,7 @@ export interface Backend extends AsyncDisposable {
   create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */
   get(id: string, owner: string): Promise<TaskInfo>;
-  /** Reads the outcome of a finished task; that of a cancelled one is a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
+  /** Reads the outcome of a finished task; a cancelled one has a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
   outcome(id: string, owner: string): Promise<Outcome>;
   /**
    * Reads the log of a task: its last 200 lines, of at most 65,536 bytes together, in order. It is kept as long as the task.

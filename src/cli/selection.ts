@@ -1,5 +1,5 @@
 /**
- * Which tasks a command is about: those that its options describe, however many pages that takes.
+ * Finds the tasks that the options of a command describe, on all pages.
  *
  * @module
  */

@@ -114,8 +114,8 @@ export interface Operator {
   retry(id: string, key?: string): Promise<TaskInfo>;
   /**
    * From now on no worker begins or resumes a task of this job. Running tasks go on, and new tasks are still accepted.
-   * Resolves with the queues of another name that are paused for it, so that whatever else is in them waits, too: only
-   * BullMQ has such queues.
+   * Resolves with the queues of other names that are paused with it, in which all other jobs wait, too. Only BullMQ has such
+   * queues.
    */
   pause(job: string): Promise<readonly string[]>;
   /** Ends a pause. */

@@ -23,8 +23,8 @@ export interface StreamStore {
 }
 
 /**
- * Keeps the texts of keys: for `create` the id of the task that a key names, with the fingerprint of its start, and for
- * servers what they share, such as which tasks no call waits for.
+ * Keeps the texts of keys. The text of a task's key is the id of the task, with the fingerprint of its start. Others are what
+ * servers share, such as the list of tasks for which no call waits.
  */
 export interface KeyStore {
   /** Reads the text of an owner's key. The owner `""` has the keys of the servers themselves. */

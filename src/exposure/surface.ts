@@ -83,7 +83,7 @@ export interface CallContext {
   readonly trace?: TraceContext;
   /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
-  /** What it continues, if that call was lost with its server. */
+  /** The call that it continues, if that one was lost with its server. */
   readonly lost?: LostCall;
   /** Receives the task that the call waits for, before it waits, and how another server would continue the call. */
   readonly onTask?: (task: TaskInfo, ifLost: LostCall) => void;
@@ -125,7 +125,7 @@ export function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: 
 export interface ListClient {
   /** Whether it accepts a task as the answer to any call. */
   readonly tasks: boolean;
-  /** Whether its principal is known, so that it may list its tasks. */
+  /** Whether its principal is known: only then may it list tasks. */
   readonly known: boolean;
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;

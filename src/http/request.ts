@@ -23,7 +23,7 @@ function newRequest(url: string, init: RequestInit): Request {
   try {
     return new Request(url, init);
   } catch {
-    // The standard has no such request, as with a Host header that is no name, or TRACE. The handler refuses it by what it sees.
+    // `Request` takes no invalid Host header, for example, and no TRACE. The handler sees both here, and refuses the request.
     const { method, headers } = init;
     return withProperties(new Request("http://localhost/", { headers }), { url, method });
   }

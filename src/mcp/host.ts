@@ -122,13 +122,13 @@ export class TaskServer extends OpenServer {
   }
 
   /**
-   * Whether a message of the client is about a request that is unknown here: it cancels one on which another process of the
-   * session may work, or which that may just have answered, or it answers one that another process may have sent.
+   * Whether a message of the client is meant for another process of the session: it cancels a request that this process
+   * neither works on nor has just answered, or answers a request that this process has not sent.
    */
   isForOther(message: JSONRPCMessage): boolean {
     const cancelled = cancelledBy(message);
     if (cancelled) return !this.isWorkingOn(cancelled.id) && !this.hasJustAnswered?.(cancelled.id);
-    // Those whose ids are texts are ours, and any process takes their answers.
+    // Requests whose ids are texts are ours: any process takes their answers.
     return !("method" in message) && typeof message.id === "number" && !this.isWaitingFor(message.id);
   }
 

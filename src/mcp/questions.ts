@@ -1,5 +1,5 @@
 /**
- * The questions of tasks, as every revision puts them to a client: which it can ask, in which words, and what it answers.
+ * What both revisions share about the questions of tasks: which of them a client can ask, in which words, and its answers.
  *
  * @module
  */

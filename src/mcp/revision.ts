@@ -51,9 +51,9 @@ export interface Connection {
    * `tool` is absent for a tool that the user registered through the SDK.
    */
   taskRequest(tool: SurfaceTool | undefined, params: CallParams, ctx: RequestContext): TaskRequest | undefined;
-  /** What a call returns that has become this task. */
+  /** The answer to a call that has become this task. */
   created(task: TaskInfo, ctx: RequestContext): Result;
-  /** What a call returns that has this result. */
+  /** The answer to a call with this result. */
   completed(result: ToolResult): Result;
   /**
    * Asks for what the input of a call lacks, before there is a task. Throws `ToolError` if the person declines, and stops

@@ -53,7 +53,7 @@ export class Pauses implements JobPauses, Disposable {
     }
   }
 
-  /** Those of these jobs that are not paused. `again`: what was read last may be outdated, though no event has said so. */
+  /** The jobs of these that are not paused. `again`: reads anew, because a change may have been missed. */
   async unpaused(jobs: readonly string[], again: boolean = false): Promise<readonly string[]> {
     if (again) this.forget();
     const paused = await this.jobs();

@@ -67,7 +67,7 @@ export type AnswerTo<Q> = Q extends { readonly schema: infer S extends Schema } 
 export interface Elicit {
   /** Asks with a form. */
   <S extends Schema>(question: FormQuestion<S>): Promise<Answer<Infer<S>>>;
-  /** Asks them to open a page. `accept` means that they agreed to, not that they are done there. */
+  /** Asks the person to open a page. `accept` means that they agree to open it, not that they are done there. */
   (question: UrlQuestion): Promise<Answer<Record<string, never>>>;
   /**
    * Asks several questions at once, and resolves with the answers in the same order. They share the room that the task has

@@ -17,7 +17,7 @@ export const MAX_STEPS = 200;
 
 /** What is recorded of a step. */
 interface Entry {
-  /** Its full name: those of the steps around it, its own, and its number. */
+  /** Its full name: the names of the steps around it, its own name, and its number. */
   readonly name: string;
   /** How many steps were called before it in the same scope. */
   readonly place: number;

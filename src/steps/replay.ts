@@ -11,9 +11,9 @@ import { MAX_LINES } from "../task_log/newest_lines.ts";
 const REPEATS_MS = 1_000;
 
 /**
- * The reports and lines of one run. Those that come before something recorded were told by the run that has recorded it, so
- * they are held until it is clear what follows. If that is recorded, the lines are dropped. They are told if the run does
- * something new, ends, or has done neither for a second.
+ * The reports and lines of one run. An earlier run has already told what comes before a recorded step or answer. So reports
+ * and lines are held: the lines are dropped once the run reaches something recorded. Both are told once the run does
+ * something new, ends, or has reached nothing for a second.
  */
 export class Replay {
   readonly #claim: Pick<Claim, "report" | "log">;

@@ -45,8 +45,8 @@ export interface SpanOptions {
   readonly kind: keyof typeof SpanKind;
   readonly attributes: Attributes;
   /**
-   * The span is a child of this one, and linked to the one that stored the task, or to the active span of the process, such
-   * as that of the HTTP request. Default: a child of the active span.
+   * The parent of the span. The span is also linked to the span that stored the task, or else to the active span of the process,
+   * such as that of the HTTP request. Default: the active span.
    */
   readonly parent?: Parent;
   /** `false`: it does not become the active span, which costs less. Then nothing that `run` calls may have spans. Default: true. */

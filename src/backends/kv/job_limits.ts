@@ -50,8 +50,8 @@ export class KvLimits {
   readonly #kv: Deno.Kv;
   readonly #now: () => number;
   /**
-   * Claims tasks of each job: those of the same moment together, and then the next ones. Of several that read the key for
-   * themselves only one would succeed.
+   * Claims tasks of each job. Claims of the same moment change the key of the job together: of several separate changes, only
+   * one would succeed.
    */
   readonly #claims = new Map<string, (claim: Claim) => Promise<Claimed>>();
 

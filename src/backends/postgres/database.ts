@@ -188,8 +188,8 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects: but
-   * not those that it has accepted meanwhile, for there it answers again.
+   * Finds out whether the server is there. If it does not answer, all connections from before this probe are closed, and their
+   * statements reject. Connections that it accepts during the probe stay: there it answers again.
    */
   async #probe(): Promise<void> {
     const connections = [...this.#connections.keys()];

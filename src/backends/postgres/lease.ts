@@ -14,8 +14,8 @@ export interface HeldTask extends Pick<TaskInfo, "id" | "owner"> {
 }
 
 /**
- * The lease of one worker, of `duration` ms. `known` returns the tasks that it knows that it holds. `putBack` returns one that
- * it never ran to the queue.
+ * The lease of one worker, of `duration` ms. `known` returns the tasks that the worker knows it holds. `putBack` hands a task
+ * back that the worker has never run.
  */
 export function leaseOf(
   { run, schema, readClock }: Database,

@@ -63,7 +63,7 @@ export class Deadline {
     };
   }
 
-  /** This tick is counted last, so that an answer that arrived before it is handled before its time is up. */
+  /** Counts this tick only at its end: an answer that has arrived before is handled before its time is up. */
   #tick(): void {
     for (const { until, giveUp } of this.#waiting) {
       if (until > this.#counted) break;

@@ -86,7 +86,7 @@ async function chosen(
   return [...ids];
 }
 
-/** Does something with each task. One that fails does not keep the others from it. */
+/** Does something with each task, also after it has failed for one. */
 async function each(
   { out, signal }: Pick<Call, "out" | "signal">,
   ids: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * The texts of a message that its answer repeats: ids, tokens and names. They have to be short, so that no answer becomes too
- * large, and well formed, so that they come back unchanged.
+ * Ids, tokens and names of a message, which its answer repeats. They have to be short, or the answer might be too large, and
+ * well formed, or they would not come back unchanged.
  *
  * @module
  */

@@ -32,8 +32,8 @@ export class OpenPages {
   }
 
   /**
-   * The person has answered. That they agreed to open the page says nothing about what they do there, and only the job
-   * knows when it has what it needs: at the latest when it has ended with a result.
+   * The person has answered. Agreeing to open the page does not mean that they are done there. Only the job knows when it has
+   * what it needs, at the latest when it has ended with a result.
    */
   answered(id: string, task: TaskInfo, { action }: Answer): void {
     const requestId = this.#asked.get(id);

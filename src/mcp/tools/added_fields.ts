@@ -6,7 +6,7 @@
 import { isObject } from "../../json.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 
-/** Gemini CLI lets its model say with this field that a call waits for those before it, and sends it to the server, too. */
+/** With this field, the model tells Gemini CLI that a call waits for earlier ones. Gemini CLI also sends it to the server. */
 const WAIT_FOR_PREVIOUS = "wait_for_previous";
 
 /** Returns an input without the field that Gemini CLI has added, unless the tool has a field of that name. */

@@ -111,9 +111,9 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Whether the task of a call that no longer waits has other callers: calls that wait, here or in another living server, a
-   * caller that has received it meanwhile, or one elsewhere that has started it. Of several calls that leave, the last one
-   * gets `false`.
+   * Whether somebody else needs the task of a call that no longer waits: another call waits for it, here or in another living
+   * server, a caller has received its id or handle, or a call in another server has started it. Of several calls that leave,
+   * the last one gets `false`.
    */
   async isShared({ id, awaited, list }: Wait): Promise<boolean> {
     if (isReachable(awaited) || awaited.given || !awaited.isOurs) return true;

@@ -1,5 +1,5 @@
 /**
- * From a call of a job to its task: one that an earlier call has left, a new one, or the one that holds its key.
+ * From a call of a job to its task: a new task, one that an earlier call has left, or the holder of its key.
  *
  * @module
  */

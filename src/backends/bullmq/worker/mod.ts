@@ -55,7 +55,7 @@ export class QueueWork implements WorkHandle {
   readonly #options: QueueWorkOptions;
   readonly #workers: RedisWorkers;
   readonly #locks: Locks[] = [];
-  /** A task may have two runs for a moment: one that has lost it, and one that started after it came back. */
+  /** For a moment, a task may have two runs here: one that has lost the task, and a newer one. */
   readonly #runs = new Set<JobRun>();
   /** Jobs whose runs were cancelled. */
   readonly #cancelled = new WeakSet<Job>();

@@ -34,7 +34,7 @@ export function indexing(
   return { sets, deletes: was && moves ? [was] : [], bytes: sets.length * (100 + 2 * owner.length) };
 }
 
-/** What a new task whose id is ahead of its creation writes, so that pages by time still find it. Almost none is ahead. */
+/** What is written for a new task whose id is ahead of its creation, which is rare: pages by time must find it, too. */
 export function raising(info: TaskInfo): Required<Pick<Write, "raises">> {
   const to = aheadOf(info);
   return { raises: to > 0 ? [{ key: aheadKey(), to }] : [] };

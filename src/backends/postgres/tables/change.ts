@@ -1,5 +1,5 @@
 /**
- * The statement that changes tasks, and then what other tables have about them.
+ * The statement that changes tasks, together with their rows in other tables.
  *
  * @module
  */

@@ -42,9 +42,9 @@ SELECT string_agg(id::text, ',') AS ids FROM written`;
 }
 
 /**
- * As the creation, and claims the tasks for workers of this process. Of these tasks it stores only those that may be claimed:
- * the worker's lease lasts, and the job is not paused. The locks and the checks are those of a claim. What it stores is what
- * the creation and the claim would have stored.
+ * Creates tasks and claims them for workers of this process. A task is stored only if it may be claimed: the worker's lease
+ * lasts, and the job is not paused. The locks and the checks are those of a claim, and what is stored is the same as after a
+ * creation and a claim.
  */
 export function start(schema: string): Statement<NewRow> {
   const text = `
@@ -60,7 +60,7 @@ SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
   return { name: "mcp_jobs_start", text, columns: CLAIMED };
 }
 
-/** Locks the keys that must name a task, so that none of them names another one before this one is stored. */
+/** Locks the keys of the new tasks: none of them can be changed before its task is stored. */
 function named(schema: string): string {
   return `named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys

@@ -1,6 +1,6 @@
 /**
- * Counts how often a task has lost its worker. Only what happens at one place counts: a task that has recorded a further step,
- * or received a further answer, since its last loss would not repeat what it did before, so it is counted anew.
+ * Counts how often a task has lost its worker at one place. Once the task has recorded a further step, or received a further
+ * answer, it would not repeat what it did before, so the count starts anew.
  *
  * @module
  */

@@ -75,8 +75,8 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
    */
   log(entry: E): Promise<readonly LogLine[]>;
   /**
-   * As `change`, for the claim of a task whose job has limits: only if they allow another one, whatever other processes claim
-   * at the same moment. For stores whose `Queue.limited` finds tasks without claiming them.
+   * As `change`, for the claim of a task whose job has limits: it is made only if the limits allow one more task, also
+   * together with simultaneous claims of other processes. For stores whose `Queue.limited` finds tasks without claiming them.
    */
   claim?(entry: E, record: TaskRecord, limits: JobLimits): Promise<E | undefined>;
   /** Reads the recorded steps of a task, in the order of their numbers. Once it is finished, they are deleted. */
@@ -111,8 +111,8 @@ export interface OperatingStore<E> {
   /** The most that the time in a task's id is ahead of its `createdAt`, in ms; more than a minute does not count. */
   ahead(): Promise<number>;
   /**
-   * Reads about `limit` tasks that a query asks for, by the newest id first. It uses the best index that it has, reads a
-   * bounded number of tasks whatever the query is, and need not check what its index does not: its caller does.
+   * Reads about `limit` tasks that a query asks for, by the newest id first. It uses the best index that it has, and reads a
+   * bounded number of tasks, whatever the query is. Some of the tasks may not match: its caller checks them.
    */
   page(query: TaskQuery, limit: number): Promise<FoundTasks>;
   /** Counts the tasks of every job that has any, in any order. Its time does not grow with the number of finished tasks. */
@@ -121,8 +121,8 @@ export interface OperatingStore<E> {
   workers(): Promise<readonly WorkerInfo[]>;
   /**
    * Called once a pause of a job is stored, as the document `PAUSED` and the job's name. Resolves when no claim is under way
-   * that may not know of it. Absent: each claim reads in its own transaction that there is no such document, or claims are
-   * made only by this process, which waits for those under way.
+   * that may not know of it. Absent: each claim reads the document in its own transaction, or only this process claims
+   * tasks, and waits for its own claims.
    */
   passClaims?(): Promise<void>;
   /** Deletes one page of finished tasks, with all that is stored about them; `cursor` is `next` of the page before. */

@@ -82,7 +82,7 @@ export class Forwarding implements Disposable {
     await this.#documents.write(name, undefined, text);
   }
 
-  /** This process goes on with a call of an owner's session: it is over in the one that had it. */
+  /** This process goes on with a call of an owner's session. Tells the process that had the call, where it is over now. */
   resumed(owner: string, session: string, requestId: string | number): void {
     this.#run(this.send(owner, session, resumedElsewhere(requestId)));
   }

@@ -228,7 +228,7 @@ export class Sessions implements AsyncDisposable {
     for (const message of [stored.initialize, INITIALIZED]) {
       const request = new Request("http://localhost/", { method: "POST", headers });
       const { body } = await session.transport.handleRequest(request, { parsedBody: message });
-      // The client has had this response before. It is read to its end, so that the server is ready then.
+      // The client has had this response before. At its end, the server is ready.
       await body?.pipeTo(new WritableStream());
     }
     return session;

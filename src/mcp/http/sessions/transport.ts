@@ -40,7 +40,7 @@ export interface SessionTransportOptions {
   readonly onsessioninitialized: () => Promise<void>;
   readonly onsessionclosed: () => Promise<void>;
   readonly eventStore: SessionEvents;
-  /** Called with the id of a request that this process goes on with: the one that had it may still live. */
+  /** Called with the id of a request with which this process goes on. The process that had it may still be alive. */
   readonly onrequestresumed: (requestId: string | number) => void;
 }
 

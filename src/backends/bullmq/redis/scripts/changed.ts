@@ -21,16 +21,16 @@ type Limits = NonNullable<WorkOptions["limits"]>;
 /** The scripts with which a worker takes jobs, moves them and recovers those of dead workers: all go by a clock. */
 const CLOCK_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "moveStalledJobsToWait", "retryJob"];
 
-/** Those of them that queue delayed jobs that are due. */
+/** The scripts that queue delayed jobs once they are due. */
 const PROMOTING_SCRIPTS = ["moveToActive", "moveToFinished", "retryJob"];
 
-/** Those that start a job if the queue is neither paused nor full. */
+/** The scripts that start a job if the queue is neither paused nor full. */
 const CLAIMING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed"];
 
-/** Those that may move a task to another list. */
+/** The scripts that may move a task to another list. */
 const MOVING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "retryJob"];
 
-/** Those that a run calls while it holds its job. */
+/** The scripts that a run calls while it holds its job. */
 const HOLDING_SCRIPTS = ["extendLocks", "moveToFinished", "moveToDelayed", "retryJob", "moveJobFromActiveToWait"];
 
 /** Throws `MissingInternal` if a script lacks what is used here. */
@@ -101,8 +101,8 @@ const PROMOTED =
   /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
 
 /**
- * Changes a script of BullMQ so that a parked job that is due comes before those that never ran, and so that the task of each
- * job that is due waits since then.
+ * Changes a script of BullMQ that queues due jobs: parked ones come before jobs that never ran, and the time since which a task
+ * waits is noted.
  */
 function parkedFirst(lua: string): string {
   const changed = lua.replace(PROMOTED, (_, priority, queue) =>
@@ -177,9 +177,9 @@ const LOCK = /(local \w+ = )rcall\("GET", lockKey\)(?=\s+if (?:lockToken == toke
 const MARKS = "local active = rcall('LRANGE', activeKey, 0, -1)";
 
 /**
- * Changes a script of BullMQ so that a worker that has slept goes on with its jobs, unless another one has taken them. By
- * itself, a run loses its job with its lock, which runs out by the clock, also while the machine sleeps or Redis answers
- * nobody. And only jobs without a lock are marked: whoever wakes up then has until the next search to renew its locks.
+ * Changes a script of BullMQ so that a worker that has slept goes on with its jobs, unless another one has taken them. In
+ * BullMQ, a run loses its job when its lock expires, even if the machine was asleep or Redis answered nobody. Here, only jobs
+ * without a lock are marked, and a worker that wakes up has until the next search to renew its locks.
  */
 function sparingSleepers(lua: string): string {
   const changed = lua
@@ -200,8 +200,8 @@ end`,
 const STALLS = 'local stalledCount = rcall("HINCRBY", jobKey, "stc", 1)';
 
 /**
- * Changes the script of BullMQ that recovers jobs of dead workers so that it compares its limit with the deaths at one place.
- * BullMQ's own counter goes on: it numbers the attempts. Where ours cannot be read, that counts, so that the job is not lost.
+ * Changes the script of BullMQ that recovers jobs of dead workers: its limit is for the deaths at one place. BullMQ's own
+ * counter of deaths goes on, because it numbers the attempts. It also decides where ours cannot be read, so that no job is lost.
  */
 function countingLosses(lua: string): string {
   if (!lua.includes(STALLS)) return lua;
@@ -241,8 +241,8 @@ function movesOf(name: string, lua: string): Moves | undefined {
 
 /**
  * Changes a script of BullMQ so that it moves a task to another list when it moves its job: when the job has ended, waits
- * for its next attempt, or starts for a second time. A job that starts for the first time is in its list. The steps of one
- * that has ended are deleted, and so is who held it; one that starts again gets what its earlier runs have recorded.
+ * for its next attempt, or starts again. A task that starts for the first time is in its list already. When a job has ended,
+ * its steps and its holder are deleted. When it starts again, its run gets what earlier runs have recorded.
  */
 function maintainingLists(name: string, lua: string): string {
   const moves = MOVING_SCRIPTS.includes(name) ? movesOf(name, lua) : undefined;

@@ -8,7 +8,7 @@ import { HEADS } from "../../../../operator/counts.ts";
 import { LUA_LISTS } from "./lists.ts";
 import { COMMON } from "./parts.ts";
 
-/** Every job that has tasks, each with its queues: that of its name, and those that it is routed to. */
+/** Every job that has tasks, with its queues: the one of its name, and those to which it is routed. */
 const JOBS = `
 local function queuesOf(only)
   local jobs = {}
@@ -143,8 +143,8 @@ local function living(now)
 end`;
 
 /**
- * Returns what each living worker has reported about itself, and, for every job that runs in a queue of these, its id and the
- * token that locks it.
+ * Returns what each living worker has reported about itself, and the id and the lock's token of every job that runs in one of
+ * their queues.
  */
 export const WORKERS = `${COMMON}${LIVING}
 local workers, queues, held = living(clock()), {}, {}
