@@ -140,7 +140,7 @@ export class Database implements AsyncDisposable {
       }
       return (await answer).rows;
     } catch (cause) {
-      if (AGAIN.includes(codeOf(cause))) return await this.run(query, values, next);
+      if (AGAIN.includes(codeOf(cause)) || messageOf(cause) === pg.NOT_SENT) return await this.run(query, values, next);
       if (messageOf(cause) === pg.SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     } finally {
@@ -156,12 +156,6 @@ export class Database implements AsyncDisposable {
   /** Sends statements on one connection, the second without waiting for the first. Each is a transaction of its own. */
   async #send<Row>(first: pg.Query, second?: pg.Query): Promise<{ readonly rows: readonly Row[] }> {
     const client = await this.#connect();
-    const lost = () => {}; // Both statements fail as well.
-    client.on("error", lost);
-    const release = (error?: unknown) => {
-      client.removeListener("error", lost);
-      client.release(error);
-    };
     // In one write to the socket: a second write could fail and hide why the server has closed the connection.
     const stream = this.#pooled ? undefined : client.connection?.stream;
     stream?.cork();
@@ -169,7 +163,10 @@ export class Database implements AsyncDisposable {
     try {
       answer = client.query<Row>(first);
       if (this.#pooled) await answer.catch(() => {}); // Its caller gets the error.
-      void Promise.all([answer, second && client.query(second)]).then(() => release(), release);
+      void Promise.all([answer, second && client.query(second)]).then(
+        () => client.release(),
+        (error) => client.release(error),
+      );
     } finally {
       stream?.uncork();
     }
@@ -194,7 +191,6 @@ export class Database implements AsyncDisposable {
   async #probe(): Promise<void> {
     const connections = [...this.#connections.keys()];
     const client = this.client();
-    client.on("error", () => {}); // The call fails as well.
     try {
       await inTime(client.connect().then(() => client.query("SELECT 1")), pg.SILENCE, PROBE_MS);
     } catch (error) {
@@ -244,7 +240,7 @@ export function isCut(error: unknown): boolean {
   return CUT.test(`${codeOf(error.cause)} ${messageOf(error.cause)}`);
 }
 
-const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$| not queryable$/;
+const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$/;
 
 /** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
 function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {

@@ -20,7 +20,6 @@ export interface Client {
   query<Row = unknown>(query: string | Query): Promise<{ readonly rows: Row[] }>;
   on(event: "error" | "end", listener: (error?: Error) => void): void;
   on(event: "notification", listener: (message: { readonly payload?: string }) => void): void;
-  removeListener(event: "error", listener: (error?: Error) => void): void;
   end(): Promise<void>;
   /** The socket; an orderly end of the connection would wait for a server that may not answer. */
   readonly connection?: { readonly stream?: Pick<Duplex, "destroy" | "cork" | "uncork"> };
@@ -57,12 +56,18 @@ export interface Config {
 /**
  * The driver's class of connections, with limits: how long an attempt to connect may take, and a query, in ms; 0 for no limit.
  * What takes longer rejects, and its connection is closed. The driver's own limits would take a pause of this process for a
- * silent server.
+ * silent server. The end of a connection is no error of the process: what uses it fails.
  */
 export function limited({ Client }: Module, connect: number, query: number): Module["Client"] {
   const connects = new Deadline("Connection terminated due to connection timeout", connect);
   const queries = query > 0 ? new Deadline(SILENCE, query) : undefined;
   return class extends Client {
+    constructor(config: Config) {
+      super(config);
+      // The pool listens to it too late: a connection may end as it becomes ready.
+      this.on("error", () => {});
+    }
+
     override async connect(done?: (error?: unknown) => void): Promise<void> {
       // An attempt that `end` interrupts is never settled by the driver.
       const ended = new Promise<never>((_, reject) => this.on("end", () => reject(new Error("Connection terminated"))));
@@ -80,6 +85,9 @@ export function limited({ Client }: Module, connect: number, query: number): Mod
     }
   };
 }
+
+/** The error of a query that was not sent, because its connection had ended. */
+export const NOT_SENT = "Client has encountered a connection error and is not queryable";
 
 /** The error of a query that took longer. */
 export const SILENCE = "Query read timeout";

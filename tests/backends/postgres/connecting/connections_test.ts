@@ -65,6 +65,40 @@ testUnless(tooOld, "PostgreSQL: a server that closes idle connections disturbs n
   }
 });
 
+/** What a server sends that lets a client in, and ends its connection at once, as it does when it is shut down. */
+const IN_AND_OUT = [
+  "R\0\0\0\x08\0\0\0\0", // AuthenticationOk
+  "Z\0\0\0\x05I", // ReadyForQuery
+  "E\0\0\0\x22SFATAL\0C57P01\0Mshutting down\0\0", // ErrorResponse
+].join("");
+
+testUnless(
+  missing,
+  "PostgreSQL: a connection that ends as it becomes ready harms nobody, and its statement runs on another one",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const url = new URL(sharedPostgres().url);
+    const port = Number(url.port);
+    url.port = String(listener.addr.port);
+    const serve = async () => {
+      const short = await listener.accept();
+      await short.read(new Uint8Array(1_024));
+      // All at once, as a process reads it that had no time to read the first message before.
+      await short.write(new TextEncoder().encode(IN_AND_OUT));
+      short.close();
+      const near = await listener.accept();
+      const far = await Deno.connect({ hostname: "127.0.0.1", port });
+      await Promise.allSettled([near.readable.pipeTo(far.writable), far.readable.pipeTo(near.writable)]);
+    };
+    const served = serve();
+    {
+      await using database = await Database.open(url.href, "mcp_jobs", 1);
+      assertEquals(await database.run({ text: "SELECT 1 AS one" }), [{ one: 1 }]);
+    }
+    await served;
+  },
+);
+
 testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up", async () => {
   const server = ownPostgres;
   assert(server);
