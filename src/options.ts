@@ -145,7 +145,7 @@ export function shown(value: unknown): string {
   return value instanceof Promise ? "a Promise" : "an object";
 }
 
-/** The known name that an unknown one may stand for: one that it begins, or else the most similar one, if any is. */
+/** The known name that an unknown one may stand for: a name of which it is the beginning, or else the most similar one. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const begun = name.length < 3 ? undefined : known.find((one) => one.toLowerCase().startsWith(name.toLowerCase()));
   if (begun !== undefined) return begun;

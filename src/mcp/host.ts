@@ -57,7 +57,7 @@ export class TaskServer extends OpenServer {
   /** Called with a request that the client gives up, and its reason; the request may be answered already. */
   onCancelled?: (id: string | number, reason: unknown) => void;
 
-  /** Whether a request has just been answered, so that its client may give it up before it receives the answer. */
+  /** Whether a request has just been answered. Its client may cancel it before it receives the answer. */
   hasJustAnswered?: (id: string | number) => boolean;
 
   /** Called before an elicitation is replayed to a client that resumes a stream. Returns whether to replay it. */

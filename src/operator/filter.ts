@@ -31,9 +31,8 @@ export const PURGE: Rules<Purged> = {
 };
 
 /**
- * What the first read asks for. The clock that made an id was at most `ahead` ms ahead of the one that stored its task, and
- * at most a minute behind it.
- * Throws `InvalidInput` for a cursor that is not the id of a task.
+ * What the first read asks for. The time in an id is at most `ahead` ms later than the creation of its task, and at most a
+ * minute earlier. Throws `InvalidInput` for a cursor that is not the id of a task.
  */
 export function queryOf(
   { job, status, owner, since, until, cursor }: TaskFilter,

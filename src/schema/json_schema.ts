@@ -58,8 +58,8 @@ const MAX_PARTS = 1_000;
 const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
 
 /**
- * The ajv that checks the schemas of a draft. Compiling the schema of schemas takes it 15 ms, so one checks them all. It
- * compiles none of them: two schemas may have the same `$id`, so each has an ajv of its own.
+ * The ajv that checks all schemas of a draft. There is only one, because it takes 15 ms to compile the schema of schemas. It
+ * does not compile what it checks: two schemas may have the same `$id`, so each is compiled by an ajv of its own.
  */
 const validators = new Map<typeof Ajv, Ajv>();
 

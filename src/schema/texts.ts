@@ -11,7 +11,7 @@ import { placeOf, referencesOf, SAME_VALUE } from "./pointer.ts";
 /** A text, or the name of a field, that is matched against a pattern. */
 export interface MatchedText {
   readonly text: string;
-  /** The pattern; `undefined` if a reference hides which one it is. */
+  /** The pattern; `undefined` if it cannot be told, because of a reference. */
   readonly pattern?: string;
   /** The path to the text. */
   readonly path: readonly PropertyKey[];

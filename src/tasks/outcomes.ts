@@ -42,7 +42,7 @@ export class Outcomes implements Disposable {
   readonly #onRead: (owner: string, characters: number) => void;
   /** By the id of the task; the one that was read last is at the end. */
   readonly #cache = new Map<string, CachedOutcome>();
-  /** By the id of the task: those that came with the event of its end. */
+  /** The outcomes that came with the events of ends, by the id of the task. */
   readonly #fromEvents = new Map<string, { readonly outcome: Outcome; readonly owner: string; readonly at: number }>();
   readonly #now: () => number;
   readonly #unsubscribe: () => void;

@@ -1,5 +1,5 @@
 /**
- * The message of a task that waits: until when, that it waits for its turn, or that no worker is running.
+ * The message of a task that waits says why: for a later time, for its turn, or because no worker is running.
  *
  * @module
  */

@@ -248,8 +248,8 @@ function revisionOf(snapshot: Snapshot): number {
 }
 
 /**
- * The attempt that runs or ran last. One that was handed back does not count; one whose worker died does, and one that
- * was parked and has not ended.
+ * The number of the attempt that runs or ran last. An attempt counts if its worker has died, or if it is parked, but not if it
+ * was handed back.
  */
 function attemptOf(snapshot: Snapshot): number {
   const { state, ended, stalled, resumes } = snapshot;

@@ -18,9 +18,9 @@ export interface Write {
   readonly deletes?: readonly Deno.KvKey[];
   /** By how much counters change: these add up, so writers never wait for each other. */
   readonly counts?: readonly Count[];
-  /** Numbers that become these, unless they are higher already. */
+  /** New values of numbers that only rise: a lower one changes nothing. */
   readonly raises?: readonly { readonly key: Deno.KvKey; readonly to: number }[];
-  /** The task that the write changes, as it is afterwards, with the same as JSON, and how it has ended unless that is large. */
+  /** The task after the change, as an object and as JSON, and how it has ended unless that is large. */
   readonly event?: { readonly task: TaskInfo; readonly text: string; readonly outcome?: Outcome };
   /** The document that it changes. */
   readonly document?: string;
@@ -129,8 +129,8 @@ export class Committer {
   }
 
   /**
-   * Lets code that can go on make its writes, which then join the next group, unless others wait already: then the disk need
-   * not stand idle. Code that ends frees a slot, for which the worker searches for a task one turn later.
+   * Gives code that can go on time to make its writes, so that they join the next group. If other writes wait already, the
+   * next group begins at once. Code that ends frees a slot, for which the worker searches for a task one turn later.
    */
   async #gather(mayWait: boolean): Promise<void> {
     if (mayWait) await turn().then(turn);

@@ -49,7 +49,7 @@ export function whenNobodyCanAnswer(
   return answers === "model" ? "wait" : policy.whenNobodyCanAnswer ?? usual;
 }
 
-/** Returns a task; while it asks, its message says what, and by whom that can be answered. */
+/** Returns a task whose message, while it asks, says what it asks and who can answer. */
 export function describeQuestions(task: TaskInfo, client: Asking = { elicitation: false }): TaskInfo {
   if (task.status !== "INPUT_REQUIRED" || task.stopRequested || !task.questions?.length) return task;
   const { questions } = task;

@@ -79,8 +79,8 @@ export function inlineAnswer(
 }
 
 /**
- * Whether an answer has at most `inlineBytes`, and its texts and its data, of which a model reads one, no more of it than
- * hosts let pass: some keep nothing of what is longer. They do not cut pictures.
+ * Whether an answer has at most `inlineBytes`, and neither its texts nor its data are longer than hosts let pass: a model reads
+ * one of the two, and some hosts keep nothing of what is longer. They do not cut pictures.
  */
 function fitsInline(answer: ToolResult, inlineBytes: number): boolean {
   const { content, structuredContent = null } = answer;

@@ -100,8 +100,8 @@ export function nextWith(task: TaskInfo, read: string, asking?: Asking): string 
 }
 
 /**
- * The time for which a task waits, if that is so far ahead that a model should not wait for it with calls. That of a task that
- * asks is only when its question expires.
+ * The time for which a task waits, if it is so far ahead that a model should not wait for it with calls. The time of a task that
+ * asks does not count: it is only when its question expires.
  */
 function farTime(task: TaskInfo): string | undefined {
   if (isFinished(task) || task.status === "INPUT_REQUIRED" || task.dueAt === undefined) return undefined;

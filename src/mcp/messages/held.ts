@@ -100,7 +100,7 @@ export class HeldMessage {
     if (this.#uses++ === 0) this.#count(this.#bytes);
   }
 
-  /** It is not needed any more, except by those that still use it. */
+  /** One of those that use it is done with it. */
   release(): void {
     if (--this.#uses === 0) this.#count(-this.#bytes);
   }

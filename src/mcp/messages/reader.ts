@@ -16,8 +16,8 @@ export type Read =
 const ITEM_BYTES = 100;
 
 /**
- * How many pieces of a text are joined at once. Added to it one by one, pieces of one byte, as HTTP may bring them, would take
- * 32 bytes of memory each until the text is read.
+ * How many pieces of a text are joined at once. HTTP may bring pieces of one byte. If each were added by itself, it would take
+ * 32 bytes of memory until the text is read.
  */
 const MAX_PIECES = 1_000;
 

@@ -99,7 +99,7 @@ export function calledTool(
 
 /**
  * Whether a message is a plain call of a job. Its client cancels it by closing the stream of the answer (Streamable HTTP,
- * "Cancellation"), so that stream has to be open before the answer is there; comments keep it alive.
+ * "Cancellation"). So the stream is opened before the answer is there, and comments keep it alive.
  */
 export function waitsForJob(surface: Pick<Surface, "tools">, message: JSONRPCMessage | undefined): boolean {
   const tool = calledTool(surface, message);

@@ -75,7 +75,7 @@ export class Caller {
     await Promise.all([this.#offer(begun, { givenUpAfter }), begun.then(learn, () => {})]);
   }
 
-  /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */
+  /** Leaves without an answer. Resolves with whether others may still want the task: then it must not be cancelled. */
   async leaveToOthers(): Promise<boolean> {
     this.leave(false);
     return this.#wait !== undefined && await this.#callers.isShared(this.#wait);

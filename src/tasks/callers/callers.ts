@@ -270,7 +270,7 @@ function isReachable({ calls }: Awaited): boolean {
   return calls.values().some(({ isReachable }) => isReachable());
 }
 
-/** Whether a task has or can still have an answer to give. That of a failed one is its error, which no caller knows yet. */
+/** Whether a task has, or may still get, an answer for a caller. The answer of a failed task is its error. */
 function hasAnswer(task: TaskInfo): boolean {
   return isFinished(task) ? task.status !== "CANCELLED" : !task.stopRequested;
 }

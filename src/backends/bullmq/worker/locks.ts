@@ -48,7 +48,7 @@ export class Locks {
     };
   }
 
-  /** Renews all locks now. Those that are lost are so when it resolves, unless Redis is away. */
+  /** Renews all locks now. Unless Redis is away, the runs that have lost theirs know it when this resolves. */
   async renew(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#renew();

@@ -1,7 +1,7 @@
 /**
- * The indexes by which an operator finds tasks of all owners. Each key costs more than the rest of its task's bookkeeping, so
- * a task that just runs and completes has one, which never moves: its job and id. Others are found in the queues and in the
- * lists of workers, or have a second key, if few tasks have their status or if they may wait for long.
+ * The indexes by which an operator finds tasks of all owners. Each key costs more than the rest of its task's bookkeeping. So
+ * a task that just runs and completes has one key, which never moves: its job and id. Waiting and running tasks are found in
+ * the queues and in the lists of workers. Tasks with a rare status, or that may wait for long, have a second key.
  *
  * @module
  */

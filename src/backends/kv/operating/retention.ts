@@ -7,12 +7,12 @@
 import { type FinishedTask, isFinished, type TaskInfo, TOMBSTONE_MS } from "../../../task.ts";
 import { expiryIn } from "../value_limits.ts";
 
-/** Into how many parts the time for which a task is kept is divided, at least: a job has at most twice as many counters a status. */
+/** The time for which a task is kept has at least so many parts: for each status, a job has at most twice as many counters. */
 const PARTS = 32;
 
 /**
- * Until when KV keeps a finished task, in ms since the epoch: until an hour after its result has expired, during which its
- * owner gets "expired", and then up to a 32nd of that time longer.
+ * Until when KV keeps a finished task, in ms since the epoch. In the hour after its result has expired, its owner gets
+ * "expired". After that, it may be kept longer by up to a 32nd of the whole time.
  */
 export function retainedUntil({ finishedAt, resultTtl }: FinishedTask): number {
   const kept = expiryIn(resultTtl + TOMBSTONE_MS);

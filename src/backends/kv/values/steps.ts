@@ -59,8 +59,8 @@ export class KvSteps {
   }
 
   /**
-   * The deletions of all steps of a task. Those that are not `known` are read first, and so are large ones: one whose task has
-   * changed meanwhile was recorded again, with other pieces.
+   * The deletions of all steps of a task. Steps that are not `known` are read first. So are large ones: if the task has changed
+   * meanwhile, they may have been recorded again, with other pieces.
    */
   async deletion(
     id: string,

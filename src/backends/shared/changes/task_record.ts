@@ -34,7 +34,7 @@ export interface TaskRecord {
   readonly since?: number;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
-  /** How often it has lost its worker since it came further; absent: it never lost one. */
+  /** How often it has lost its worker at the present place; absent: it never lost one. */
   readonly losses?: {
     /** How many steps and answers it had recorded by then. */
     readonly recorded: number;

@@ -1,6 +1,6 @@
 /**
- * Finds tasks for one worker: of all its jobs together, and of each job with limits by itself, so that a job at its limit
- * does not hold up the others.
+ * Finds tasks for one worker. Each job with limits is searched by itself, so that a job at its limit does not hold up others;
+ * all other jobs are searched together.
  *
  * @module
  */

@@ -9,10 +9,10 @@ import { type Refusal, refuse } from "../../messages/message.ts";
 import { eventsOf } from "./events_of.ts";
 
 /**
- * How much longer a request may wait for its answer after its token has expired, in ms, and within what time after that it
- * ends, at random. The official clients refresh their token for each stream that ends. The stream to which a client listens
- * ends first, so that it has a new token by then: TypeScript SDK 1 cannot resume a call with an expired one, and two
- * refreshes at the same moment make many issuers revoke both tokens.
+ * How much longer a request may wait for its answer after its token has expired, in ms, and the random time in which it ends
+ * after that. The official clients refresh their token for each stream that ends. The stream to which a client listens ends
+ * first, so the client has a new token by then: TypeScript SDK 1 cannot resume a call with an expired token, and many issuers
+ * revoke both tokens after two simultaneous refreshes.
  */
 const ANSWER_GRACE_MS = 10_000;
 const ANSWER_SPREAD_MS = 10_000;

@@ -123,8 +123,8 @@ const TAKEN =
   /addBaseMarkerIfNeeded\(markerKey, false\)(?:\s*--[^\n]*\n)*\s*return \{rcall\("HGETALL", jobKey\), jobId, 0, 0\}/;
 
 /**
- * Changes a script of BullMQ so that it says when it has taken the last job, and leaves no marker then. By itself each job
- * wakes a worker again that finds none, and its own worker asks for another one at once: two scripts for nothing.
+ * Changes a script of BullMQ so that it says when it has taken the last job, and leaves no marker then. In BullMQ, each job
+ * wakes another worker, which finds none, and its own worker asks for the next job at once: two scripts for nothing.
  */
 function tellingOfLast(lua: string): string {
   return lua.replace(

@@ -1,6 +1,6 @@
 /**
- * Counts how often a job has lost its worker since it came further, as `lossesOf` in shared/changes/losses.ts does, and stores
- * when it lost its last one.
+ * Counts how often a job has lost its worker at one place, as `lossesOf` in shared/changes/losses.ts does, and stores when it
+ * lost the last one.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { MAX_STEPS } from "../../../../../steps/log.ts";
 import { type Losses, MAX_CRASHES } from "../../../../shared/record.ts";
 import { workerDiedTooOften } from "../../../../shared/texts.ts";
 
-/** The field of BullMQ's job in which they stand. */
+/** The field of BullMQ's job that has these counts. */
 export const LOSSES = "mcp-jobs:losses";
 
-/** What stands there: also the name of the last step that was recorded by then. */
+/** The counts, and the name of the last step that was recorded by then. */
 export type StoredLosses = Partial<Losses> & { readonly step?: string };
 
-/** The error of a task whose workers died too often. Those of others go by all deaths, wherever they were. */
+/** The error of a task whose workers died too often. Without counts of ours, as of a worker of others, it goes by all deaths. */
 export function tooManyDeaths({ crashes = 0, step }: StoredLosses, stalled: number): string {
   return crashes < MAX_CRASHES ? workerDiedTooOften(stalled) : workerDiedTooOften(crashes, step);
 }
