@@ -165,7 +165,7 @@ export interface Backend extends AsyncDisposable {
    * `/healthz` calls it, at most once in 5 s.
    */
   check(): Promise<void>;
-  /** Whether a worker for this job is alive now; with a `route`, one of the queue that it names. */
+  /** Whether a worker for this job is alive now, in any of its queues; with a `route`, in the queue that it names. */
   hasWorker(job: string, route?: Route): Promise<boolean>;
   /**
    * Subscribes to the changes of every task, made by this process or any other. Those of one task come in the order of

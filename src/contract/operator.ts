@@ -38,6 +38,8 @@ export interface JobCounts {
    * in line of each priority are compared.
    */
   readonly oldestWaiting?: number;
+  /** Whether a worker for it is alive; absent unless a task could run now. */
+  readonly hasWorker?: boolean;
   /** Whether the job is paused. */
   readonly paused: boolean;
 }

@@ -33,7 +33,7 @@ export interface FoundTasks {
 }
 
 /** The tasks of one job, counted. A job without tasks may be left out. */
-export type TaskCounts = Omit<JobCounts, "paused">;
+export type TaskCounts = Omit<JobCounts, "paused" | "hasWorker">;
 
 /** Which finished tasks are to be deleted. */
 export interface Purged {

@@ -306,8 +306,25 @@ Deno.test("pause and resume stop and continue a job, and stats shows it", async 
   await using shop = new Shop();
   assertEquals((await shop.run("pause add")).stdout, "add is paused\n");
   await shop.client.start(add, { a: 1, b: 2 });
-  assertMatch((await shop.run("stats")).stdout, /^add \(paused\) +1 +0/m);
+  assertMatch((await shop.run("stats")).stdout, /^add +1 +0.* paused$/m);
   assertEquals((await shop.run("resume add")).code, 0);
+});
+
+Deno.test("stats says which jobs have tasks that could run, but no worker", async () => {
+  await using shop = new Shop({ works: false });
+  await shop.client.start(add, { a: 1, b: 2 });
+  const cancelled = await shop.client.start(refuse, {});
+  await shop.client.cancel(cancelled.id);
+  const lines = (await shop.run("stats")).stdout.trimEnd().split("\n");
+  assertEquals(lines.map((line) => line.endsWith("no worker")), [false, true, false]);
+  await shop.run("pause add");
+  assertMatch((await shop.run("stats")).stdout, /^add +1 +0.* paused, no worker$/m);
+  createWorker(shop, [add]);
+  assertMatch((await shop.run("stats")).stdout, /^add +1 +0.* paused$/m);
+  assertEquals(JSON.parse((await shop.run("stats --json")).stdout).map((job: object) => "hasWorker" in job), [
+    true,
+    false,
+  ]);
 });
 
 Deno.test("an unknown job can be paused, and the output asks whether the name is right", async () => {

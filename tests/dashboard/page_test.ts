@@ -336,6 +336,12 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     errors.length = 0;
   });
 
+  await t.step("the overview says which jobs have tasks that could run, but no worker", async () => {
+    await page.getByRole("link", { name: "Overview" }).click();
+    await main.getByRole("row", { name: /^nobody_runs_it No worker/ }).waitFor();
+    assertEquals(await main.getByText("No worker").count(), 1);
+  });
+
   await t.step(
     "axe finds nothing wrong, in the light and in the dark, and all fits on a screen of 400 px",
     async () => {

@@ -209,9 +209,12 @@ export class BullMqBackend implements Backend {
     return this.#request("write", () => this.#store.check());
   }
 
-  /** Whether a worker for this job, or of the queue that it is sent to, is connected: ours, or another of BullMQ. */
+  /** Whether a worker of the job's queues, or of the one that it is sent to, is connected: ours, or another of BullMQ. */
   hasWorker(job: string, route?: Route): Promise<boolean> {
-    return this.#request("look for workers", () => this.#store.hasWorker(route?.queue ?? job));
+    return this.#request("look for workers", async () => {
+      const queues = route === undefined ? await this.#store.queuesOf(job) : [route.queue];
+      return (await Promise.all(queues.map((queue) => this.#store.hasWorker(queue)))).includes(true);
+    });
   }
 
   /** Calls back with every change. */

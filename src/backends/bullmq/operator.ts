@@ -21,7 +21,7 @@ export interface Calls {
 
 /** The operator of a backend. */
 export function operatorOn(
-  backend: Pick<Backend, "cancel" | "create" | "documents">,
+  backend: Pick<Backend, "cancel" | "create" | "documents" | "hasWorker">,
   store: RedisStore,
   calls: Calls,
 ): Operator {

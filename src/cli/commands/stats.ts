@@ -10,13 +10,13 @@ import { showRows } from "../output.ts";
 /** Counts the tasks of each job. */
 export const stats: Command = command({
   name: "stats",
-  about: "Count the tasks of each job by their status",
+  about: "Count the tasks of each job by their status, and say which wait without a worker",
   operands: [],
   options: {},
   run: async ({ operator, out }) => {
     const now = Date.now();
     showRows(out, await operator.counts(), [
-      { title: "JOB", cell: ({ job, paused }) => paused ? `${job} (paused)` : job, shrinks: true },
+      { title: "JOB", cell: ({ job }) => job, shrinks: true },
       { title: "PENDING", cell: ({ counts }) => String(counts.PENDING), right: true },
       { title: "RUNNING", cell: ({ counts }) => String(counts.RUNNING), right: true },
       { title: "RETRYING", cell: ({ counts }) => String(counts.RETRYING), right: true, spare: true },
@@ -29,6 +29,11 @@ export const stats: Command = command({
         title: "OLDEST",
         cell: ({ oldestWaiting }) => oldestWaiting === undefined ? "" : lengthOfTime(now - oldestWaiting),
         right: true,
+      },
+      {
+        title: "",
+        cell: ({ paused, hasWorker }) =>
+          [paused && "paused", hasWorker === false && "no worker"].filter(Boolean).join(", "),
       },
     ], "There are no tasks.");
   },

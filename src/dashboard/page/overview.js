@@ -121,7 +121,7 @@ function jobTable({ jobs }) {
 }
 
 /** @param {JobCounts} job */
-function jobRow({ job, counts, oldestWaiting, paused }) {
+function jobRow({ job, counts, oldestWaiting, paused, hasWorker }) {
   const link = (/** @type {Record<string, string>} */ query) => `#/tasks?${new URLSearchParams(query)}`;
   return h(
     "tr",
@@ -131,6 +131,7 @@ function jobRow({ job, counts, oldestWaiting, paused }) {
       { scope: "row" },
       h("a", { href: link({ job }) }, job),
       paused && h("span", { class: "badge paused" }, "Paused"),
+      hasWorker === false && h("span", { class: "badge no-worker" }, "No worker"),
     ),
     COLUMNS.map(([status, title, style]) =>
       h(

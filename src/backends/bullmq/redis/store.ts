@@ -105,6 +105,13 @@ export class RedisStore {
     await this.#client.set(`${ownPrefix(this.#prefix)}check`, "", "PX", CHECK_TTL_MS);
   }
 
+  /** The queues in which tasks of a job may be: that of its name, if it can be one, and those that it is routed to. */
+  async queuesOf(job: string): Promise<readonly string[]> {
+    const routes = await this.#client.smembers(this.scripts.key("routes"));
+    const routed = routes.map((route) => route.split(/:(.*)/s)).filter(([, name]) => name === job);
+    return [...(job.includes(":") ? [] : [job]), ...routed.map(([queue = ""]) => queue)];
+  }
+
   /** Whether a worker of this queue is connected, or was a second ago. */
   async hasWorker(name: string): Promise<boolean> {
     const backend = (await this.queue(name)).getBackend();

@@ -44,7 +44,10 @@ export const counting: Cases = {
     const all = [
       { job: "any", counts, parked: 0, paused: false },
       { job: "parks", counts: { ...NO_TASKS, PENDING: 1, INPUT_REQUIRED: 1 }, parked: 2, paused: false },
-      { job: "waits", counts: { ...NO_TASKS, PENDING: 2 }, parked: 0, paused: false, oldestWaiting: waits.createdAt },
+      {
+        ...{ job: "waits", counts: { ...NO_TASKS, PENDING: 2 }, parked: 0, paused: false },
+        ...{ oldestWaiting: waits.createdAt, hasWorker: false },
+      },
     ];
     for (const backend of [stage.backend, second]) deepStrictEqual(await backend.operator.counts(), all);
   },

@@ -116,6 +116,9 @@ test("a plain worker gets exactly the input, under its own job name, and the own
   assertEquals(got, [["resize-image", { file: "a.png" }]]);
   assertEquals(await backend.outcome(task.id, OWNER), { kind: "value", value: { width: 10 } });
   assertEquals(await backend.hasWorker("resize", ROUTE), true);
+  assertEquals(await backend.hasWorker("resize"), true);
+  assertEquals(await backend.hasWorker("resiz"), false);
+  assertEquals(await backend.hasWorker("re:size"), false); // BullMQ has no queue of such a name.
   assertEquals(await backend.hasWorker("resize", { ...ROUTE, queue: "thumbnails" }), false);
 });
 
