@@ -45,7 +45,9 @@ export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly Tas
   for (const { key, value: { value } } of [...lasting, ...ending]) {
     const [job = "", name = ""] = key.slice(3).map(String);
     const counted = jobs.get(job) ?? new Map<string, number>();
-    jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + Number(value)));
+    // Below zero: a clock was fast when the counter was deleted, and then a task in it was, too.
+    const count = Math.max(0, Number(BigInt.asIntN(64, value)));
+    jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + count));
   }
   const counts = [...jobs].map(([job, counted]): TaskCounts => {
     const { [PARKED]: parked, ...counts } = { ...NO_TASKS, [PARKED]: 0, ...Object.fromEntries(counted) };

@@ -99,3 +99,15 @@ Deno.test("KV: a finished task is kept for its time, or at most a 32nd longer, a
     assert(ends.size <= 66, `${ends.size} counters for one lifetime`);
   }
 });
+
+Deno.test("KV: nothing is counted below zero if the clock is set back after a counter has ended", () =>
+  withFile(async (opened) => {
+    const { kv, committer, store, create, finish, clock } = opened;
+    const { now } = clock;
+    const { record } = await finish(await create());
+    clock.now = retainedUntil(record.info as FinishedTask) + 1;
+    await sweepCounters(kv, committer, clock.now);
+    clock.now = now;
+    assertEquals((await store.operating.purge({ status: "COMPLETED", before: now + HOUR }, undefined)).deleted, 1);
+    assertEquals(await countedOf(opened), []);
+  }));
