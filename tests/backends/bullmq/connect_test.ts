@@ -1,10 +1,12 @@
+import process from "node:process";
 import { Redis } from "ioredis";
 import { BackendError, BullMqBackend, DefinitionError, JobsError } from "../../../mod.ts";
-import { socketOf } from "../../../src/backends/bullmq/internals.ts";
+import { closeForGood, socketOf } from "../../../src/backends/bullmq/internals.ts";
 import { connect } from "../../../src/backends/bullmq/redis/connection.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
+import { stopFor } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { newTask } from "../../support/tasks.ts";
 
@@ -73,6 +75,24 @@ testUnless(
       }
     }
     await assertRejects(() => connect(Lost, redis.url, "test"), BackendError, "Cannot connect to Redis");
+  },
+);
+
+testUnless(
+  noRedis,
+  "bullmq on Redis: time in which the process could not run does not count while it connects",
+  async () => {
+    await using redis = await openRedis();
+    class Stopped extends Redis {
+      override connect(): Promise<void> {
+        const connecting = super.connect();
+        process.nextTick(() => stopFor(2_500)); // Longer than an attempt may take. Its socket waits to be open.
+        return connecting;
+      }
+    }
+    const client = await connect(Stopped, redis.url, "test");
+    assertEquals(client.options.connectTimeout, 1_500);
+    await closeForGood(client);
   },
 );
 

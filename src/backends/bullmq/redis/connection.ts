@@ -12,7 +12,7 @@ import { closable, closeForGood, type RedisClass, writesTogether } from "../inte
 import { withHeartbeat } from "./heartbeat.ts";
 import { probe } from "./probe.ts";
 
-/** How long one attempt to connect may take, in ms. */
+/** How long an attempt to connect again may take, in ms. */
 const CONNECT_MS = 1_500;
 
 /** How long the first connection may take, the probe included, in ms. */
@@ -64,7 +64,7 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
-      connectTimeout: CONNECT_MS,
+      connectTimeout: 0, // ioredis would take a pause of this process for a silent Redis.
       disconnectTimeout: DISCONNECT_MS,
       maxLoadingRetryTime: LOADING_MS,
       reconnectOnError: isFromReplica,
@@ -91,6 +91,7 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
     throw error;
   }
   connected = true;
+  client.options.connectTimeout = CONNECT_MS; // From now on a slow attempt is followed by others.
   return client;
 }
 
