@@ -120,7 +120,12 @@ Deno.test("KV: the oldest task of a queue is the one that has waited longest, wh
 Deno.test("KV: a page of tasks until a time reads none that are newer, and includes tasks whose ids are ahead of the clock", () =>
   withFile(async ({ store, create, clock }) => {
     const { tasks } = operatorOf(
-      { cancel: never, create: never, documents: { read: never, list: never, write: never, watch: () => never } },
+      {
+        cancel: never,
+        create: never,
+        hasWorker: never,
+        documents: { read: never, list: never, write: never, watch: () => never },
+      },
       operated(() => store, () => []),
       { jobs: never, pause: never, resume: never },
     );
