@@ -16,8 +16,8 @@ export interface Column<T> {
   readonly right?: true;
   /** Whether it may be narrowed for a narrow terminal, down to 8 columns. */
   readonly shrinks?: true;
-  /** Whether it may be left out if that is not enough. */
-  readonly spare?: true;
+  /** Whether it may be left out if that is not enough, before other such columns or after them. */
+  readonly spare?: "first" | "last";
 }
 
 /** The longest cell, in UTF-16 units. */
@@ -42,22 +42,26 @@ export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[], wi
   ).join("\n");
 }
 
-/** The columns that fit on a terminal: spare ones are left out, the last one first. */
+/** The columns that fit on a terminal: spare ones are left out, those on the right before those on the left. */
 export function columnsWithin<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
   width = Infinity,
 ): readonly Column<T>[] {
-  const narrowest = columns.map(({ title, cell, shrinks }) => {
+  const narrowest = new Map(columns.map((column) => {
+    const { title, cell, shrinks } = column;
     const widest = Math.max(widthOf(title), ...rows.map((row) => widthOf(oneLine(cell(row), LONGEST))));
-    return GAP.length + (shrinks ? Math.min(NARROWEST, widest) : widest);
-  });
-  let over = narrowest.reduce((sum, each) => sum + each, -GAP.length) - width;
-  return columns.toReversed().filter(({ spare = false }, index) => {
-    if (over <= 0 || !spare) return true;
-    over -= narrowest.at(-1 - index) ?? 0;
-    return false;
-  }).toReversed();
+    return [column, GAP.length + (shrinks ? Math.min(NARROWEST, widest) : widest)];
+  }));
+  let over = narrowest.values().reduce((sum, each) => sum + each, -GAP.length) - width;
+  for (const when of ["first", "last"]) {
+    for (const column of columns.filter(({ spare }) => spare === when).reverse()) {
+      if (over <= 0) break;
+      over -= narrowest.get(column) ?? 0;
+      narrowest.delete(column);
+    }
+  }
+  return [...narrowest.keys()];
 }
 
 /** The widths of the columns after the widest of those that shrink have been narrowed as needed. */

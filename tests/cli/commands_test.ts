@@ -126,6 +126,15 @@ Deno.test("tasks lists the tasks of all owners, and filters them", async () => {
   assertEquals((mine as { id: string }[]).map(({ id }) => id), [ann.id]);
 });
 
+Deno.test("tasks shows why a task has failed on a terminal of 80 columns, and leaves out less important columns", async () => {
+  await using shop = new Shop();
+  const { id } = await shop.client.start(refuse, {});
+  await shop.client.wait(id).catch(() => {});
+  const { stdout, stderr } = await shop.run("tasks", { terminal: { columns: 80, rows: 20 } });
+  assertMatch(stdout, new RegExp(`^${id}  refuse  FAILED +1  The card .*…$`, "m"));
+  assertEquals(stderr, "This terminal is too narrow for CREATED, OWNER.\n");
+});
+
 Deno.test("the cursor of the next page is written to stderr, so that stdout has only the tasks", async () => {
   await using shop = new Shop({ works: false });
   for (let a = 0; a < 3; a++) await shop.client.start(add, { a, b: 0 });
@@ -430,6 +439,13 @@ Deno.test("watch shows a finished task for five seconds, and a task that was nam
   const tasks = () => new Map([ended("a", 6_000), ended("b", 1_000)]);
   assertEquals(shown(tasks(), []).map(({ id }) => id), ["b"]);
   assertEquals(shown(tasks(), ["a", "b"]).map(({ id }) => id), ["a", "b"]);
+});
+
+Deno.test("watch draws the tasks that run above those that wait, which may be more than fit", () => {
+  const base = { job: "add", owner: "ann", revision: 2, attempt: 1, createdAt: 0, updatedAt: 0, resultTtl: 60_000 };
+  const tasks = ["PENDING", "RUNNING", "RETRYING", "INPUT_REQUIRED"] as const;
+  const shownIds = shown(new Map(tasks.map((status) => [status, { ...base, id: status, status }])), []);
+  assertEquals(shownIds.map(({ id }) => id), ["INPUT_REQUIRED", "RUNNING", "PENDING", "RETRYING"]);
 });
 
 Deno.test("watch draws bars on a terminal until it is interrupted", async () => {

@@ -35,7 +35,7 @@ Deno.test("a table fits the terminal: columns that shrink are cut, and say so", 
 });
 
 Deno.test("columns that do not fit are left out from the right, unless the table must have them", () => {
-  const columns = COLUMNS.map((column) => column.title === "NAME" ? column : { ...column, spare: true as const });
+  const columns = COLUMNS.map((column) => column.title === "NAME" ? column : { ...column, spare: "last" as const });
   const titles = (width?: number) => columnsWithin(ROWS, columns, width).map(({ title }) => title);
   // NAME takes 6 columns, COUNT 5, TEXT 8 or more, and each gap 2.
   assertEquals(titles(), ["NAME", "COUNT", "TEXT"]);

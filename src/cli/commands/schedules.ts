@@ -34,9 +34,9 @@ export const schedules: Command = command({
       { title: "JOB", cell: ({ job }) => job, shrinks: true },
       { title: "TIMES", cell: timesOf },
       { title: "NEXT", cell: ({ nextAt, paused }) => paused ? "paused" : nextAt ? timeOf(nextAt) : "" },
-      { title: "LAST", cell: ({ last }) => last ? timeOf(last.dueAt) : "", spare: true },
-      { title: "LAST TASK", cell: ({ last }) => last?.task ?? "", spare: true },
-      { title: "OWNER", cell: ({ owner }) => owner, shrinks: true, spare: true },
+      { title: "LAST", cell: ({ last }) => last ? timeOf(last.dueAt) : "", spare: "last" },
+      { title: "LAST TASK", cell: ({ last }) => last?.task ?? "", spare: "last" },
+      { title: "OWNER", cell: ({ owner }) => owner, shrinks: true, spare: "last" },
     ], "There are no schedules.");
   },
 });

@@ -16,11 +16,11 @@ const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
   { title: "ID", cell: ({ id }) => id },
   { title: "JOB", cell: ({ job }) => job, shrinks: true },
   { title: "STATUS", cell: ({ status }) => status },
-  { title: "DONE", cell: ({ progress }) => percent(progress), right: true, spare: true },
-  { title: "TRY", cell: ({ attempt }) => String(attempt), right: true, spare: true },
-  { title: "CREATED", cell: ({ createdAt }) => timeOf(createdAt), spare: true },
-  { title: "OWNER", cell: ({ owner }) => owner, shrinks: true, spare: true },
-  { title: "MESSAGE", cell: ({ message = "" }) => message, shrinks: true, spare: true },
+  { title: "DONE", cell: ({ progress }) => percent(progress), right: true, spare: "first" },
+  { title: "TRY", cell: ({ attempt }) => String(attempt), right: true, spare: "first" },
+  { title: "CREATED", cell: ({ createdAt }) => timeOf(createdAt), spare: "first" },
+  { title: "OWNER", cell: ({ owner }) => owner, shrinks: true, spare: "first" },
+  { title: "MESSAGE", cell: ({ message = "" }) => message, shrinks: true, spare: "last" },
 ];
 
 /** Lists tasks, newest first. */

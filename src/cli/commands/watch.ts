@@ -77,13 +77,17 @@ async function current(operator: Operator, ids: readonly string[], job?: string)
   return pages.flatMap(({ tasks }) => tasks);
 }
 
-/** The tasks to be drawn, the oldest first. Finished ones that were not named disappear after a while. */
+/**
+ * The tasks to be drawn: those that wait for a worker last, and the oldest first. Finished ones that were not named
+ * disappear after a while.
+ */
 export function shown(tasks: Map<string, TaskInfo>, named: readonly string[]): readonly TaskInfo[] {
   const now = Date.now();
   for (const task of tasks.values()) {
     if (named.length === 0 && isFinished(task) && task.updatedAt + LINGER_MS < now) tasks.delete(task.id);
   }
-  return [...tasks.values()].sort((a, b) => a.id < b.id ? -1 : 1);
+  const waits = ({ status }: TaskInfo) => status === "PENDING" || status === "RETRYING" ? 1 : 0;
+  return [...tasks.values()].sort((a, b) => waits(a) - waits(b) || (a.id < b.id ? -1 : 1));
 }
 
 /** One line for each change, where stdout is no terminal. */
@@ -122,7 +126,7 @@ class Bars {
   draw(tasks: readonly TaskInfo[]): void {
     const fitting = tasks.slice(0, Math.max(1, this.#rows - 2));
     const lines = barsOf(fitting, this.#columns);
-    if (fitting.length < tasks.length) lines.push(`and ${tasks.length - fitting.length} more`);
+    if (fitting.length < tasks.length) lines.push("and more: mcp-jobs stats counts them");
     if (tasks.length === 0) lines.push("No task is under way.");
     const text = lines.join("\n");
     if (text === this.#drawn) return;

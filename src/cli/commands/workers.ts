@@ -16,10 +16,10 @@ export const workers: Command = command({
   run: async ({ operator, out }) => {
     showRows(out, await operator.workers(), [
       { title: "WORKER", cell: ({ name }) => name },
-      { title: "HOST", cell: ({ host }) => host, shrinks: true, spare: true },
-      { title: "PID", cell: ({ pid }) => String(pid), right: true, spare: true },
+      { title: "HOST", cell: ({ host }) => host, shrinks: true, spare: "last" },
+      { title: "PID", cell: ({ pid }) => String(pid), right: true, spare: "last" },
       { title: "RUNNING", cell: ({ running }) => String(running.length), right: true },
-      { title: "SINCE", cell: ({ since }) => timeOf(since), spare: true },
+      { title: "SINCE", cell: ({ since }) => timeOf(since), spare: "last" },
       { title: "JOBS", cell: ({ jobs }) => jobs.join(", "), shrinks: true },
     ], "No worker of mcp-jobs is alive.");
   },
