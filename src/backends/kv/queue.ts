@@ -4,6 +4,7 @@
  * @module
  */
 import { credibleDue } from "../shared/clock.ts";
+import { urgencyOf } from "../shared/record.ts";
 import type { Queue, Store } from "../shared/store/store.ts";
 import type { Committer } from "./committer.ts";
 import { moreOf } from "../shared/job_limits.ts";
@@ -83,5 +84,5 @@ function withRoom(entries: readonly KvEntry[], held: readonly Owned[]): readonly
 }
 
 function byUrgency({ record: a }: KvEntry, { record: b }: KvEntry): number {
-  return a.priority - b.priority || (a.info.id < b.info.id ? -1 : 1);
+  return urgencyOf(a) - urgencyOf(b) || (a.info.id < b.info.id ? -1 : 1);
 }

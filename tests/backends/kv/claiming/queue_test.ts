@@ -4,7 +4,16 @@ import type { KvStore, KvStoreOptions } from "../../../../src/backends/kv/store.
 import { Claims, type ClaimsListener } from "../../../../src/backends/shared/claiming/claims.ts";
 import { Lease } from "../../../../src/backends/shared/claiming/lease.ts";
 import type { Worker } from "../../../../src/backends/shared/store/store.ts";
-import { claimed, crashed, created, settled } from "../../../../src/backends/shared/record.ts";
+import {
+  answered,
+  asked,
+  claimed,
+  crashed,
+  created,
+  parked,
+  settled,
+  type TaskRecord,
+} from "../../../../src/backends/shared/record.ts";
 import { PAUSED, Pauses } from "../../../../src/operator/pauses.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
@@ -101,6 +110,28 @@ Deno.test("KV: a large input is read once the file is no longer locked", () =>
     };
     const result = await claims.claim(1);
     assertEquals(result.claims.map((claim) => claim.input), [input]);
+  }));
+
+Deno.test("KV: a parked task that goes on comes before tasks that never ran, also of another job of the worker", () =>
+  withClaims(async ({ store, create }) => {
+    const now = Date.now();
+    const other = newTask({ owner: OWNER, job: "other" });
+    await store.create(created(other, now), "{}");
+    const parkedId = await create({});
+    const question = { key: "which", message: "Which?", schema: {} };
+    const lives = [
+      (record: TaskRecord) => claimed(record, "worker", now),
+      (record: TaskRecord) => asked(record, [question], now),
+      (record: TaskRecord) => parked(record, { keys: ["which"] }, now).record,
+      (record: TaskRecord) => answered(record, { which: { action: "decline" } }, now),
+    ];
+    for (const live of lives) {
+      const entry = await found(store, parkedId);
+      await store.change(entry, live(entry.record));
+    }
+    const claims = claimsOf(store, {}, { jobs: ["other", "job"] });
+    assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [parkedId]);
+    assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [other.id]);
   }));
 
 Deno.test("KV: a worker claims no more tasks than its lease can name, however long the names of their owners are", () =>
