@@ -175,6 +175,8 @@ export interface Backend extends AsyncDisposable {
   watch(listener: (event: TaskEvent) => void): () => void;
   /** Whether it puts tasks into queues of others, as `NewTask.route` says. Otherwise a server refuses to register such jobs. */
   readonly routes?: boolean;
+  /** Whether its tasks end with this process, as in memory: a server that shuts down tells the callers that wait for them so. */
+  readonly volatile?: boolean;
   /** What keys name, in the same place in which `create` looks for the key of a task. */
   readonly keys: KeyStore;
   /** What an operator sees and does. */

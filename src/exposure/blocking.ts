@@ -80,6 +80,7 @@ async function resultOrCancel(
 ): Promise<CallAnswer> {
   const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
   if (isFinished(waited)) return await answerWithResult(waited, tasks, form);
+  tasks.over.throwIfAborted(); // The server ends, and not the time of the call: the next call receives the task.
   const late = `${begun.job} did not end within ${maxWait / 1_000} s`;
   if (await caller.leaveToOthers()) throw new ToolError(`${late}. It goes on for another caller.`);
   const ended = await cancelled(waited, tasks);

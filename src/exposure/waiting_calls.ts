@@ -14,8 +14,9 @@ import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } f
 
 /**
  * Waits up to `ms` for a task to end, or for a change after which `condition` is false, and resolves with its newest state. With
- * 0 ms it resolves at once. A task that still waits to start has a message that says why. Rejects with the reason of the
- * call's signal once that aborts.
+ * 0 ms it resolves at once. When the server shuts down, as `tasks.over` says, it resolves, too, or rejects if the tasks end with
+ * the server. A task that still waits to start has a message that says why. Rejects with the reason of the call's signal once
+ * that aborts.
  */
 export function waitWhile(
   condition: (task: TaskInfo) => boolean,

@@ -35,6 +35,8 @@ export interface StreamTransport extends Transport {
   openStreamOf(requestId: string | number): string | undefined;
   /** Says what to process in place of a request if this process is killed. */
   substitute(requestId: string | number, request: Substitute): void;
+  /** Ends the stream of a request without an answer: the client resumes it in another process. */
+  leave(requestId: string | number): Promise<void>;
 }
 
 /** What to process in place of a request. */
@@ -119,6 +121,14 @@ export class TaskServer extends OpenServer {
    */
   substitute(requestId: string | number, request: Substitute): void {
     if (this.transport && hasStreams(this.transport)) this.transport.substitute(requestId, request);
+  }
+
+  /**
+   * Leaves a request to another process: its stream ends without an answer, and what is thrown for it is not sent. Does nothing
+   * where a transport has a single stream.
+   */
+  async leave(requestId: string | number): Promise<void> {
+    if (this.transport && hasStreams(this.transport)) await this.transport.leave(requestId);
   }
 
   /**

@@ -30,7 +30,7 @@ export const LATE_MS = 1_000;
 interface Watcher {
   readonly listener: Listener;
   readonly onError: (error: JobsError) => void;
-  /** Ends a wait: called by `stopWaiting`. */
+  /** Ends a wait: called with the reason by `stopWaiting`. */
   readonly onStop?: (reason: unknown) => void;
   /** The newest state that it has seen, or need not see, as `orderOf` counts. */
   seen: number;
@@ -143,7 +143,8 @@ export class TaskFeed implements Disposable {
     newest: T | TaskInfo,
     known?: TaskInfo,
   ): Promise<T | TaskInfo> {
-    if (this.#stopped) return Promise.reject(this.#stopped);
+    const resolves = ms !== undefined && !this.#backend.volatile;
+    if (this.#stopped) return resolves ? Promise.resolve(newest) : Promise.reject(this.#stopped);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<T | TaskInfo>();
     const end = () => {
@@ -164,7 +165,7 @@ export class TaskFeed implements Disposable {
       if (!isFinished(now)) onChange?.(now);
       if (isFinished(now) || !condition(now)) enough();
     });
-    const stop = this.#add(task, { listener, onError: fail, onStop: fail, seen: 0 });
+    const stop = this.#add(task, { listener, onError: fail, onStop: resolves ? enough : fail, seen: 0 });
     const due = Date.now() + (ms ?? 0);
     const timeUp = () => {
       if (Date.now() - due <= LATE_MS) enough();
@@ -178,7 +179,10 @@ export class TaskFeed implements Disposable {
     return promise;
   }
 
-  /** Rejects every `wait`, present and future. */
+  /**
+   * Ends every wait, present and future: one with a time limit as if that had passed, because its caller learns how to come
+   * back, unless the task ends with this process. Any other rejects with this reason.
+   */
   stopWaiting(reason: Error): void {
     this.#stopped = reason;
     for (const { watchers } of [...this.#watched.values()]) {

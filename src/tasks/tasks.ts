@@ -239,7 +239,15 @@ export class Tasks implements Disposable {
     await doneWithin(this.#callers.close().then(() => this.#answering.written()), ms);
   }
 
-  /** Rejects all waiting calls; their tasks go on. */
+  /** Whether tasks outlive this process. */
+  get areKept(): boolean {
+    return !this.#backend.volatile;
+  }
+
+  /**
+   * Ends all waits. If tasks outlive this process, those with a time limit end as if that had passed. All others reject with
+   * this reason.
+   */
   stopWaiting(reason: Error): void {
     this.#feed.stopWaiting(reason);
     this.#over.abort(reason);

@@ -1,5 +1,5 @@
 /**
- * What a plain client over HTTP gets if its server is killed while a call waits, with real processes on every durable
+ * What a client over HTTP gets if its server is killed or stopped while a call waits, with real processes on every durable
  * backend. The client does what the official ones do: it resumes its stream with the id of the last event.
  *
  * @module
@@ -10,9 +10,9 @@ import { lines } from "../../chaos/lines.ts";
 import { ToolRegistry } from "../../strategy.ts";
 import { ANONYMOUS } from "../../src/mcp/peer.ts";
 import { listOf } from "../../src/tasks/starting/task_keys.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertMatch } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
-import { Events, Raw } from "../mcp/http/support/raw.ts";
+import { Events, type Message, Raw } from "../mcp/http/support/raw.ts";
 import { open, patient } from "./keyed_server.ts";
 import { onEachStore } from "./stores.ts";
 
@@ -40,6 +40,12 @@ class Server implements AsyncDisposable {
     return response;
   };
 
+  /** Ends it with SIGTERM, as a deployment does. Resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.child.kill("SIGTERM");
+    await this.child.status;
+  }
+
   /** Ends it with SIGKILL. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
@@ -66,7 +72,7 @@ async function idsOf(response: Response): Promise<{ readonly first: string; read
   return { first: first?.id ?? "", last: last?.id ?? "" };
 }
 
-/** The cases, on one store. */
+/** What a client gets whose server is killed, on one store. */
 async function exercise(t: Deno.TestContext, store: string): Promise<void> {
   await using backend = await open(store);
   let runs = 0;
@@ -136,4 +142,78 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
   });
 }
 
+/** Reads a stream to its end. */
+async function rest(events: Events): Promise<{ readonly last: string; readonly messages: readonly Message[] }> {
+  const messages: Message[] = [];
+  let last = "";
+  for (let event = await events.next(); event; event = await events.next()) {
+    last = event.id || last;
+    if (event.message) messages.push(event.message);
+  }
+  return { last, messages };
+}
+
+/** What a client gets whose server is stopped, on one store. */
+async function exerciseStopping(t: Deno.TestContext, store: string): Promise<void> {
+  await using backend = await open(store);
+  let gate = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  let runs = 0;
+  const run = async () => {
+    const ran = ++runs;
+    begun.resolve();
+    await gate.promise;
+    return { ran };
+  };
+  await using worker = createWorker(backend, [implement(patient, run)], { concurrency: 4 });
+  await worker.ready;
+
+  await t.step(
+    "a plain call and a status that wait are answered at once, and the next server has the result",
+    async () => {
+      await using stopped = await Server.start(store);
+      const raw = await Raw.open(stopped.fetch);
+      const call = new Events(await raw.post("tools/call", { name: "patient", arguments: { name: "Ada" } }));
+      await begun.promise;
+      const { tasks: [task] } = await backend.list("anonymous", { limit: 1 });
+      const other = await Raw.open(stopped.fetch);
+      const input = { token: task?.id, wait_seconds: 25 };
+      const status = new Events(await other.post("tools/call", { name: "task_status", arguments: input }));
+      await status.next();
+      const stopping = stopped.stop();
+      for (const stream of [call, status]) {
+        const { result } = (await rest(stream)).messages.at(-1) ?? {};
+        assertEquals(result.structuredContent.token, task?.id);
+        assertMatch(result.structuredContent.next, /^Call task_status with this token/);
+      }
+      await stopping;
+
+      await using next = await Server.start(store);
+      const read = elsewhere(raw, next).ask("tools/call", { name: "task_status", arguments: input });
+      gate.resolve();
+      assertEquals((await read).result.structuredContent.result, { ran: 1 });
+    },
+  );
+
+  await t.step("tasks/result that waits ends without an answer, and is answered on the resumed stream", async () => {
+    gate = Promise.withResolvers();
+    await using stopped = await Server.start(store);
+    const raw = await Raw.open(stopped.fetch);
+    const taskId = await raw.start("patient", { name: "Bob" });
+    const waiting = new Events(await raw.post("tasks/result", { taskId }));
+    await waiting.next();
+    const stopping = stopped.stop(); // Even if the client does not know yet what the next server is to answer.
+    const { last, messages } = await rest(waiting);
+    assertEquals(messages, []);
+    await stopping;
+
+    await using next = await Server.start(store);
+    await using resumed = await elsewhere(raw, next).listen(last);
+    gate.resolve();
+    const { id, result } = await resumed.message();
+    assertEquals([id, result.structuredContent], [raw.id, { ran: 2 }]);
+  });
+}
+
 onEachStore("a call over HTTP whose server is killed", exercise);
+onEachStore("a call over HTTP whose server is stopped", exerciseStopping);

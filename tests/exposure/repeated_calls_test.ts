@@ -8,7 +8,9 @@ import {
   JobFault,
   JobsError,
   MemoryBackend,
+  OperationResourceStrategy,
   PollingExposureStrategy,
+  SingleToolExposureStrategy,
   type TaskInfo,
   ToolError,
 } from "../../mod.ts";
@@ -281,19 +283,77 @@ Deno.test("after a call has received a handle, the next call starts a new task",
   assertEquals(new Set(tokens.map(tokenOf)).size, 2);
 });
 
-Deno.test("the next call takes over a task whose call was ended by the shutdown of its server", async () => {
-  await using bench = new Bench(new AdaptiveExposureStrategy());
+/** A backend whose tasks count as those that go on after the end of the process. */
+class KeptBackend extends MemoryBackend {
+  override readonly volatile = false;
+}
+
+for (const strategy of [new BlockingExposureStrategy(), new OperationResourceStrategy()]) {
+  const { name } = strategy.constructor;
+  Deno.test(`${name}: the next call takes over a task whose call was ended by the shutdown of its server`, async () => {
+    await using bench = new Bench(strategy, new KeptBackend());
+    const gate = new Gate();
+    const surface = bench.exposeAll(gate.job);
+    await bench.work(gate.job);
+    const waiting = assertRejects(() => call(surface, "gated", { user: "Ada" }), Unavailable);
+    await gate.begun;
+    bench.tasks.stopWaiting(new Unavailable("The server is shutting down."));
+    await waiting;
+    await using next = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }), bench.backend);
+    const { tasks: [task] } = await bench.tasks.list(ME);
+    assertEquals(task?.status, "RUNNING");
+    assertEquals(tokenOf(await call(next.exposeAll(gate.job), "gated", { user: "Ada" })), task?.id);
+    gate.open();
+  });
+}
+
+Deno.test("AdaptiveExposureStrategy: a call that waits as its server shuts down gets its handle, or its task", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 60_000 }), new KeptBackend());
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
-  const waiting = assertRejects(() => call(surface, "gated", { user: "Ada" }), Unavailable);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  bench.backend.watch(() => resolve());
-  await promise;
-  bench.tasks.stopWaiting(new Unavailable("The server is shutting down."));
-  await waiting;
-  await using next = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }), bench.backend);
+  await bench.work(gate.job);
+  const waiting = call(surface, "gated", { user: "Ada" });
+  await gate.begun;
   const { tasks: [task] } = await bench.tasks.list(ME);
-  assertEquals(tokenOf(await call(next.exposeAll(gate.job), "gated", { user: "Ada" })), task?.id);
+  const status = call(surface, "task_status", { token: task?.id, wait_seconds: 25 });
+  const native = callFor(surface, "gated", { user: "Eve" }, { client: { ...PLAIN, tasks: "accepted" } });
+  await bench.untilWatched(2);
+  bench.tasks.stopWaiting(new Unavailable("The server is shutting down."));
+  for (const { structuredContent } of [await waiting, await status]) {
+    assertEquals([structuredContent?.token, structuredContent?.status], [task?.id, "RUNNING"]);
+    assertMatch(String(structuredContent?.next), /^Call task_status with this token/);
+  }
+  assertEquals((await native).kind, "task");
+  // A call that has just been accepted is answered, too.
+  assert(tokenOf(await call(surface, "gated", { user: "Bob" })));
+  gate.open();
+});
+
+Deno.test("a check that waits as its server shuts down gets the status at once", async () => {
+  for (const strategy of [new PollingExposureStrategy(), new SingleToolExposureStrategy()]) {
+    await using bench = new Bench(strategy, new KeptBackend());
+    const surface = bench.exposeAll(new Gate().job);
+    const polls = strategy instanceof PollingExposureStrategy;
+    const input = { user: "Ada" };
+    const started = polls ? call(surface, "gated_start", input) : call(surface, "gated", { action: "start", input });
+    const token = tokenOf(await started);
+    const check = { token, wait_seconds: 25 };
+    const waiting = polls
+      ? call(surface, "gated_status", check)
+      : call(surface, "gated", { action: "check", ...check });
+    await bench.untilWatched(1);
+    bench.tasks.stopWaiting(new Unavailable("The server is shutting down."));
+    assertEquals((await waiting).structuredContent?.status, "PENDING");
+  }
+});
+
+Deno.test("a call that waits for a task in memory as its server shuts down gets an error: the task ends with it", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(new Gate().job);
+  const waiting = assertRejects(() => call(surface, "gated", { user: "Ada" }), Unavailable, "It ends.");
+  await bench.untilWatched(1);
+  bench.tasks.stopWaiting(new Unavailable("It ends."));
+  await waiting;
 });
 
 Deno.test("repeated starts of a unique job receive the same task, also while the first caller waits", async () => {

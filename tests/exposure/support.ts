@@ -27,6 +27,7 @@ import { type CallAnswer, CallCancelled, type CallClient, type CallContext } fro
 import { assertRejects } from "../../tools/std.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
+import { until } from "../support/processes.ts";
 
 /** The owner of calls, unless a test has another. */
 export const ME = "me";
@@ -94,6 +95,11 @@ export class Bench implements AsyncDisposable {
     } finally {
       stop();
     }
+  }
+
+  /** Resolves once calls wait for so many tasks. */
+  untilWatched(tasks: number): Promise<void> {
+    return until(() => Promise.resolve(this.tasks.watched >= tasks), `calls wait for ${tasks} tasks`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

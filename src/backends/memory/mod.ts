@@ -18,6 +18,9 @@ import { MemoryStore } from "./store.ts";
  * ```
  */
 export class MemoryBackend extends StoreBackend {
+  /** Its tasks end with this process. */
+  readonly volatile: boolean = true;
+
   /** Opens a backend of its own. Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options?: BackendOptions) {
     const hub = new Hub();

@@ -187,12 +187,14 @@ export class HttpEndpoint implements AsyncDisposable {
     }
   }
 
-  /** Accepts no new request, ends waiting calls with an error, finishes open responses, and closes sessions and streams. */
+  /** Accepts no new request, ends the waits of calls, finishes open responses, and closes sessions and streams. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    this.#served.tasks.stopWaiting(
-      new Unavailable("The server is shutting down. The task goes on: repeat this call later."),
-    );
+    const { tasks } = this.#served;
+    const what = tasks.areKept
+      ? "The task goes on: repeat this call later."
+      : "The task was in memory, and ends with it.";
+    tasks.stopWaiting(new Unavailable(`The server is shutting down. ${what}`));
     await this.#answers.drained(CLOSE_GRACE_MS);
     await this.#sessions[Symbol.asyncDispose]();
     await this.#modern.close();

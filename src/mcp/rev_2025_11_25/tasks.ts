@@ -71,6 +71,10 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
         ask(now, ctx);
         followLog(now);
       });
+    }).catch(async (error) => {
+      // The server is shutting down: any other one answers the request, once the client resumes its stream there.
+      if (error === tasks.over.reason && tasks.areKept) await server.leave(ctx.mcpReq.id);
+      throw error;
     });
     const result = callResult(task, await tasks.outcome(task), forms.get(task.job));
     return { ...taskResult(result, id) };

@@ -16,7 +16,7 @@ import { remember } from "../../../recent.ts";
 import type { StreamTransport, Substitute } from "../../host.ts";
 import { type EventName, parseEventId, type StreamRequest } from "./event_ids.ts";
 import type { SessionEvents } from "./events.ts";
-import { cancelledBy, refuse, RESUMED_ELSEWHERE } from "../../messages/message.ts";
+import { cancelledBy, refuse, RESUMED_ELSEWHERE, resumedElsewhere } from "../../messages/message.ts";
 import { streamsOf, type TransportStreams } from "../../sdk_internals.ts";
 
 /** How many streams of cancelled requests are remembered as ended. */
@@ -117,8 +117,14 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   /** Says what to process in place of a request if this process is killed: the client keeps that for us. */
   substitute(requestId: string | number, request: Substitute): void {
     this.#forget(requestId);
-    const timer = setTimeout(() => this.#sendId(this.openStreamOf(requestId)), TELL_MS);
+    const timer = setTimeout(() => void this.#sendId(this.openStreamOf(requestId)), TELL_MS);
     this.#substitutes.set(requestId, { request, timer });
+  }
+
+  /** Ends the stream of a request without an answer: the client resumes it in another process. */
+  async leave(requestId: string | number): Promise<void> {
+    await this.#sendId(this.openStreamOf(requestId)); // It may not know yet what replaces the request there.
+    this.receive(resumedElsewhere(requestId));
   }
 
   /** Sends a message. */
@@ -133,9 +139,9 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     return super.close();
   }
 
-  #sendId(stream: string | undefined): void {
+  async #sendId(stream: string | undefined): Promise<void> {
     // If the stream has just been closed, its client has the id of an earlier event.
-    if (stream !== undefined) this.#streams.sendId(stream, this.#revision).catch(() => {});
+    if (stream !== undefined) await this.#streams.sendId(stream, this.#revision).catch(() => {});
   }
 
   #forget(requestId: string | number): void {
@@ -169,7 +175,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     else if (substitute) {
       this.#onResumed(id);
       // The client may have to resume this stream, too: it forgets the id of an event that came on an earlier one.
-      this.#sendId(stream);
+      void this.#sendId(stream);
       this.onmessage?.({ jsonrpc: "2.0", id, ...substitute }, { authInfo: options?.authInfo, request });
     } else await this.send({ jsonrpc: "2.0", id, error: { code: INTERNAL_ERROR, message: LOST } });
     return response;

@@ -1,9 +1,9 @@
-import { BackendError, createWorker, MemoryBackend } from "../../../../mod.ts";
+import { BackendError, createWorker, DenoKvBackend, MemoryBackend } from "../../../../mod.ts";
 import { newestProgress } from "../../../../src/mcp/http/streams/newest_progress.ts";
 import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
-import { Raw } from "../support/raw.ts";
+import { Events, Raw } from "../support/raw.ts";
 
 const HEALTH = "http://10.0.0.7:8000/healthz";
 
@@ -25,28 +25,52 @@ Deno.test("/healthz is 200 while the backend accepts tasks, for every caller, an
 });
 
 Deno.test("a server that ends answers waiting calls, ends the streams, and accepts nothing new; the work goes on", async () => {
-  await using backend = new MemoryBackend();
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-closing-" });
+  const backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
   const server = fixtureServer("operation", backend);
   const worker = createWorker(backend, server.registry.list().map(({ job }) => job));
   const raw = await Raw.open(server.fetch);
   const listening = await raw.listen();
   const id = await raw.start("hold", { gate: "never" });
-  const waiting = raw.ask("tasks/result", { taskId: id });
+  await using waiting = new Events(await raw.post("tasks/result", { taskId: id }));
+  await waiting.next(); // The result is waited for.
   const calling = raw.ask("tools/call", { name: "hold", arguments: { gate: "nor this" } });
   await raw.ask("tools/call", { name: "await_gate", arguments: { gate: "nor this:started" } });
   const close = backend.close.bind(backend);
   backend.close = () => Promise.resolve();
-  await server.close();
-  for (const { error } of [await waiting, await calling]) {
-    assertEquals(error.code, -32603);
-    assertStringIncludes(error.message, "The server is shutting down. The task goes on: repeat this call later.");
+  const closed = server.close();
+  const { error } = await calling;
+  assertEquals(error.code, -32603);
+  assertStringIncludes(error.message, "The server is shutting down. The task goes on: repeat this call later.");
+  // Their clients resume these streams elsewhere.
+  for (const stream of [waiting, listening]) {
+    for (let event = await stream.next(); event; event = await stream.next()) {
+      assertEquals([event.message?.result, event.message?.error], [undefined, undefined]);
+    }
   }
-  while (await listening.next());
+  await closed;
   assertEquals((await raw.post("tools/list")).status, 503);
   assertEquals((await server.fetch(new Request(HEALTH))).status, 503);
   assertEquals((await backend.get(id, "anonymous")).status, "RUNNING");
   await worker.close(0);
-  backend.close = close;
+  await close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a server that ends tells the callers that wait for tasks in memory that these end with it", async () => {
+  const server = fixtureServer("adaptive", new MemoryBackend());
+  const raw = await Raw.open(server.fetch);
+  const id = await raw.start("hold", { gate: "never" });
+  const result = new Events(await raw.post("tasks/result", { taskId: id }));
+  const call = new Events(await raw.post("tools/call", { name: "hold", arguments: { gate: "nor this" } }));
+  await Promise.all([result.next(), call.next()]);
+  const closed = server.close();
+  for (const stream of [result, call]) {
+    const { error } = await stream.message();
+    assertEquals(error.code, -32603);
+    assertStringIncludes(error.message, "The server is shutting down. The task was in memory, and ends with it.");
+  }
+  await closed;
 });
 
 Deno.test("a request gets 503 if the server ends while the request or its session is being read", async () => {
