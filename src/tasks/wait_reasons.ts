@@ -33,24 +33,19 @@ export class WaitReasons {
       return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);
     }
     if (now - Math.max(updatedAt, dueAt) < QUIET_MS) return task;
-    const hasWorker = await this.#hasWorker(job);
-    if (hasWorker === undefined) return task;
     return withReason(
       task,
-      hasWorker
+      await this.#hasWorker(job)
         ? "Waiting for its turn: other tasks come first, or its job is paused or at a limit."
         : `Waiting: no worker for ${job} is running. It starts as soon as one does.`,
     );
   }
 
-  /**
-   * Whether a queue of a job has a worker. `undefined` for a job that this server does not offer on a backend with other
-   * queues, since its queue is unknown.
-   */
-  async #hasWorker(job: string): Promise<boolean | undefined> {
-    const offered = this.#jobs.get(job);
-    if (offered === undefined) return this.#backend.routes ? undefined : await this.#backend.hasWorker(job);
-    for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return true;
+  /** Whether a queue of a job has a worker: one to which this server sends its tasks, if it offers the job. */
+  async #hasWorker(job: string): Promise<boolean> {
+    for (const { route } of this.#jobs.get(job) ?? [{ route: undefined }]) {
+      if (await this.#backend.hasWorker(job, route)) return true;
+    }
     return false;
   }
 }

@@ -12,7 +12,7 @@ import {
   type TaskInfo,
   ToolError,
 } from "../../mod.ts";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes, FakeTime } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 
 const add = defineJob({
@@ -181,6 +181,14 @@ Deno.test("show names the worker that runs a task, which may have to be restarte
   assertEquals(JSON.parse((await shop.run(`show ${id} --json`)).stdout).worker, worker?.name);
   await shop.client.cancel(id);
   assertEquals((await shop.run(`show ${id}`)).stdout.includes("worker "), false);
+});
+
+Deno.test("show says what a task waits for, in the words that clients get", async () => {
+  using time = new FakeTime();
+  await using shop = new Shop({ works: false });
+  const { id } = await shop.client.start(add, { a: 1, b: 2 });
+  time.tick(60_000);
+  assertMatch((await shop.run(`show ${id}`)).stdout, /^message +Waiting: no worker for add is running/m);
 });
 
 Deno.test("an unknown task is an error on stderr, and the exit code is 1", async () => {

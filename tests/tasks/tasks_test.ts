@@ -188,16 +188,18 @@ Deno.test("a task of a job that is not registered here says that no worker runs"
   assertStringIncludes((await shown(tasks, id)).message ?? "", "no worker for echo");
 });
 
-Deno.test("where jobs may have other queues, a task of a job that is not registered here says nothing about workers", async () => {
+Deno.test("a task of a job that is not registered here waits for its turn if any queue of its job has a worker", async () => {
   class Queues extends MemoryBackend {
-    readonly routes = true;
+    override hasWorker(_: string, route?: Route): Promise<boolean> {
+      return Promise.resolve(route === undefined);
+    }
   }
   await using backend = new Queues();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later);
   const { id } = await tasks.start(registered, {}, "me");
   later = 60_000;
-  assertEquals((await shown(tasks, id)).message, undefined);
+  assertStringIncludes((await shown(tasks, id)).message ?? "", "Waiting for its turn");
 });
 
 Deno.test("a unique task whose call is gone is no longer left to the next call once another start has found it", async () => {

@@ -5,6 +5,7 @@
  */
 import type { Operator, WorkerInfo } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
+import { WaitReasons } from "../../tasks/wait_reasons.ts";
 import { oneLine } from "../../text.ts";
 import { type Command, command, first } from "../command.ts";
 import { jsonOf, percent, printable, timeOf } from "../format.ts";
@@ -21,7 +22,8 @@ export const show: Command = command({
     const input = await operator.input(task.id);
     const outcome = isFinished(task) ? await backend.outcome(task.id, task.owner) : undefined;
     const worker = isFinished(task) ? undefined : await workerOf(task, operator);
-    write(out, { ...task, worker: worker?.name, input, outcome }, () => textOf(task, worker, input, outcome));
+    const explained = await new WaitReasons(backend, new Map(), Date.now).explain(task);
+    write(out, { ...task, worker: worker?.name, input, outcome }, () => textOf(explained, worker, input, outcome));
   },
 });
 
