@@ -17,7 +17,19 @@ const leftOut = ASKED_FOR ? "" : " (left out: set TEST_INSPECTOR=1; it downloads
 /** Runs one method through the Inspector and returns what it prints. */
 async function inspect(target: readonly string[], era: string, ...args: string[]): Promise<Record<string, unknown>> {
   const { success, stdout, stderr } = await new Deno.Command(await commandOf(INSPECTOR, "mcp-inspector"), {
-    args: ["--cli", "--format", "json", "--quiet", "--protocol-era", era, ...args, ...target],
+    // On a busy machine a server needs more than the usual 15 s to start.
+    args: [
+      "--cli",
+      "--format",
+      "json",
+      "--quiet",
+      "--connect-timeout",
+      "120000",
+      "--protocol-era",
+      era,
+      ...args,
+      ...target,
+    ],
     stdin: "null",
   }).output();
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));

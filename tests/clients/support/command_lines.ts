@@ -56,8 +56,16 @@ export function inspector(era: "legacy" | "modern"): (target: Target) => Promise
     const program = await commandOf(INSPECTOR, "mcp-inspector");
     return {
       async call(name, input) {
-        const how = ["--cli", "--format", "json", "--quiet", "--protocol-era", era, "--method", "tools/call"];
-        const what = ["--tool-name", name, "--tool-args-json", JSON.stringify(input), url?.href ?? ""];
+        const how = ["--cli", "--format", "json", "--quiet", "--connect-timeout", "120000", "--protocol-era", era];
+        const what = [
+          "--method",
+          "tools/call",
+          "--tool-name",
+          name,
+          "--tool-args-json",
+          JSON.stringify(input),
+          url?.href ?? "",
+        ];
         const { result } = await json(program, [...how, ...what]);
         return dataOf(result);
       },
