@@ -92,6 +92,9 @@ export function ask(_: unknown, ctx: JobContext): Promise<Answer> {
 /** Parks a task as soon as it waits, and has one slot. */
 export const AT_ONCE = { parkAfter: 0, concurrency: 1 };
 
+/** A sleep of which enough is left to park for once it is stored, also on a busy machine, in ms. */
+export const NAP_MS = 2_000;
+
 /** What a case works with. */
 export class Stage implements AsyncDisposable {
   readonly #harness: BackendHarness;

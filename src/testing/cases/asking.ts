@@ -14,6 +14,7 @@ import {
   type Cases,
   type Code,
   CONFIRM,
+  NAP_MS,
   NO,
   OWNER,
   type Stage,
@@ -245,7 +246,7 @@ export const asking: Cases = {
   },
 
   "a question that is answered after the next worker has started the task is not asked again": async (stage) => {
-    const nap = (ctx: JobContext) => ctx.sleep("nap", 300);
+    const nap = (ctx: JobContext) => ctx.sleep("nap", NAP_MS);
     let runs = 0;
     // A slow machine may run it again before this worker is closed. Then it says so: no other event may follow its claim.
     const again = (ctx: JobContext) => ctx.progress(0.5).then(() => aborted(ctx.signal));

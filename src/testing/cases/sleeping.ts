@@ -6,14 +6,14 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { newTaskId } from "../../ids.ts";
 import { openQuestions } from "../../task.ts";
-import { AT_ONCE, type Cases, type Code, CONFIRM, OWNER, YES } from "../stage.ts";
+import { AT_ONCE, type Cases, type Code, CONFIRM, NAP_MS, OWNER, YES } from "../stage.ts";
 
 export const sleeping: Cases = {
   "a task that sleeps holds no worker, says until when, and continues when the time has come": async (stage) => {
     let runs = 0;
     const nap: Code = async (_, ctx) => {
       runs++;
-      await ctx.sleep("nap", 400);
+      await ctx.sleep("nap", NAP_MS);
       return ctx.attempt;
     };
     await stage.work({ nap, quick: () => "done" }, AT_ONCE);
@@ -21,7 +21,7 @@ export const sleeping: Cases = {
     const parked = await stage.parked(task);
     strictEqual(parked.status, "PENDING");
     const dueAt = "dueAt" in parked ? parked.dueAt ?? 0 : 0;
-    ok(dueAt >= task.createdAt + 400, `It is due ${dueAt - task.createdAt} ms after its creation.`);
+    ok(dueAt >= task.createdAt + NAP_MS, `It is due ${dueAt - task.createdAt} ms after its creation.`);
     match(parked.message ?? "", /^Sleeping until \d{4}-/);
     await stage.finished(await stage.create({ job: "quick" }));
     const again = await stage.until(task, "running again", (now) => {
@@ -58,7 +58,7 @@ export const sleeping: Cases = {
         ]);
       },
     }, AT_ONCE);
-    const task = await stage.create({ job: "both", input: { patience: 1_000 } });
+    const task = await stage.create({ job: "both", input: { patience: NAP_MS } });
     const parked = await stage.parked(task);
     deepStrictEqual([parked.status, openQuestions(parked).length], ["INPUT_REQUIRED", 1]);
     const end = await stage.finished(task);
@@ -96,12 +96,12 @@ export const sleeping: Cases = {
   },
 
   "a task that a stopping worker parks while it sleeps continues on the next one": async (stage) => {
-    const worker = await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 1_500).then(() => ctx.attempt) });
+    const worker = await stage.work({ nap: (_, ctx) => ctx.sleep("nap", NAP_MS).then(() => ctx.attempt) });
     const task = await stage.create({ job: "nap" });
     await stage.running(task);
     await worker.close(0);
     strictEqual((await stage.parked(task)).status, "PENDING");
-    await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 1_500).then(() => ctx.attempt) });
+    await stage.work({ nap: (_, ctx) => ctx.sleep("nap", NAP_MS).then(() => ctx.attempt) });
     strictEqual(await stage.valueOf(task), 1);
   },
 
@@ -110,7 +110,7 @@ export const sleeping: Cases = {
   ) => {
     const order: string[] = [];
     const code: Code = async ({ name, sleeps }, ctx) => {
-      if (sleeps) await ctx.sleep("nap", 1_000);
+      if (sleeps) await ctx.sleep("nap", NAP_MS);
       order.push(String(name));
     };
     const worker = await stage.work({ note: code }, AT_ONCE);
@@ -123,7 +123,7 @@ export const sleeping: Cases = {
     const urgent = await stage.create({ job: "note", input: { name: "urgent" }, priority: 1 });
     // Once this one runs, the sleep is over by the store's clock.
     await stage.work({ after: () => "done" });
-    await stage.finished(await stage.create({ job: "after", delay: 1_000 }));
+    await stage.finished(await stage.create({ job: "after", delay: NAP_MS }));
     await stage.work({ note: code }, AT_ONCE);
     for (const one of [late, task, urgent]) await stage.finished(one);
     deepStrictEqual(order, ["urgent", "slept", "late"]);

@@ -6,7 +6,18 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { WorkerInfo } from "../../../backend.ts";
 import { TaskNotFound } from "../../../errors.ts";
-import { ask, AT_ONCE, type Cases, type Code, CONFIRM, eventually, NO, OWNER, whereWorkersDie } from "../../stage.ts";
+import {
+  ask,
+  AT_ONCE,
+  type Cases,
+  type Code,
+  CONFIRM,
+  eventually,
+  NAP_MS,
+  NO,
+  OWNER,
+  whereWorkersDie,
+} from "../../stage.ts";
 import { countsOf, endless, fail } from "./operator.ts";
 import { NO_TASKS } from "../../../operator/counts.ts";
 
@@ -133,7 +144,7 @@ export const counting: Cases = {
     const go = Promise.withResolvers<void>();
     const naps: Code = async (_, ctx) => {
       await go.promise;
-      await ctx.sleep("nap", 2_000); // What is left of it when it is stored has to be worth parking.
+      await ctx.sleep("nap", NAP_MS);
       return await endless({}, ctx);
     };
     const worker = await stage.work({ naps }, { parkAfter: 0, concurrency: 2 });
