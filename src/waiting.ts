@@ -112,3 +112,12 @@ export async function tryAgain(
   }
   return false;
 }
+
+/**
+ * What a job's code calls: code that does not await it never handles its error, and an unhandled rejection would end the
+ * worker.
+ */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {}); // Code that awaits it gets it.
+  return promise;
+}

@@ -11,7 +11,7 @@ import { checkSchema, type Infer, type Schema, toJsonSchema, validate } from "..
 import { inElicitSpan } from "../telemetry/task_spans.ts";
 import type { Answer, NewQuestion } from "../task.ts";
 import { quote } from "../text.ts";
-import { LONGEST_WAIT_MS, unlessAborted } from "../waiting.ts";
+import { handled, LONGEST_WAIT_MS, unlessAborted } from "../waiting.ts";
 import { QuestionBudget } from "./budget.ts";
 import { formOf } from "./form.ts";
 import { QuestionKeys } from "./key.ts";
@@ -112,12 +112,12 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
     );
     return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
   };
-  const elicit = async (question: AnyQuestion) => {
+  const one = async (question: AnyQuestion) => {
     signal.throwIfAborted();
     const [prepared, ask] = await asker.asking(prepare(question, keys));
     return await asker.overlapping(() => askOne(prepared, ask));
   };
-  const all = async (questions: readonly AnyQuestion[]) => {
+  const several = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
     if (!Array.isArray(questions)) throw new DefinitionError("Cannot ask several questions: pass a list of them.");
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
@@ -127,6 +127,8 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
       Promise.all(prepared.map(({ question, read }) => askOne({ question: { maxAnswer, ...question }, read }, ask)))
     );
   };
+  const elicit = (question: AnyQuestion) => handled(one(question));
+  const all = (questions: readonly AnyQuestion[]) => handled(several(questions));
   return Object.assign(elicit, { all }) as Elicit;
 }
 

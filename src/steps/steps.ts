@@ -14,7 +14,7 @@ import type { Json } from "../task.ts";
 import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
-import { LATEST_DATE_MS, LONGEST_WAIT_MS } from "../waiting.ts";
+import { handled, LATEST_DATE_MS, LONGEST_WAIT_MS } from "../waiting.ts";
 import type { Parking } from "./parking.ts";
 import { Replay } from "./replay.ts";
 
@@ -167,12 +167,6 @@ export class Steps {
       if (!recorded) log.release(index);
     }
   }
-}
-
-/** Code that does not await a step never handles its error, and an unhandled rejection would end the worker. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {}); // Code that awaits it gets it.
-  return promise;
 }
 
 function checkStepName(name: string): void {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { createWorker, defineJob, type JobContext, type Json, MemoryBackend, type Schema } from "../../mod.ts";
 import { type Answer, ToolRegistry } from "../../strategy.ts";
 import { MAX_ANSWER } from "../../src/questions/budget.ts";
@@ -46,6 +46,27 @@ Deno.test("an accepted answer that does not fit ends the task with an error that
     assertEquals(outcome.kind, "tool_error");
     assertStringIncludes("message" in outcome ? outcome.message : "", ": count: ");
   }
+});
+
+Deno.test("a question that code does not await, or asks after its attempt, does not end the process of its worker", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { promise: begun, resolve: begin } = Promise.withResolvers<JobContext>();
+  const question = { message: "Well?", schema: z.object({ count: z.number() }) };
+  const run = (_: unknown, ctx: JobContext) => {
+    void ctx.elicit(question);
+    void ctx.elicit.all([question]);
+    begin(ctx);
+    return "done";
+  };
+  const job = defineJob({ name: "asks", input: { type: "object" }, attempts: 1, run });
+  await using _worker = createWorker(backend, [job]);
+  const task = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const ended = await tasks.wait(task.id, "me");
+  assertEquals(await tasks.outcome(ended), { kind: "value", value: "done" });
+  const { elicit } = await begun;
+  void elicit(question);
+  await assertRejects(() => elicit.all([question]), Error, "The attempt is over.");
 });
 
 Deno.test("a question with an invalid schema ends the task with a fault, and is not asked", async () => {
