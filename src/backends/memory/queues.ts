@@ -5,16 +5,17 @@
  */
 import { type TaskRecord, urgencyOf } from "../shared/record.ts";
 
-/** The ids of tasks, per job and urgency, in the order in which they became ready. */
+/** The ids of tasks, per job and urgency, each with its place in the order in which all tasks became ready. */
 export class ReadyQueues {
-  readonly #ready = new Map<string, Map<number, Set<string>>>();
+  readonly #ready = new Map<string, Map<number, Map<string, number>>>();
+  #places = 0;
 
   add(record: TaskRecord): void {
     const { info } = record;
     const urgency = urgencyOf(record);
-    const queues = this.#ready.get(info.job) ?? new Map<number, Set<string>>();
+    const queues = this.#ready.get(info.job) ?? new Map<number, Map<string, number>>();
     this.#ready.set(info.job, queues);
-    queues.set(urgency, (queues.get(urgency) ?? new Set()).add(info.id));
+    queues.set(urgency, (queues.get(urgency) ?? new Map()).set(info.id, this.#places++));
   }
 
   /** Removes a task, if it is ready. */
@@ -24,12 +25,14 @@ export class ReadyQueues {
 
   /** The first id of each urgency of a job. */
   heads(job: string): readonly string[] {
-    return [...this.#ready.get(job)?.values() ?? []].flatMap((queue) => queue.values().take(1).toArray());
+    return [...this.#ready.get(job)?.values() ?? []].flatMap((queue) => queue.keys().take(1).toArray());
   }
 
-  /** Up to `max` ids: of all these jobs together the most urgent first. */
+  /** Up to `max` ids: of all these jobs together the most urgent first, then those that have been ready for longest. */
   first(jobs: readonly string[], max: number): readonly string[] {
-    return jobs.flatMap((job) => [...this.#ready.get(job) ?? []]).sort(([a], [b]) => a - b)
-      .values().flatMap(([, queue]) => queue).take(max).toArray();
+    const found = jobs.flatMap((job) => [...this.#ready.get(job) ?? []]).flatMap(([urgency, queue]) =>
+      queue.entries().take(max).map(([id, place]) => ({ id, urgency, place })).toArray()
+    );
+    return found.sort((a, b) => a.urgency - b.urgency || a.place - b.place).slice(0, max).map(({ id }) => id);
   }
 }

@@ -242,15 +242,16 @@ export const running: Cases = {
     deepStrictEqual(order, ["a", "b", "c", "d", "e"]);
   },
 
-  "of the tasks of several jobs, a worker runs the most urgent first": async (stage) => {
+  "of the tasks of several jobs, a worker runs the most urgent first, then the oldest": async (stage) => {
     const order: string[] = [];
     const code: Code = ({ name }) => order.push(String(name));
-    const waiting = [["second", "d", 9], ["first", "c", 5], ["second", "b", 2], ["first", "a", 1]] as const;
+    const alike = [["second", "d", 5], ["first", "e", 5], ["second", "f", 5], ["first", "g", 5]] as const;
+    const waiting = [["second", "h", 9], ...alike, ["first", "c", 3], ["second", "b", 2], ["first", "a", 1]] as const;
     const tasks: TaskInfo[] = [];
     for (const [job, name, priority] of waiting) tasks.push(await stage.create({ job, input: { name }, priority }));
     await stage.work({ first: code, second: code }, { concurrency: 1 });
     for (const task of tasks) await stage.finished(task);
-    deepStrictEqual(order, ["a", "b", "c", "d"]);
+    deepStrictEqual(order, ["a", "b", "c", "d", "e", "f", "g", "h"]);
   },
 
   "a worker runs as many tasks at once as its concurrency, and never more": async (stage) => {
