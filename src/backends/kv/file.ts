@@ -14,8 +14,11 @@ const CHECK_MS = 1_000;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
-/** What other programs read as more than a path: a URL, and the home folder. Here it would become a folder of that name. */
-const READ_ELSEWHERE = /^(?:[a-z]{2,}:|~)\//i;
+/**
+ * What other programs read as more than a path: a URL, and the home folder. Here it would become a folder of that name;
+ * SQLite itself reads what begins with `file:`, and would open another file, or none at all.
+ */
+const READ_ELSEWHERE = /^(?:(?:[a-z]{2,}:|~)\/|file:)/i;
 
 /** Throws `DefinitionError` for what is no path of a file. */
 export function checkPath(path: string): void {

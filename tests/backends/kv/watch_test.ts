@@ -87,8 +87,14 @@ Deno.test("the error for a file that cannot be opened names its path, and nothin
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a URL and ~ are refused as a path: they would become folders of these names", async () => {
-  const paths = ["file:///data/jobs.kv", "~/jobs.kv", "https://api.deno.com/databases/1/connect"];
+Deno.test("a URL and ~ are refused as a path: they would become folders of these names, or other files of SQLite", async () => {
+  const paths = [
+    "file:///data/jobs.kv",
+    "file:./data/jobs.kv",
+    "file:jobs.kv?mode=memory",
+    "~/jobs.kv",
+    "https://api.deno.com/databases/1/connect",
+  ];
   for (const path of paths) {
     const error = await assertRejects(() => DenoKvBackend.open({ path }), DefinitionError);
     assertStringIncludes(error.message, `Cannot open the KV file "${path}": pass the path of a file`);
