@@ -64,7 +64,8 @@ export function time(about: string): Option<number> {
     read: (text, now) => {
       const [, amount, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
       const ago = UNITS[unit];
-      const date = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
+      // A date alone would be one in UTC.
+      const date = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text.length === 10 ? `${text}T00:00` : text) : NaN;
       const at = ago === undefined ? date : now - Number(amount) * ago;
       if (!Number.isNaN(at)) return at;
       throw new UsageError(`needs a time, as "2h" or 2026-11-28T08:00:00Z, not ${JSON.stringify(text)}`);

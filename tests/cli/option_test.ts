@@ -15,6 +15,20 @@ Deno.test("a time is an age or a date", () => {
   for (const wrong of ["", "2", "2w", "-2h", "yesterday"]) assertThrows(() => read(wrong, NOW), UsageError);
 });
 
+Deno.test("a date without a time zone is one of the local time zone, as in the tables", () => {
+  const { read } = time("created then or later");
+  const zone = Deno.env.get("TZ");
+  try {
+    Deno.env.set("TZ", "America/New_York");
+    for (const text of ["2026-11-28", "2026-11-28 00:00:00", "2026-11-28T00:00"]) {
+      assertEquals(read(text, NOW), Date.parse("2026-11-28T05:00:00Z"), text);
+    }
+  } finally {
+    if (zone === undefined) Deno.env.delete("TZ");
+    else Deno.env.set("TZ", zone);
+  }
+});
+
 Deno.test("a number is whole and within its limits", () => {
   const { read } = number("N", "at most so many", 1, 1_000);
   assertEquals(read("1000", NOW), 1_000);
