@@ -9,12 +9,18 @@ import type { KeyStore } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
-import { tryAgain } from "../../waiting.ts";
+import { pause, tryAgain } from "../../waiting.ts";
 import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
 import { type Offer, withOffer, withoutOffer } from "./offers.ts";
 import { Patience } from "./patience.ts";
+
+/**
+ * For how long a call waits for the cancellation of one that seems to wait for the same, in ms: it may come later, because it
+ * comes over another connection.
+ */
+const OVERTAKEN_MS = 250;
 
 /** A task for which calls wait. */
 interface Awaited {
@@ -159,20 +165,30 @@ export class Callers implements Disposable {
 
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
-   * one receives a task. Waits for the offers of calls with a lower number than `number`.
+   * one receives a task. Waits for the offers of calls with a lower number than `number` and, unless `isUnique`, a moment
+   * for a call to be given up that waits in this server.
    */
   async take(
     list: ListName,
     read: (id: string) => Promise<TaskInfo>,
     number: number = Infinity,
+    isUnique: boolean = false,
   ): Promise<Taken | undefined> {
+    let mayBeOvertaken = !isUnique;
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
     }
     while (true) {
-      const offer = await this.#firstFree(await this.#lists.read(list));
-      if (offer === undefined) return undefined;
+      const offers = await this.#lists.read(list);
+      const offer = await this.#firstFree(offers);
+      if (offer === undefined) {
+        mayBeOvertaken &&= offers.some(({ server }) => server === this.#heartbeat.server);
+        if (!mayBeOvertaken) return undefined;
+        mayBeOvertaken = false;
+        await pause(OVERTAKEN_MS);
+        continue;
+      }
       // Read first: if the store fails here, the next call still finds the task.
       const task = await read(offer.id).catch((error) => {
         if (!(error instanceof TaskNotFound)) throw error;

@@ -102,8 +102,9 @@ export class Starting {
     return await this.#takeOver(start, list) ?? await this.#create(start);
   }
 
-  async #takeOver({ task: { owner }, caller }: Start, list: ListName): Promise<TaskInfo | undefined> {
-    const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner), caller?.number);
+  async #takeOver({ task: { owner, key }, caller }: Start, list: ListName): Promise<TaskInfo | undefined> {
+    const read = (id: string) => this.#backend.get(id, owner);
+    const taken = await this.#callers.take(list, read, caller?.number, key !== undefined);
     if (taken) caller?.tookOver(taken.task, taken.givenUpAfter);
     return taken?.task;
   }

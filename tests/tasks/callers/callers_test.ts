@@ -100,6 +100,19 @@ Deno.test("the task of a call that waits in a living server is taken over by no 
   assertEquals(await servers.take(servers.start()), undefined);
 });
 
+Deno.test("a call that comes just before the cancellation of the one before it takes over its task", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { task, wait } = await servers.waitingIn(server);
+  const taken = servers.take(server);
+  const left = rest(100).then(async () => {
+    await server.offer(Promise.resolve(task), LIST, { givenUpAfter: 5_000 });
+    server.leave(wait, false);
+  });
+  assertEquals(await taken, task.id);
+  await left;
+});
+
 Deno.test("a server that was alive at the last check can be found dead later", async () => {
   await using servers = new Servers();
   const killed = servers.start();
