@@ -14,7 +14,7 @@ import { testUnless } from "../support/test_unless.ts";
 import { startSystem } from "./support/system.ts";
 
 /** What Playwright waits for at most, in ms: a test machine may be slow. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 120_000;
 
 /** What axe-core finds wrong on the page as it is now, one line each. */
 async function flaws(page: Page): Promise<readonly string[]> {

@@ -18,7 +18,7 @@ import { Network } from "../../support/network.ts";
 import { newTask } from "../../../support/tasks.ts";
 
 /** Only a test that fails waits as long. */
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 120_000;
 
 function test(name: string, fn: (network: Network) => Promise<void>): void {
   testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {

@@ -84,7 +84,7 @@ test("after a replica refuses a transaction, the connection leads to the new mas
   try {
     assertEquals((await put())[0]?.error, undefined);
     await failOver();
-    const ready = inTime(new Promise((resolve) => client.once("ready", resolve)), "it stays at the replica", 30_000);
+    const ready = inTime(new Promise((resolve) => client.once("ready", resolve)), "it stays at the replica", 120_000);
     const [refused] = await put();
     assertEquals(refused?.error?.message.includes("READONLY"), true);
     await ready;
