@@ -20,7 +20,11 @@ export class ReadyQueues {
 
   /** Removes a task, if it is ready. */
   delete(record: TaskRecord): void {
-    this.#ready.get(record.info.job)?.get(urgencyOf(record))?.delete(record.info.id);
+    const queues = this.#ready.get(record.info.job);
+    const urgency = urgencyOf(record);
+    const queue = queues?.get(urgency);
+    queue?.delete(record.info.id);
+    if (queue?.size === 0) queues?.delete(urgency); // There may be many urgencies, each used once.
   }
 
   /** The first id of each urgency of a job. */
