@@ -89,10 +89,12 @@ export class Network implements AsyncDisposable {
 async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link, delay: number): Promise<void> {
   const buffer = new Uint8Array(65_536);
   let passed = Promise.resolve();
+  let way: Promise<void> | undefined;
   try {
     for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
-      const [bytes, way] = [buffer.slice(0, size), delay > 0 ? pause(delay) : undefined];
-      passed = passed.then(() => way).then(() => write(to, bytes, link));
+      const bytes = buffer.slice(0, size);
+      const arrived = way = delay > 0 ? pause(delay) : undefined;
+      passed = passed.then(() => arrived).then(() => write(to, bytes, link));
       passed.catch(() => {});
       if (delay === 0) await passed;
     }
@@ -101,6 +103,7 @@ async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link, delay: num
     // One of the two is closed.
   }
   if (!link.cut) link.ends.forEach(close);
+  await way; // What was on its way when the connection was closed leaves no timer.
 }
 
 async function write(to: Deno.TcpConn, bytes: Uint8Array, link: Link): Promise<void> {
