@@ -175,7 +175,9 @@ Deno.test("waiting lines are written once somebody reads, with the number of tho
   await server.beRefused(3, "again");
   assertEquals((await server.end()).code, 0);
   const last = await server.read();
-  assertEquals(last.map(({ event, count }) => [event, count]), [["refused", undefined], ["refused", 2]]);
+  // One by one or counted: the repetitions of every 10 s are written together.
+  assertEquals(new Set(last.map(({ event }) => event)), new Set(["refused"]));
+  assertEquals([last[0]?.count, last.reduce((sum, { count = 1 }) => sum + count, 0)], [undefined, 3]);
 });
 
 Deno.test("an audit log whose reader is gone makes no request fail", async () => {
