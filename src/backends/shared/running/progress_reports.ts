@@ -16,6 +16,8 @@ export class Reports {
   /** Whether something has come since the last write began. */
   #isNew = false;
   #storing: Promise<void> | undefined;
+  /** Resolves once what waits is stored, or could not be: a call waits no longer, though others may follow without end. */
+  #stored: PromiseWithResolvers<void> | undefined;
   #storingLines = false;
   #ended = false;
 
@@ -56,15 +58,23 @@ export class Reports {
 
   #storeSoon(): Promise<void> {
     this.#isNew = true;
-    return this.#storing ??= this.#drain().finally(() => this.#storing = undefined);
+    this.#stored ??= Promise.withResolvers();
+    const { promise } = this.#stored;
+    this.#storing ??= this.#drain();
+    return promise;
   }
 
   async #drain(): Promise<void> {
     await undefined; // Reports of the same tick are stored together.
     while (this.#isNew && !this.#ended) {
       this.#isNew = false;
+      const stored = this.#stored;
+      this.#stored = undefined;
       await this.#storeNext().catch(this.#failed); // The job does not fail because a report could not be stored.
+      stored?.resolve();
     }
+    this.#stored?.resolve(); // Nothing more is stored.
+    this.#stored = this.#storing = undefined;
   }
 
   async #flush(): Promise<void> {

@@ -39,6 +39,24 @@ Deno.test("a report and a line of the same tick are one write; what comes during
   assertEquals(reports.flush(), undefined);
 });
 
+Deno.test("a report waits for its own write, and not for those of later reports, which may come without end", async () => {
+  const { reports, ends } = slowStore();
+  const first = reports.report({ message: "a" });
+  await undefined;
+  await undefined;
+  const second = reports.log(line("b"));
+  ends[0]?.resolve();
+  await first;
+  const third = reports.report({ message: "c" });
+  ends[1]?.resolve();
+  await second;
+  void reports.end();
+  ends[2]?.resolve();
+  await third;
+  await reports.report({ message: "too late" });
+  assertEquals(ends.length, 3);
+});
+
 Deno.test("while the store is slow, no more lines wait than a task keeps", async () => {
   const { reports, writes, ends } = slowStore();
   void reports.log(line("first"));
