@@ -157,6 +157,39 @@ Deno.test("when a client that gives up after 5 s repeats a call with its own key
   assertEquals(gate.runs, 1);
 });
 
+Deno.test("a client that gives up after 5 s without a word gets a handle after 4 s when it calls again", async () => {
+  await using _time = new PassingTime();
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  const input = { user: "Ada" };
+  const first = call(surface, "gated", input);
+  await pause(5_000);
+  const since = Date.now();
+  const { structuredContent: handle } = await call(surface, "gated", input);
+  assertEquals(Date.now() - since, 4_250); // For the first 250 ms, the client may be about to say so.
+  assertMatch(`${handle?.next}`, /^Call task_status with this token and wait_seconds 4;/);
+  gate.open();
+  assertEquals((await first).structuredContent, { user: "Ada" });
+  await pause(1_000); // Until it is written that no call waits any more.
+});
+
+Deno.test("calls that are made at once, of which none is the repetition of another, all wait for their results", async () => {
+  await using _time = new PassingTime();
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  const calls = [call(surface, "gated", { user: "Ada" })];
+  await pause(900);
+  calls.push(call(surface, "gated", { user: "Ada" }));
+  await pause(20_000);
+  gate.open();
+  const answers = await Promise.all(calls);
+  assertEquals(answers.map(({ structuredContent }) => structuredContent), [{ user: "Ada" }, { user: "Ada" }]);
+});
+
 Deno.test("a client that calls again in the moment in which it gives up gets its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const gate = new Gate();

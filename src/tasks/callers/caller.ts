@@ -31,8 +31,8 @@ export class Caller {
     this.#list = () => list;
   }
 
-  /** The call has taken over the task of a call that had given up after so many ms, if that is known. */
-  tookOver(task: TaskInfo, givenUpAfter: number | undefined): void {
+  /** The call follows one that has, or seems to have, given up after so many ms, if that is known. */
+  follows(task: TaskInfo, givenUpAfter: number | undefined): void {
     if (givenUpAfter !== undefined) this.#callers.patience.gaveUp(task, givenUpAfter);
   }
 

@@ -14,7 +14,7 @@ import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
 import { type Offer, withOffer, withoutOffer } from "./offers.ts";
-import { Patience } from "./patience.ts";
+import { Patience, seemsGivenUpAfter } from "./patience.ts";
 
 /**
  * For how long a call waits for the cancellation of one that seems to wait for the same, in ms: it may come later, because it
@@ -50,9 +50,9 @@ export interface OfferOptions {
   readonly givenUpAfter?: number;
 }
 
-/** A task that a call has taken over. */
+/** What a call finds of one before it: the task that it takes over, and how long the client of that one could wait, in ms. */
 export interface Taken extends Pick<Offer, "givenUpAfter"> {
-  readonly task: TaskInfo;
+  readonly task?: TaskInfo;
 }
 
 /** The calls of one server. */
@@ -166,15 +166,16 @@ export class Callers implements Disposable {
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
    * one receives a task. Waits for the offers of calls with a lower number than `number` and, unless `isUnique`, a moment
-   * for a call to be given up that waits in this server.
+   * for a call to be given up that waits in this server. If none is, its client may have given up without a word.
    */
   async take(
     list: ListName,
     read: (id: string) => Promise<TaskInfo>,
     number: number = Infinity,
     isUnique: boolean = false,
-  ): Promise<Taken | undefined> {
+  ): Promise<Taken> {
     let mayBeOvertaken = !isUnique;
+    let givenUpAfter: number | undefined;
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
@@ -183,8 +184,9 @@ export class Callers implements Disposable {
       const offers = await this.#lists.read(list);
       const offer = await this.#firstFree(offers);
       if (offer === undefined) {
-        mayBeOvertaken &&= offers.some(({ server }) => server === this.#heartbeat.server);
-        if (!mayBeOvertaken) return undefined;
+        const here = offers.filter(({ server }) => server === this.#heartbeat.server);
+        if (!mayBeOvertaken || here.length === 0) return { givenUpAfter };
+        givenUpAfter = seemsGivenUpAfter(here.flatMap(({ id }) => this.#waitingSince(id)), this.now());
         mayBeOvertaken = false;
         await pause(OVERTAKEN_MS);
         continue;
@@ -253,6 +255,10 @@ export class Callers implements Disposable {
       return server === this.#heartbeat.server ? this.#isUnreachableHere(id) : !await this.#isAlive(server);
     }));
     return offers.find((_, index) => left[index]);
+  }
+
+  #waitingSince(id: string): readonly number[] {
+    return [...this.#awaited.get(id)?.calls ?? []].map(({ since }) => since);
   }
 
   /** Whether calls of this server wait for a task, and none of their clients can be reached. */

@@ -99,14 +99,12 @@ export class Starting {
         if (!(error instanceof KeyInUse || error instanceof LimitExceeded)) throw error;
       }
     }
-    return await this.#takeOver(start, list) ?? await this.#create(start);
-  }
-
-  async #takeOver({ task: { owner, key }, caller }: Start, list: ListName): Promise<TaskInfo | undefined> {
-    const read = (id: string) => this.#backend.get(id, owner);
-    const taken = await this.#callers.take(list, read, caller?.number, key !== undefined);
-    if (taken) caller?.tookOver(taken.task, taken.givenUpAfter);
-    return taken?.task;
+    const { caller } = start;
+    const read = (id: string) => this.#backend.get(id, task.owner);
+    const taken = await this.#callers.take(list, read, caller?.number, task.key !== undefined);
+    const begun = taken.task ?? await this.#create(start);
+    caller?.follows(begun, taken.givenUpAfter);
+    return begun;
   }
 
   /** Stores the new task, if the key `unless` has no text, or finds the one that holds its key. */

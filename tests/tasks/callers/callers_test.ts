@@ -43,7 +43,7 @@ class Servers implements AsyncDisposable {
   /** Takes the task that is left over. */
   take(server: Callers): Promise<string | undefined> {
     const read = (id: string) => this.backend.get(id, "me");
-    return this.pass(server.take(LIST, read).then((taken) => taken?.task.id));
+    return this.pass(server.take(LIST, read).then(({ task }) => task?.id));
   }
 
   pass<T>(promise: Promise<T>): Promise<T> {
@@ -269,7 +269,7 @@ Deno.test("an offer waits for the task to be stored, and only starts with the sa
   const storing = Promise.withResolvers<TaskInfo>();
   const offering = server.offer(storing.promise, LIST);
   const read = (id: string) => servers.backend.get(id, "me");
-  assertEquals(await servers.pass(server.take({ ...LIST, key: "orphan:report:2" }, read)), undefined);
+  assertEquals((await servers.pass(server.take({ ...LIST, key: "orphan:report:2" }, read))).task, undefined);
   const taking = servers.take(server);
   const task = await servers.task();
   storing.resolve(task);
