@@ -282,6 +282,44 @@ Deno.test("retry repeats the failed tasks that its options describe, and only co
   assertMatch(repeated, new RegExp(`^\\S+ repeats ${tasks[0]?.id}\n$`));
 });
 
+/** Runs `retry` for all tasks with a status. Resolves with the tasks that it has created, once they have ended. */
+async function repeatAll(shop: Shop, status: string): Promise<readonly { readonly id: string; readonly of: string }[]> {
+  const { stdout } = await shop.run(`retry --status ${status} --yes`);
+  const created = [...stdout.matchAll(/^(\S+) repeats (\S+)$/gm)].map(([, id = "", of = ""]) => ({ id, of }));
+  await Promise.allSettled(created.map(({ id }) => shop.client.wait(id)));
+  return created;
+}
+
+Deno.test("retry --status completed repeats a task once, also when its repeat has completed", async () => {
+  await using shop = new Shop();
+  const { id } = await shop.client.start(add, { a: 1, b: 2 });
+  await shop.client.wait(id);
+  const [repeat] = await repeatAll(shop, "completed");
+  assertEquals(repeat?.of, id);
+  assertEquals(await repeatAll(shop, "completed"), []);
+});
+
+Deno.test("retry repeats a repeat that has failed, too, and one that has completed after its original has failed", async () => {
+  await using shop = new Shop({ works: false });
+  let isAway = true;
+  const pay = defineJob({
+    name: "pay",
+    input: z.object({}),
+    run: (): string => {
+      if (isAway) throw new ToolError("The service is away.");
+      return "paid";
+    },
+  });
+  createWorker(shop, [pay]);
+  const { id } = await shop.client.start(pay, {});
+  await shop.client.wait(id).catch(() => {});
+  const [second] = await repeatAll(shop, "failed");
+  isAway = false;
+  const [third] = await repeatAll(shop, "failed");
+  const [fourth] = await repeatAll(shop, "completed");
+  assertEquals([second?.of, third?.of, fourth?.of], [id, second?.id, third?.id]);
+});
+
 Deno.test("cancel stops the unfinished tasks that its options describe, however many pages they are", async () => {
   await using shop = new Shop({ works: false });
   using bob = createClient(shop, { owner: "bob" });

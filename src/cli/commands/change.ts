@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { JobsError } from "../../errors.ts";
+import type { Operator } from "../../backend.ts";
+import { JobsError, TaskNotFound } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import type { TaskInfo, TaskStatus } from "../../task.ts";
 import { oneLine } from "../../text.ts";
@@ -77,13 +78,26 @@ async function chosen(
   if (!isDescribed) throw new UsageError("ID is missing, or an option that describes the tasks.");
   const ids = new Set<string>();
   for (const status of selected.status === undefined ? statuses : [selected.status]) {
-    for await (const { id } of tasksOf(operator, { ...selected, status }, signal)) ids.add(id);
+    for await (const task of tasksOf(operator, { ...selected, status }, signal)) {
+      if (!await isOwnRepeat(operator, task)) ids.add(task.id);
+    }
   }
   if (ids.size === 0) out.say("There is no such task.");
   else if (!yes) {
     throw new UsageError(`${ids.size === 1 ? "1 task matches" : `${ids.size} tasks match`}. Pass --yes to go on.`);
   }
   return [...ids];
+}
+
+/** Whether a task repeats one that ended in the same way, as an earlier run of `retry` makes it. A failed one is no such repeat. */
+async function isOwnRepeat(operator: Operator, { status, retryOf }: TaskInfo): Promise<boolean> {
+  if (retryOf === undefined || (status !== "COMPLETED" && status !== "CANCELLED")) return false;
+  try {
+    return (await operator.get(retryOf)).status === status;
+  } catch (error) {
+    if (error instanceof TaskNotFound) return false;
+    throw error;
+  }
 }
 
 /** Does something with each task, also after it has failed for one. */
