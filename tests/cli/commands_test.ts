@@ -336,6 +336,49 @@ Deno.test("cancel stops the unfinished tasks that its options describe, however 
   assertEquals(await shop.run("cancel --owner ann --yes"), { code: 0, stdout: "", stderr: "There is no such task.\n" });
 });
 
+/** Lets something happen after tasks are listed for the first time, before their reader gets them. */
+function afterList(shop: Shop, happen: () => Promise<unknown>): void {
+  const { operator } = shop;
+  let happened: Promise<unknown> | undefined;
+  const tasks: typeof operator.tasks = async (filter) => {
+    const page = await operator.tasks(filter);
+    await (happened ??= happen());
+    return page;
+  };
+  Object.defineProperty(shop, "operator", { value: { ...operator, tasks } });
+}
+
+Deno.test("cancel --status leaves tasks alone that have another status by their turn, and ends with 0", async () => {
+  await using shop = new Shop({ works: false });
+  const [begun, ended] = [await shop.client.start(endless, {}), await shop.client.start(add, { a: 1, b: 2 })];
+  const waiting = await shop.client.start(talk, {});
+  afterList(shop, async () => {
+    createWorker(shop, [endless, add]);
+    await shop.client.wait(ended);
+    await until(async () => (await shop.client.get(begun.id)).status === "RUNNING", "it runs");
+  });
+  assertEquals(await shop.run("cancel --status pending --yes"), {
+    code: 0,
+    stdout: `${waiting.id} is CANCELLED, its code: never started\n`,
+    stderr: "2 tasks had another status by their turn, and were left alone.\n",
+  });
+  assertEquals((await shop.client.get(begun.id)).status, "RUNNING");
+});
+
+Deno.test("cancel takes it for no error if a task that its options describe has ended by its turn", async () => {
+  await using shop = new Shop({ works: false });
+  const [ended, waiting] = [await shop.client.start(add, { a: 1, b: 2 }), await shop.client.start(endless, {})];
+  afterList(shop, async () => {
+    createWorker(shop, [add]);
+    await shop.client.wait(ended);
+  });
+  assertEquals(await shop.run("cancel --owner ann --yes"), {
+    code: 0,
+    stdout: `${waiting.id} is CANCELLED, its code: never started\n`,
+    stderr: "1 task had another status by its turn, and was left alone.\n",
+  });
+});
+
 Deno.test("cancel and retry change nothing if it is not clear which tasks are meant", async () => {
   await using shop = new Shop({ works: false });
   const { id } = await shop.client.start(add, { a: 1, b: 2 });

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Operator } from "../../backend.ts";
-import { JobsError, TaskNotFound } from "../../errors.ts";
+import { JobsError, TaskFinished, TaskNotFound } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import type { TaskInfo, TaskStatus } from "../../task.ts";
 import { oneLine } from "../../text.ts";
@@ -35,11 +35,17 @@ export const cancel: Command = command({
     yes,
   },
   run: async (call) => {
+    const { operator, operands, options: { status } } = call;
     const ids = await chosen(call, call.options, UNFINISHED);
     return await each(call, ids, async (id) => {
-      const task = await call.operator.cancel(id);
-      const code = task.status === "CANCELLED" ? `, its code: ${task.work.replaceAll("_", " ")}` : "";
-      return { task, shown: `${task.id} is ${task.status}${code}` };
+      if (status !== undefined && (await operator.get(id)).status !== status) return;
+      try {
+        const task = await operator.cancel(id);
+        const code = task.status === "CANCELLED" ? `, its code: ${task.work.replaceAll("_", " ")}` : "";
+        return { task, shown: `${task.id} is ${task.status}${code}` };
+      } catch (error) {
+        if (operands.length > 0 || !(error instanceof TaskFinished)) throw error;
+      }
     });
   },
 });
@@ -100,19 +106,20 @@ async function isOwnRepeat(operator: Operator, { status, retryOf }: TaskInfo): P
   }
 }
 
-/** Does something with each task, also after it has failed for one. */
+/** Does something with each task, also after it has failed for one. `act` resolves with nothing for a task that it leaves alone. */
 async function each(
   { out, signal }: Pick<Call, "out" | "signal">,
   ids: readonly string[],
-  act: (id: string) => Promise<{ readonly task: TaskInfo; readonly shown: string }>,
+  act: (id: string) => Promise<{ readonly task: TaskInfo; readonly shown: string } | void>,
 ): Promise<number> {
   let code = 0;
+  let left = 0;
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     if (signal.aborted) throw interrupted();
     for (const done of await Promise.allSettled(ids.slice(at, at + AT_ONCE).map(act))) {
       if (done.status === "fulfilled") {
-        const { task, shown } = done.value;
-        out.write(`${out.json ? jsonOf(task) : shown}\n`);
+        if (done.value) out.write(`${out.json ? jsonOf(done.value.task) : done.value.shown}\n`);
+        else left++;
       } else {
         if (!(done.reason instanceof JobsError)) throw done.reason;
         out.say(oneLine(done.reason.message, 2_000));
@@ -120,5 +127,7 @@ async function each(
       }
     }
   }
+  if (left === 1) out.say("1 task had another status by its turn, and was left alone.");
+  else if (left > 1) out.say(`${left} tasks had another status by their turn, and were left alone.`);
   return code;
 }
