@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type CharSet, type Concatenation, type Element, JS, type NoParent } from "refa";
+import { type Assertion, type CharSet, type Concatenation, type Element, JS, type NoParent } from "refa";
 
 type Alternatives = readonly NoParent<Concatenation>[];
 
@@ -19,8 +19,8 @@ export interface Automaton {
   readonly follow: readonly Ways[];
   /** The positions at which a search can start anywhere in the text; `undefined` if it can only start at the beginning. */
   readonly searched: Ways | undefined;
-  /** Whether a part of the text has to occur again, for which there are no positions. */
-  readonly refersBack: boolean;
+  /** Whether parts of any length are read again, by a backreference or a lookbehind, for which there are no positions. */
+  readonly readsBack: boolean;
 }
 
 /** A part of the expression: in how many ways it matches the empty text, and the positions it can start and end with. */
@@ -53,8 +53,8 @@ export function automatonOf(pattern: string): Automaton {
   const anchored = expression.alternatives.every(({ elements: [element] }) =>
     element !== undefined && isStart(element)
   );
-  const { characters, follow, refersBack } = builder;
-  return { characters, follow, searched: anchored ? undefined : whole.first, refersBack };
+  const { characters, follow, readsBack } = builder;
+  return { characters, follow, searched: anchored ? undefined : whole.first, readsBack };
 }
 
 /** JSON Schema patterns are Unicode patterns (draft 2020-12, core 6.4), but some libraries emit others. */
@@ -80,7 +80,9 @@ class Builder {
   readonly follow: Map<number, number>[] = [];
   /** Whether there is an assertion other than `^`, so that the expression can fail after its last position. */
   asserts = false;
-  refersBack = false;
+  readsBack = false;
+  /** Whether the part is inside a lookbehind, which is matched from its end to its beginning. */
+  #isBehind = false;
 
   either(alternatives: Alternatives): Part {
     return alternatives.map(({ elements }) =>
@@ -103,13 +105,21 @@ class Builder {
       case "Assertion":
         if (isStart(element)) return EMPTY;
         this.asserts = true;
-        // What is inside is matched as well, each time that the text is read as far as here, and leads no further.
-        return { empty: 1, first: this.either(element.alternatives).first, last: NONE };
+        return this.#assertion(element);
       case "Unknown":
         this.asserts = true;
-        this.refersBack = true;
+        this.readsBack = true;
         return EMPTY;
     }
+  }
+
+  /** What is inside is matched as well, each time that the text is read as far as here, and leads no further. */
+  #assertion({ kind, alternatives }: NoParent<Assertion>): Part {
+    const isBehind = this.#isBehind;
+    this.#isBehind ||= kind === "behind";
+    const { first } = this.either(alternatives);
+    this.#isBehind = isBehind;
+    return { empty: 1, first, last: NONE };
   }
 
   #position(characters: CharSet): Part {
@@ -123,6 +133,7 @@ class Builder {
   /** Writes `a{2,4}` out as `aa(a(a)?)?`. */
   #repeat(part: () => Part, min: number, max: number): Part {
     if (max === Infinity || (max > MAX_COPIES && min !== max)) {
+      if (this.#isBehind) this.readsBack = true;
       const body = part();
       this.#link(body.last, body.first);
       return min === 0 ? { ...body, empty: 1 } : body;

@@ -50,11 +50,11 @@ class Graph {
   /** The positions to which a text can return, grouped by loop. */
   readonly #loops: readonly (readonly number[])[];
   readonly #isAmbiguous: (from: number, to: number) => boolean;
-  readonly #refersBack: boolean;
+  readonly #readsBack: boolean;
 
   constructor(pattern: string) {
-    const { characters, follow, searched, refersBack } = automatonOf(pattern);
-    this.#refersBack = refersBack;
+    const { characters, follow, searched, readsBack } = automatonOf(pattern);
+    this.#readsBack = readsBack;
     const next = follow.map((ways) => [...ways.keys()]);
     const [some] = characters;
     // A search that may start anywhere first skips any characters, which is a loop like the others.
@@ -87,10 +87,10 @@ class Graph {
 
   /**
    * Whether a text can stay in one loop, lead on to another, and stay there too: then it can move on at any point. With a
-   * backreference, long parts of it may be compared at any point.
+   * backreference, or a lookbehind of any length, long parts of it may be read again at any point.
    */
   isPolynomial(): boolean {
-    if (this.#refersBack) return true;
+    if (this.#readsBack) return true;
     const positions = this.#loops.flat();
     if (positions.length ** 2 > MAX_PAIRS) return true;
     return positions.some((from) => positions.some((to) => from !== to && this.#connectsLoops(from, to)));

@@ -36,6 +36,9 @@ Deno.test("a pattern that looks far ahead or back again and again, and one with 
     "^(?:(?=.*b)a)*b$",
     "^a*(?=.*b)c",
     "^(?:a(?<=a*))*$",
+    "^\\d+(?<!-.*)$",
+    "^[a-z]+(?<!\\s.{0,1000})$",
+    "^[a-z]+(?<!x(?=.*z)y)$",
     "^(a*)\\1$",
   ]);
 });
@@ -46,6 +49,8 @@ Deno.test("a pattern that looks far ahead only once, or only a little, takes lin
     "^(?!.*\\.\\.)[a-z.]+$",
     "^(?:(?!foo).)*$",
     "^(?!-)[a-z0-9-]{1,63}(?<!-)$",
+    "^[a-z-]+(?<!-{2,9})$",
+    "^(?=.*[a-z](?<!x))\\S+\\b$",
   ]);
 });
 
