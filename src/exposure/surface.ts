@@ -94,6 +94,8 @@ export interface CallContext {
   readonly onChange?: (task: TaskInfo, whenNobodyCanAnswer?: "wait" | "cancel") => void;
   /** Whether the client can receive the answer, as far as is known: it may have closed the stream of the call. */
   readonly isReachable?: () => boolean;
+  /** Whether all calls of this server come over one connection, as over stdio. */
+  readonly isOnlyClient?: boolean;
   /** Called as the call is answered, with what to do if the client turns out not to have received the answer. */
   readonly onAnswer?: (lost: () => void) => void;
 }

@@ -80,10 +80,10 @@ export class Tasks implements Disposable {
 
   /**
    * A call that is to wait for a task. With an `input`, its task is left to the next call with the same input if the
-   * caller goes without an answer.
+   * caller goes without an answer. `isOnlyClient`: all calls of this server come over one connection.
    */
-  caller(registered: RegisteredJob, owner: string, input?: unknown): Caller {
-    return new Caller(this.#callers, () => {
+  caller(registered: RegisteredJob, owner: string, input?: unknown, isOnlyClient?: boolean): Caller {
+    return new Caller(this.#callers, isOnlyClient, () => {
       try {
         if (input === undefined) return undefined;
         return listOf(registered, withoutPerCall(toJson(input, "the input"), registered.perCall), owner);

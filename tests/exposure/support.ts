@@ -128,8 +128,8 @@ export function callFor(
   input: unknown,
   options: CallOptions = {},
 ): Promise<CallAnswer> {
-  const { owner = ME, client = PLAIN, signal = new AbortController().signal, onChange, idempotencyKey } = options;
-  return toolOf(surface, name).call(input, { owner, client, signal, onChange, idempotencyKey });
+  const { owner = ME, client = PLAIN, signal = new AbortController().signal, onChange, ...others } = options;
+  return toolOf(surface, name).call(input, { owner, client, signal, onChange, ...others });
 }
 
 /** Calls a tool for its result. */

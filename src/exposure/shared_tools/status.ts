@@ -63,8 +63,8 @@ async function read(
   const limits = { most: answerWithin, byDefault, whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait") };
   const caller = tasks.caller(registered, ctx.owner);
   const waiting = waitForSeconds(condition, before, wait_seconds, limits, tasks, ctx);
-  const { task, cut } = await waiting.catch(async (error) => {
-    if (error instanceof CallTimedOut || error instanceof CallerGone) await caller.giveUp(Promise.resolve(before));
+  const { task, cut } = await waiting.catch((error) => {
+    if (error instanceof CallTimedOut || error instanceof CallerGone) caller.giveUpStatus(before);
     throw error;
   });
   if (isFinished(task)) {

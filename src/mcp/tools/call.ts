@@ -137,6 +137,7 @@ async function waitFor(
     trace: traceOf(ctx),
     signal: given.signal,
     isReachable: () => isOpen(ctx),
+    isOnlyClient: ctx.http === undefined,
     onAnswer: (lost) => onAnswer(ctx, lost),
     onTask: (task, ifLost) => {
       followLog(task);

@@ -4,13 +4,17 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import type { Callers, OfferOptions, Wait } from "./callers.ts";
+import type { Callers, Wait } from "./callers.ts";
+import type { OfferOptions } from "./offers.ts";
+import { SHORT_WAIT_MS } from "./patience.ts";
 import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts";
 
 /** A call, from its start to its answer. */
 export class Caller {
   /** Counts the calls of this server: a call waits only for those with a lower number. */
   readonly number: number;
+  /** Whether all calls of this server come over one connection. */
+  readonly isOnlyClient: boolean;
   readonly #callers: Callers;
   readonly #since: number;
   #list: () => ListName | undefined;
@@ -18,8 +22,9 @@ export class Caller {
   #found = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
-  constructor(callers: Callers, list: () => ListName | undefined) {
+  constructor(callers: Callers, isOnlyClient: boolean = false, list: () => ListName | undefined) {
     this.#callers = callers;
+    this.isOnlyClient = isOnlyClient;
     this.number = callers.nextNumber();
     this.#since = callers.now();
     this.#list = list;
@@ -69,16 +74,29 @@ export class Caller {
 
   /** Its client waits no longer: leaves the task to the next call, which learns how long the client could wait. */
   async giveUp(begun: Promise<TaskInfo>): Promise<void> {
-    const givenUpAfter = Math.max(0, this.#callers.now() - this.#since); // The clock may have been set back.
+    const givenUpAfter = this.#waited;
     const learn = (task: TaskInfo) => this.#callers.patience.gaveUp(task, givenUpAfter);
     // A call with a key of its own finds the task without an offer. This one gets the error of a start that fails.
     await Promise.all([this.#offer(begun, { givenUpAfter }), begun.then(learn, () => {})]);
+  }
+
+  /**
+   * Its client waits no longer for the status of a task whose id it has. If it has waited for less than any client does, a
+   * person has stopped it, or the connection was lost.
+   */
+  giveUpStatus(task: TaskInfo): void {
+    if (this.#waited >= SHORT_WAIT_MS) this.#callers.patience.gaveUp(task, this.#waited);
   }
 
   /** Leaves without an answer. Resolves with whether others may still want the task: then it must not be cancelled. */
   async leaveToOthers(): Promise<boolean> {
     this.leave(false);
     return this.#wait !== undefined && await this.#callers.isShared(this.#wait);
+  }
+
+  /** For how long, in ms. The clock may have been set back. */
+  get #waited(): number {
+    return Math.max(0, this.#callers.now() - this.#since);
   }
 
   async #offer(begun: Promise<TaskInfo>, options: Omit<OfferOptions, "number">): Promise<void> {

@@ -13,14 +13,17 @@ import { pause, tryAgain } from "../../waiting.ts";
 import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
-import { type Offer, withOffer, withoutOffer } from "./offers.ts";
-import { Patience, seemsGivenUpAfter } from "./patience.ts";
+import { type Offer, type OfferOptions, type Taken, type TakeOptions, withOffer, withoutOffer } from "./offers.ts";
+import { Patience } from "./patience.ts";
 
 /**
  * For how long a call waits for the cancellation of one that seems to wait for the same, in ms: it may come later, because it
  * comes over another connection.
  */
 const OVERTAKEN_MS = 250;
+
+/** Of calls of one client that are closer together, in ms, none is the repetition of another. */
+const TOGETHER_MS = 1_000;
 
 /** A task for which calls wait. */
 interface Awaited {
@@ -38,21 +41,6 @@ export interface Wait extends Waiting {
   readonly awaited: Awaited;
   /** Whether the client can receive the answer, as far as is known. */
   readonly isReachable: () => boolean;
-}
-
-/** How a task is offered. */
-export interface OfferOptions {
-  /** For how long, in ms. Default: for as long as its result is kept. */
-  readonly ms?: number;
-  /** The number of the call that leaves it. */
-  readonly number?: number;
-  /** How long that call had waited when its client gave up, in ms. */
-  readonly givenUpAfter?: number;
-}
-
-/** What a call finds of one before it: the task that it takes over, and how long the client of that one could wait, in ms. */
-export interface Taken extends Pick<Offer, "givenUpAfter"> {
-  readonly task?: TaskInfo;
 }
 
 /** The calls of one server. */
@@ -165,17 +153,15 @@ export class Callers implements Disposable {
 
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
-   * one receives a task. Waits for the offers of calls with a lower number than `number` and, unless `isUnique`, a moment
-   * for a call to be given up that waits in this server. If none is, its client may have given up without a word.
+   * one receives a task. Waits for the offers of calls with a lower number and, unless `isUnique`, a moment for a call to be
+   * given up that waits in this server: an only client has given it up without a word.
    */
   async take(
     list: ListName,
     read: (id: string) => Promise<TaskInfo>,
-    number: number = Infinity,
-    isUnique: boolean = false,
+    { number = Infinity, isOnlyClient = false, isUnique = false }: TakeOptions = {},
   ): Promise<Taken> {
     let mayBeOvertaken = !isUnique;
-    let givenUpAfter: number | undefined;
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
@@ -184,9 +170,10 @@ export class Callers implements Disposable {
       const offers = await this.#lists.read(list);
       const offer = await this.#firstFree(offers);
       if (offer === undefined) {
-        const here = offers.filter(({ server }) => server === this.#heartbeat.server);
-        if (!mayBeOvertaken || here.length === 0) return { givenUpAfter };
-        givenUpAfter = seemsGivenUpAfter(here.flatMap(({ id }) => this.#waitingSince(id)), this.now());
+        const waitsHere = offers.some(({ server }) => server === this.#heartbeat.server);
+        if (!mayBeOvertaken || !waitsHere) return {};
+        // Nobody knows how long it has waited: its model thinks before it makes the call again.
+        if (isOnlyClient) return this.#isRepeated(offers) ? { givenUpAfter: 0 } : {};
         mayBeOvertaken = false;
         await pause(OVERTAKEN_MS);
         continue;
@@ -257,8 +244,10 @@ export class Callers implements Disposable {
     return offers.find((_, index) => left[index]);
   }
 
-  #waitingSince(id: string): readonly number[] {
-    return [...this.#awaited.get(id)?.calls ?? []].map(({ since }) => since);
+  /** Whether all calls of this server that wait for offered tasks began some time ago, and not together with one of now. */
+  #isRepeated(offers: readonly Offer[]): boolean {
+    const calls = offers.flatMap(({ id }) => [...this.#awaited.get(id)?.calls ?? []]);
+    return calls.every(({ since }) => this.now() - since >= TOGETHER_MS);
   }
 
   /** Whether calls of this server wait for a task, and none of their clients can be reached. */

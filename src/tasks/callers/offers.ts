@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TaskInfo } from "../../task.ts";
 
 /** A task that the next call may take over. */
 export interface Offer {
@@ -14,6 +15,29 @@ export interface Offer {
   readonly until?: number;
   /** How long its caller had waited when it gave up, in ms. */
   readonly givenUpAfter?: number;
+}
+
+/** How a call offers a task. */
+export interface OfferOptions extends Pick<Offer, "givenUpAfter"> {
+  /** For how long, in ms. Default: for as long as its result is kept. */
+  readonly ms?: number;
+  /** The number of the call. */
+  readonly number?: number;
+}
+
+/** How a call looks for a task that is offered. */
+export interface TakeOptions {
+  /** The number of the call. */
+  readonly number?: number;
+  /** Whether all calls of this server come over one connection, so that none overtakes the cancellation of another. */
+  readonly isOnlyClient?: boolean;
+  /** Whether its task has a key, by which it finds that of a call that still waits. */
+  readonly isUnique?: boolean;
+}
+
+/** What a call finds of one before it: the task that it takes over, and how long the client of that one could wait, in ms. */
+export interface Taken extends Pick<Offer, "givenUpAfter"> {
+  readonly task?: TaskInfo;
 }
 
 /** The most offers of one list, so that its text stays short. The oldest are dropped. */

@@ -7,22 +7,10 @@ import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 
 /** The shortest wait to which a client that has given up once reduces its next calls, in ms. */
-const SHORT_WAIT_MS = 4_000;
+export const SHORT_WAIT_MS = 4_000;
 
 /** Of so many tasks it is known; the oldest are forgotten. */
 const MAX_TASKS = 10_000;
-
-/** Of two calls that are closer together than this, in ms, neither is the repetition of the other. */
-const AT_ONCE_MS = 1_000;
-
-/**
- * After how many ms the client of a call seems to have given up, which says nothing but makes the same call again now.
- * `since`: when the waiting calls of that input began. `undefined` if one of them began together with this one.
- */
-export function seemsGivenUpAfter(since: readonly number[], now: number): number | undefined {
-  const waited = now - Math.max(...since);
-  return waited >= AT_ONCE_MS && waited < Infinity ? waited : undefined;
-}
 
 /** What one server has learned. */
 export class Patience {

@@ -101,7 +101,9 @@ export class Starting {
     }
     const { caller } = start;
     const read = (id: string) => this.#backend.get(id, task.owner);
-    const taken = await this.#callers.take(list, read, caller?.number, task.key !== undefined);
+    const { number, isOnlyClient } = caller ?? {};
+    const isUnique = task.key !== undefined;
+    const taken = await this.#callers.take(list, read, { number, isOnlyClient, isUnique });
     const begun = taken.task ?? await this.#create(start);
     caller?.follows(begun, taken.givenUpAfter);
     return begun;
