@@ -159,12 +159,15 @@ async function runClaim(
     const returned = await withTimeout(claim, parking, run);
     return { kind: "value", ...await resultOf(job, returned).catch(refuseResult) };
   } catch (error) {
+    const failed = (thrown: unknown) => {
+      const attempt = explain(thrown); // Throws if it cannot be read: code may throw any object.
+      if (!claim.signal.aborted && !isExpected(thrown)) report(thrown);
+      return attempt;
+    };
     try {
-      if (!claim.signal.aborted && !isExpected(error)) report(error);
-      return explain(error);
+      return failed(error);
     } catch (cause) {
-      // Code may throw any object, also one of which nothing can be read.
-      return explain(new Error("The job threw a value that cannot be read.", { cause }));
+      return failed(new Error("The job threw a value that cannot be read.", { cause }));
     }
   } finally {
     parking.end();
@@ -292,7 +295,6 @@ function describe(error: unknown): string {
   try {
     return JSON.stringify(error) ?? String(error);
   } catch {
-    // It cannot be JSON.
-    return typeof error;
+    return typeof error; // It cannot be JSON.
   }
 }

@@ -103,6 +103,33 @@ Deno.test("an attempt that fails unexpectedly is reported with its job and its t
   for (const [index, kind] of kinds.entries()) assert(all[index]?.error instanceof kind, `${all[index]?.error}`);
 });
 
+Deno.test("an attempt that fails with a value that cannot be read is reported, too", async () => {
+  await using backend = new MemoryBackend();
+  const { all, onError } = new Reported();
+  const nameless = new Error("");
+  Object.defineProperty(nameless, "name", {
+    get() {
+      throw new TypeError("not readable");
+    },
+  });
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const throwing = (name: string, thrown: unknown) =>
+    defineJob({
+      name,
+      input,
+      run: () => {
+        throw thrown;
+      },
+    });
+  const jobs = [throwing("nameless", nameless), throwing("revoked", revoked.proxy)];
+  await using worker = createWorker(backend, jobs, { onError });
+  await worker.ready;
+  for (const job of jobs) await run(backend, job);
+  assertEquals(all.map(({ where, job }) => `${where}: ${job}`), ["run a job: nameless", "run a job: revoked"]);
+  for (const { error } of all) assertEquals(String(error), "Error: The job threw a value that cannot be read.");
+});
+
 Deno.test("a task whose recorded steps do not fit the code that continues it is reported, as its job has not ended it", async () => {
   await using backend = new MemoryBackend();
   const { all, onError } = new Reported();
