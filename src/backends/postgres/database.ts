@@ -133,14 +133,15 @@ export class Database implements AsyncDisposable {
     this.#running++;
     try {
       const first = this.#named({ ...query, values });
-      const answer = this.#send<Row>(first, next && this.#named(next));
+      const send = () => this.#send<Row>(first, next && this.#named(next));
+      const answer = send().catch((error) => messageOf(error) === pg.NOT_SENT ? send() : Promise.reject(error));
       while (!await doneWithin(answer, PATIENCE_MS)) {
         if (!this.#closing) this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
         await Promise.race([answer, this.#probing ?? answer]);
       }
       return (await answer).rows;
     } catch (cause) {
-      if (AGAIN.includes(codeOf(cause)) || messageOf(cause) === pg.NOT_SENT) return await this.run(query, values, next);
+      if (AGAIN.includes(codeOf(cause))) return await this.run(query, values, next);
       if (messageOf(cause) === pg.SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     } finally {
@@ -267,7 +268,7 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
   [/startup parameter.*options/, "Add `options` to ignore_startup_parameters of the pooler, or pass `listen: false`."],
   [/^25006 /, "Connect to the primary server, not to a replica."],
   [
-    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT connect) |connection timeout|terminated unexpectedly/,
+    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT connect) |connection timeout|terminated unexpectedly|not queryable/,
     "Check that a PostgreSQL runs at the URL's host and port.",
   ],
   [

@@ -99,6 +99,34 @@ testUnless(
   },
 );
 
+testUnless(
+  missing,
+  "PostgreSQL: a server that lets clients in and ends every connection at once makes connecting fail",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    let served = 0;
+    const serve = async () => {
+      for await (const connection of listener) {
+        // A driver that never gives up is stopped, so that the test ends.
+        if (++served > 50) return connection.close();
+        await connection.read(new Uint8Array(1_024));
+        await connection.write(new TextEncoder().encode(IN_AND_OUT));
+        connection.close();
+      }
+    };
+    const serving = serve();
+    const url = `postgres://ann@127.0.0.1:${listener.addr.port}/jobs`;
+    await assertRejects(
+      () => Database.open(url, "mcp_jobs", 1),
+      BackendError,
+      "is not queryable. Check that a PostgreSQL runs",
+    );
+    assertEquals(served, 2);
+    listener.close();
+    await serving;
+  },
+);
+
 testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up", async () => {
   const server = ownPostgres;
   assert(server);
