@@ -42,7 +42,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
   /** Called on each change before the end. */
   readonly onChange?: (task: TaskInfo) => void;
-  /** Ends it after this time, in ms. Default: never. */
+  /** Ends it after this time, in ms, and when the server shuts down: then `Tasks.over` has aborted. Default: never. */
   readonly ms?: number;
   /** It goes on only while this is true of the task. Default: always. */
   readonly condition?: (task: TaskInfo) => boolean;

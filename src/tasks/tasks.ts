@@ -214,7 +214,10 @@ export class Tasks implements Disposable {
     return this.#feed.finish(task, signal, onChange);
   }
 
-  /** As `finish`, until the task is finished or as the options say. Resolves with its newest state. */
+  /**
+   * As `finish`, until the task is finished or as the options say. Resolves with its newest state. With `ms` it also resolves
+   * when the server shuts down and tasks outlive it: a strategy that cancels what takes too long first looks at `over`.
+   */
   waitFrom(task: TaskInfo, options: WaitOptions): Promise<TaskInfo> {
     return this.#feed.waitFrom(task, options);
   }
@@ -253,7 +256,7 @@ export class Tasks implements Disposable {
     this.#over.abort(reason);
   }
 
-  /** Aborts when `stopWaiting` is called. */
+  /** Aborts when the server shuts down and calls `stopWaiting`. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
