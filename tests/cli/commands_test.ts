@@ -189,6 +189,10 @@ Deno.test("show says what a task waits for, in the words that clients get", asyn
   const { id } = await shop.client.start(add, { a: 1, b: 2 });
   time.tick(60_000);
   assertMatch((await shop.run(`show ${id}`)).stdout, /^message +Waiting: no worker for add is running/m);
+  assertMatch(
+    JSON.parse((await shop.run(`show ${id} --json`)).stdout).message,
+    /^Waiting: no worker for add is running/,
+  );
 });
 
 Deno.test("an unknown task is an error on stderr, and the exit code is 1", async () => {

@@ -23,7 +23,7 @@ export const show: Command = command({
     const outcome = isFinished(task) ? await backend.outcome(task.id, task.owner) : undefined;
     const worker = isFinished(task) ? undefined : await workerOf(task, operator);
     const explained = await new WaitReasons(backend, new Map(), Date.now).explain(task);
-    write(out, { ...task, worker: worker?.name, input, outcome }, () => textOf(explained, worker, input, outcome));
+    write(out, { ...explained, worker: worker?.name, input, outcome }, () => textOf(explained, worker, input, outcome));
   },
 });
 
