@@ -31,7 +31,7 @@ const PURGE_PAUSE_MS = 5;
 
 /** The operator of a backend. */
 export function operatorOf(
-  backend: Pick<Backend, "cancel" | "create" | "documents" | "hasWorker">,
+  backend: Pick<Backend, "cancel" | "create" | "documents">,
   store: OperatedStore,
   pauses: JobPauses,
 ): Operator {
@@ -49,7 +49,7 @@ export function operatorOf(
       checkArguments("steps", { id });
       return (await store.steps(id)).map(stepInfoOf);
     },
-    counts: () => countAll(backend, store, pauses),
+    counts: () => countAll(store, pauses),
     workers: async () => [...await store.workers()].sort((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1)),
     cancel: async (id, wait = STOP_MS) => {
       checkArguments("cancel", { id, wait });
@@ -96,19 +96,17 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
   return { tasks, nextCursor: query.before };
 }
 
-async function countAll(
-  backend: Pick<Backend, "hasWorker">,
-  store: OperatedStore,
-  pauses: JobPauses,
-): Promise<readonly JobCounts[]> {
+async function countAll(store: OperatedStore, pauses: JobPauses): Promise<readonly JobCounts[]> {
   const [counted, paused] = await Promise.all([store.counts(), pauses.jobs()]);
   const jobs = new Map<string, JobCounts>();
   for (const job of paused) jobs.set(job, { job, counts: NO_TASKS, parked: 0, paused: true });
-  await Promise.all(counted.map(async (one) => {
+  const waiting = counted.flatMap(({ job, oldestWaiting }) => oldestWaiting === undefined ? [] : job);
+  const served = waiting.length > 0 ? await store.withWorker(waiting) : [];
+  for (const one of counted) {
     const { job, oldestWaiting } = one;
-    const worker = oldestWaiting !== undefined && { hasWorker: await backend.hasWorker(job) };
+    const worker = oldestWaiting !== undefined && { hasWorker: served.includes(job) };
     jobs.set(job, { ...one, paused: paused.has(job), ...worker });
-  }));
+  }
   return [...jobs.values()].sort((a, b) => a.job < b.job ? -1 : 1);
 }
 

@@ -74,6 +74,8 @@ export interface OperatedStore {
   counts(): Promise<readonly TaskCounts[]>;
   /** Lists the workers of all processes that are alive. */
   workers(): Promise<readonly WorkerInfo[]>;
+  /** For which of these jobs a worker is alive. */
+  withWorker(jobs: readonly string[]): Promise<readonly string[]>;
   /** Deletes one page of finished tasks; `cursor` is `next` of the page before. */
   purge(which: Purged, cursor: string | undefined): Promise<PurgedPage>;
 }

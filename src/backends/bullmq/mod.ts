@@ -212,8 +212,7 @@ export class BullMqBackend implements Backend {
   /** Whether a worker of the job's queues, or of the one that it is sent to, is connected: ours, or another of BullMQ. */
   hasWorker(job: string, route?: Route): Promise<boolean> {
     return this.#request("look for workers", async () => {
-      const queues = route === undefined ? await this.#store.queuesOf(job) : [route.queue];
-      return (await Promise.all(queues.map((queue) => this.#store.hasWorker(queue)))).includes(true);
+      return route ? await this.#store.hasWorker(route.queue) : (await this.#store.withWorker([job])).length > 0;
     });
   }
 

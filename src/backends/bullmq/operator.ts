@@ -21,7 +21,7 @@ export interface Calls {
 
 /** The operator of a backend. */
 export function operatorOn(
-  backend: Pick<Backend, "cancel" | "create" | "documents" | "hasWorker">,
+  backend: Pick<Backend, "cancel" | "create" | "documents">,
   store: RedisStore,
   calls: Calls,
 ): Operator {
@@ -29,7 +29,8 @@ export function operatorOn(
 }
 
 /** The tasks of all owners. */
-function operatedOn({ operating, parking, deadline }: RedisStore, { find, call }: Calls): OperatedStore {
+function operatedOn(store: RedisStore, { find, call }: Calls): OperatedStore {
+  const { operating, parking, deadline } = store;
   const submitted = async (id: string): Promise<SubmittedTask> => {
     await find(id);
     const task = await call("read what was submitted", () => operating.submitted(id));
@@ -50,6 +51,7 @@ function operatedOn({ operating, parking, deadline }: RedisStore, { find, call }
     page: (query, limit) => call("list tasks", () => operating.page(query, limit)),
     counts: () => call("count tasks", () => operating.counts()),
     workers: () => call("list workers", () => operating.workers()),
+    withWorker: (jobs) => call("look for workers", () => deadline.wait(store.withWorker(jobs))),
     purge: (which, cursor) => call("delete tasks", () => operating.purge(which, cursor)),
   };
 }

@@ -227,9 +227,9 @@ export class KvStore implements Store<KvEntry> {
     await this.#committer.commit({ sets: [set], bytes: 100 });
   }
 
-  async hasWorker(job: string): Promise<boolean> {
-    const workers = await workersIn(this.#kv);
-    return workers.some(({ value }) => isAlive(value, this.now()) && value.jobs.includes(job));
+  async withWorker(jobs: readonly string[]): Promise<readonly string[]> {
+    const workers = (await workersIn(this.#kv)).filter(({ value }) => isAlive(value, this.now()));
+    return jobs.filter((job) => workers.some(({ value }) => value.jobs.includes(job)));
   }
 
   queue(): Queue<KvEntry> {

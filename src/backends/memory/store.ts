@@ -152,8 +152,8 @@ export class MemoryStore implements Store<MemoryEntry> {
     return Promise.resolve();
   }
 
-  hasWorker(): Promise<boolean> {
-    return Promise.resolve(false); // There are no other processes.
+  withWorker(): Promise<readonly string[]> {
+    return Promise.resolve([]); // There are no other processes.
   }
 
   claim(before: MemoryEntry, record: TaskRecord, limits: JobLimits): Promise<MemoryEntry | undefined> {

@@ -174,12 +174,13 @@ export class PostgresStore implements Store<PgEntry> {
     });
   }
 
-  async hasWorker(job: string): Promise<boolean> {
-    const rows = await this.#database.run({
-      name: "mcp_jobs_has_worker",
-      text: `SELECT FROM ${this.#database.schema}.workers WHERE expires_at > now() AND $1 = ANY(jobs) LIMIT 1`,
-    }, [job]);
-    return rows.length > 0;
+  async withWorker(jobs: readonly string[]): Promise<readonly string[]> {
+    const rows = await this.#database.run<{ job: string }>({
+      name: "mcp_jobs_with_worker",
+      text: `SELECT DISTINCT job FROM ${this.#database.schema}.workers, unnest(jobs) AS job
+        WHERE expires_at > now() AND job = ANY($1::text[])`,
+    }, [jobs]);
+    return rows.map(({ job }) => job);
   }
 
   queue(worker: Worker): Queue<PgEntry> {

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { BackendError, DenoKvBackend } from "../../../mod.ts";
+import { workerKey } from "../../../src/backends/kv/keys.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { assertRejects } from "../../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { newTask } from "../../support/tasks.ts";
 
 Deno.test("KV: a read rejects with BackendError if the file fails", async () => {
@@ -31,5 +33,27 @@ Deno.test("KV: a read rejects with BackendError if the file fails", async () => 
   }
   await backend.close();
   await assertRejects(() => backend.streams.readAfter("stream", ""), BackendError);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("KV: counting the tasks of many jobs that wait reads the list of workers once", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-reads-" });
+  {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    for (let i = 0; i < 5; i++) await backend.create(newTask({ job: `waits ${i}` }));
+    const { list } = Deno.Kv.prototype;
+    let reads = 0;
+    Deno.Kv.prototype.list = function (selector, options) {
+      if ("prefix" in selector && isDeepStrictEqual(selector.prefix, workerKey())) reads++;
+      return list.call(this, selector, options) as ReturnType<typeof this.list<never>>;
+    };
+    try {
+      const counts = await backend.operator.counts();
+      assertEquals(counts.map(({ hasWorker }) => hasWorker), Array(5).fill(false));
+      assertEquals(reads, 1);
+    } finally {
+      Deno.Kv.prototype.list = list;
+    }
+  }
   await Deno.remove(folder, { recursive: true });
 });

@@ -105,11 +105,18 @@ export class RedisStore {
     await this.#client.set(`${ownPrefix(this.#prefix)}check`, "", "PX", CHECK_TTL_MS);
   }
 
-  /** The queues in which tasks of a job may be: that of its name, if it can be one, and those that it is routed to. */
-  async queuesOf(job: string): Promise<readonly string[]> {
-    const routes = await this.#client.smembers(this.scripts.key("routes"));
-    const routed = routes.map((route) => route.split(/:(.*)/s)).filter(([, name]) => name === job);
-    return [...(job.includes(":") ? [] : [job]), ...routed.map(([queue = ""]) => queue)];
+  /**
+   * For which of these jobs a worker is connected, in the queue of their name, if it can be one, or in one that they are
+   * routed to.
+   */
+  async withWorker(jobs: readonly string[]): Promise<readonly string[]> {
+    const routes = (await this.#client.smembers(this.scripts.key("routes"))).map((route) => route.split(/:(.*)/s));
+    const found = await Promise.all(jobs.map(async (job) => {
+      const routed = routes.flatMap(([queue = "", name]) => name === job ? queue : []);
+      const queues = job.includes(":") ? routed : [job, ...routed];
+      return (await Promise.all(queues.map((queue) => this.hasWorker(queue)))).includes(true) ? job : [];
+    }));
+    return found.flat();
   }
 
   /** Whether a worker of this queue is connected, or was a second ago. */

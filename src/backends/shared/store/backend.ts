@@ -188,7 +188,7 @@ export class StoreBackend implements Backend {
   async hasWorker(job: string): Promise<boolean> {
     const store = this.#open();
     const isHere = this.#workers.values().some(({ info }) => info.jobs.includes(job));
-    return isHere || await store.hasWorker(job);
+    return isHere || (await store.withWorker([job])).length > 0;
   }
 
   /** Listens to every change. */

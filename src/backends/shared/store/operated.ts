@@ -44,6 +44,10 @@ export function operated(open: () => Store, here: () => readonly WorkerInfo[]): 
       const known = here();
       return [...known, ...others.filter((other) => !known.some(({ name }) => name === other.name))];
     },
+    withWorker: async (jobs) => {
+      const known = here().flatMap((worker) => worker.jobs);
+      return jobs.filter((job) => known.includes(job)).concat(await open().withWorker(jobs));
+    },
     purge: async (which, cursor) => await open().operating.purge(which, cursor),
   };
 }

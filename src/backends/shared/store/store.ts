@@ -96,8 +96,8 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]>;
   /** Makes a small write that emits no event. */
   check(): Promise<void>;
-  /** Whether a worker of another process is alive for this job. */
-  hasWorker(job: string): Promise<boolean>;
+  /** For which of these jobs a worker of another process is alive. */
+  withWorker(jobs: readonly string[]): Promise<readonly string[]>;
   /** The tasks that wait for a worker. */
   queue(worker: Worker): Queue<E>;
   /** Records that a worker is alive, and which tasks it holds. Absent: workers die with their store. */

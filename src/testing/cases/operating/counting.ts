@@ -63,6 +63,19 @@ export const counting: Cases = {
     for (const backend of [stage.backend, second]) deepStrictEqual(await backend.operator.counts(), all);
   },
 
+  "an operator sees which of the jobs whose tasks wait have a worker": async (stage) => {
+    const second = await stage.connect();
+    await stage.work({ busy: endless }, { concurrency: 1 });
+    await stage.running(await stage.create({ job: "busy" }));
+    for (const job of ["busy", "none"]) await stage.create({ job });
+    for (const { operator } of [stage.backend, second]) {
+      await eventually("the worker is known", async () => {
+        const known = (await operator.counts()).map(({ job, hasWorker }) => `${job}: ${hasWorker}`);
+        return known.join() === "busy: true,none: false";
+      });
+    }
+  },
+
   "a task that was handed back or answered is counted under its new status": async (stage) => {
     const worker = await stage.work({ asks: ask, runs: endless }, { parkAfter: 0 });
     const [asks, runs] = [await stage.create({ job: "asks" }), await stage.create({ job: "runs" })];

@@ -123,7 +123,6 @@ Deno.test("KV: a page of tasks until a time reads none that are newer, and inclu
       {
         cancel: never,
         create: never,
-        hasWorker: never,
         documents: { read: never, list: never, write: never, watch: () => never },
       },
       operated(() => store, () => []),
