@@ -83,14 +83,14 @@ export class Tasks implements Disposable {
    * caller goes without an answer. `isOnlyClient`: all calls of this server come over one connection.
    */
   caller(registered: RegisteredJob, owner: string, input?: unknown, isOnlyClient?: boolean): Caller {
-    return new Caller(this.#callers, isOnlyClient, () => {
+    return new Caller(this.#callers, () => {
       try {
         if (input === undefined) return undefined;
         return listOf(registered, withoutPerCall(toJson(input, "the input"), registered.perCall), owner);
       } catch {
         return undefined; // The start gives the error; a call that continues an earlier one may have sent anything.
       }
-    });
+    }, isOnlyClient);
   }
 
   /** Reads a task. Rejects as `Backend.get`, and with `LimitExceeded`. */

@@ -22,7 +22,7 @@ export class Caller {
   #found = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
-  constructor(callers: Callers, isOnlyClient: boolean = false, list: () => ListName | undefined) {
+  constructor(callers: Callers, list: () => ListName | undefined, isOnlyClient: boolean = false) {
     this.#callers = callers;
     this.isOnlyClient = isOnlyClient;
     this.number = callers.nextNumber();

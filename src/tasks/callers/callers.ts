@@ -154,7 +154,8 @@ export class Callers implements Disposable {
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
    * one receives a task. Waits for the offers of calls with a lower number and, unless `isUnique`, a moment for a call to be
-   * given up that waits in this server: an only client has given it up without a word.
+   * given up that waits in this server. If there is only one client, it has given up such a call already, unless that began
+   * together with this one.
    */
   async take(
     list: ListName,

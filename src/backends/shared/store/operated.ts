@@ -45,8 +45,10 @@ export function operated(open: () => Store, here: () => readonly WorkerInfo[]): 
       return [...known, ...others.filter((other) => !known.some(({ name }) => name === other.name))];
     },
     withWorker: async (jobs) => {
-      const known = here().flatMap((worker) => worker.jobs);
-      return jobs.filter((job) => known.includes(job)).concat(await open().withWorker(jobs));
+      const known = new Set(here().flatMap((worker) => worker.jobs));
+      const others = jobs.filter((job) => !known.has(job));
+      const elsewhere = others.length > 0 ? await open().withWorker(others) : [];
+      return [...jobs.filter((job) => known.has(job)), ...elsewhere];
     },
     purge: async (which, cursor) => await open().operating.purge(which, cursor),
   };
