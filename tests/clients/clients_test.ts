@@ -35,7 +35,7 @@ async function refuseOtherData(connect: (target: Target) => Promise<Session>, ta
   assertStringIncludes(message.toLowerCase(), "structured content");
 }
 
-/** A picture that fits comes as it is; of a picture or a text that is too large for an answer come what fits and a link. */
+/** A picture that fits comes as it is; of a picture or a text that is too large for an answer come what fits and how to read the rest. */
 async function getLargeResults(connect: (target: Target) => Promise<Session>, target: Target): Promise<void> {
   await using session = await connect(target);
   const blocksOf = async (name: string, args: { readonly [name: string]: number }) => {
@@ -43,9 +43,9 @@ async function getLargeResults(connect: (target: Target) => Promise<Session>, ta
     return blocks;
   };
   assertEquals(await blocksOf("draw", { bytes: 30_000 }), [["image", 40_000]]);
-  assertEquals((await blocksOf("draw", { bytes: 900_000 })).map(([type]) => type), ["text", "resource_link"]);
+  assertEquals((await blocksOf("draw", { bytes: 900_000 })).map(([type]) => type), ["text"]);
   const text = await blocksOf("write", { length: 2_000_000 });
-  assertEquals(text.map(([type]) => type), ["text", "text", "resource_link"]);
+  assertEquals(text.map(([type]) => type), ["text", "text"]);
   assert(text.every(([, length]) => length < 100_000));
 }
 

@@ -23,8 +23,11 @@ export interface Beginning {
   readonly blocks: readonly ContentBlock[];
   /** The data of the answer: `message` is the beginning of the text, and `next` says how to read the pages. */
   readonly handle: Required<Pick<PollingResponse, "token" | "status" | "message" | "resource" | "pages" | "next">>;
-  /** A link to what is missing. Old clients do not know this block, and LangChain agents fail on it. */
-  readonly link: ContentBlock;
+  /**
+   * A link to what is missing; none where a tool has the pages, because AutoGen, LangChain and Semantic Kernel fail on such a
+   * block, and `next` names the resource, too.
+   */
+  readonly link: readonly [] | readonly [ContentBlock];
 }
 
 /** Images, sounds and files. */
@@ -73,7 +76,7 @@ export function beginningOf(
       pages: pages.length,
       next: `This ${rest.what}. Read the resource ${rest.place}${call}.`,
     },
-    link: linkTo(result, uri, whole.length),
+    link: pageCall === undefined ? [linkTo(result, uri, whole.length)] : [],
   };
 }
 

@@ -41,8 +41,9 @@ export function resultForm(
 
 /**
  * The result of a tool whose task has ended: the only place where an outcome becomes a `CallToolResult`. Throws `JobFault`
- * for a fault. Of a result that is too large for the form only the beginning stays, with a link to the resource; data that
- * were promised are then a handle, with a token, the status and how to read the pages, unless only the content is too large.
+ * for a fault. Of a result that is too large for the form only the beginning stays, with how to read the rest: by a tool, or
+ * as a resource, to which it then has a link. Data that were promised are then a handle, with a token, the status and how to
+ * read the pages, unless only the content is too large.
  */
 export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
   const { inlineBytes = DEFAULT_INLINE_BYTES, typed = false } = form;
@@ -58,7 +59,7 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const cut = (hasValue: boolean): ToolResult => {
     const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue, inText: false });
     const sent = hasValue ? data : typed && { structuredContent: handle };
-    return { content: [...blocks, textBlock(handle.next), link], ...sent, _meta };
+    return { content: [...blocks, textBlock(handle.next), ...link], ...sent, _meta };
   };
   return inlineAnswer(whole, cut, inlineBytes, data && content !== undefined ? value : null);
 }

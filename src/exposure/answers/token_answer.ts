@@ -58,7 +58,7 @@ export async function endedAnswer(
   const cut = (hasValue: boolean): ToolResult => {
     const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue, inText: true });
     const value = hasValue && { result: outcome.value };
-    return toToolResult({ ...handle, ...value }, outcome.content === undefined ? [link] : [...blocks, link]);
+    return toToolResult({ ...handle, ...value }, outcome.content === undefined ? link : [...blocks, ...link]);
   };
   return inlineAnswer(whole, cut, inlineBytes, content.length > 0 ? outcome.value : null);
 }
