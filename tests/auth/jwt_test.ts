@@ -96,7 +96,15 @@ Deno.test("only access tokens are accepted, and options can name another typ, or
 Deno.test("an issuer or keys over plain HTTP are refused unless they are on this machine", () => {
   const make = (options: Partial<JwtOptions>) =>
     jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, ...options });
-  for (const host of ["login.example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "[::2]"]) {
+  const hosts = [
+    "login.example.com",
+    "10.0.0.1",
+    "127.0.0.1.example.com",
+    "localhost.example.com",
+    "notlocalhost",
+    "[::2]",
+  ];
+  for (const host of hosts) {
     const url = `http://${host}/keys`;
     assertThrows(() => make({ issuer: url }), DefinitionError, `Cannot use ${url} as issuer: plain HTTP`);
     for (const jwks of [url, new URL(url)]) {

@@ -140,6 +140,25 @@ Deno.test("a request that waits behind another one of its connection learns that
   await Promise.all(gone);
 });
 
+Deno.test("a client that goes in the middle of a body leaves no timer behind", async () => {
+  const half = "POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{";
+  const behind = `GET / HTTP/1.1\r\nHost: a\r\n\r\n${half}`;
+  for (const [sent, isAnswered] of [[half, true], [half, false], [behind, false]] as const) {
+    const came = Promise.withResolvers<void>();
+    const { server, port } = await serve(async ({ url, signal }) => {
+      if (url.endsWith("/half")) came.resolve();
+      if (!isAnswered) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return new Response("no", { status: 413 });
+    });
+    const client = await Connection.open(port);
+    await client.send(sent);
+    await came.promise;
+    if (isAnswered) await client.read((text) => text.endsWith("no"));
+    client[Symbol.dispose]();
+    await server.close(60_000);
+  }
+});
+
 Deno.test("a pipeline of 100 requests is answered in order; a connection with more that are not answered is closed", async () => {
   const held = Promise.withResolvers<void>();
   const seen: string[] = [];
@@ -171,11 +190,13 @@ Deno.test("a handler sees URL, method, headers and address as they were sent, ev
   const send = (line: string, host: string) =>
     exchange(served.port, `${line} HTTP/1.1\r\nHost: ${host}\r\nX: 1\r\nx: 2\r\nConnection: close\r\n\r\n`);
   await send("GET /a?b=%20", "localhost");
+  await send("GET /?of=http://other/b", "localhost");
   await send("GET http://other/c", "localhost");
   await send("POST /d", "not a host");
   await send("TRACE /e", "localhost");
   assertEquals(seen, [
     ["GET", "http://localhost/a?b=%20", "1, 2", "127.0.0.1"],
+    ["GET", "http://localhost/?of=http://other/b", "1, 2", "127.0.0.1"],
     ["GET", "http://other/c", "1, 2", "127.0.0.1"],
     ["POST", "http://not a host/d", "1, 2", "127.0.0.1"],
     ["TRACE", "http://localhost/e", "1, 2", "127.0.0.1"],
