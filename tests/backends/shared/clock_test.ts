@@ -6,7 +6,15 @@
  */
 import { MemoryBackend } from "../../../mod.ts";
 import { credible, credibleDue } from "../../../src/backends/shared/clock.ts";
-import { cancelledNow, claimed, created, settled, type TaskRecord } from "../../../src/backends/shared/record.ts";
+import {
+  cancelledNow,
+  claimed,
+  crashed,
+  created,
+  parked,
+  settled,
+  type TaskRecord,
+} from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 
@@ -46,6 +54,17 @@ Deno.test("a delayed task waits no longer than its delay once the clock was set 
   assertEquals([1, 2, 3].map((failures) => dueIn(retrying(failures), back)), [1_000, 2_000, 3_000]);
   assert((dueIn(retrying(1), NOW) ?? Infinity) < 1_000);
   assertEquals(dueIn(waiting(), back), undefined);
+});
+
+Deno.test("a retry of a task whose worker has died waits no longer than the pause after the failures of its job", () => {
+  const again = claimed(crashed(claimed(waiting(), "worker", NOW), [], NOW).record, "worker", NOW);
+  const { record } = settled(again, { kind: "error", message: "no luck", retry: true }, NOW, 0.99);
+  assertEquals(dueIn(record, NOW - 2 * HOURS), 1_000);
+});
+
+Deno.test("a parked task waits for its date, whatever the clock does", () => {
+  const { record } = parked(claimed(waiting(), "worker", NOW), { keys: [], until: NOW + HOURS }, NOW);
+  assertEquals(credibleDue(record, NOW - 2 * HOURS), record);
 });
 
 Deno.test("a time is corrected once, even if the clock is set back again", () => {

@@ -218,6 +218,13 @@ Deno.test("deaths count anew once a question of the task was answered, and an at
   assertEquals(dyingWith(retrying, []).record.info.status, "FAILED");
 });
 
+Deno.test("deaths and hand-backs at one place are counted apart, so that neither hides how often the other has happened", () => {
+  const twice = dyingWith(pending(), [], []).record;
+  const back = handedBack(claimed(twice, "next", 5_000), false, [], 6_000).record;
+  assertEquals(back.losses, { recorded: 0, crashes: 2, handBacks: 1 });
+  assertEquals(dyingWith(back, []).record.info.status, "FAILED");
+});
+
 Deno.test("hand-backs count anew once a task has recorded a further step, and so do deaths before them", () => {
   let { record } = dyingWith(pending(), [], []);
   for (let time = 1; time <= 2 * MAX_HAND_BACKS; time++) {
@@ -325,6 +332,7 @@ Deno.test("a run that ended with its worker takes none of the job's attempts awa
   const { record } = settled(again, lost, 5_000, 0);
   assertEquals(pick(record.info, "status", "attempt"), ["RETRYING", 2]);
   assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
+  assertEquals(dueAtOf(settled(again, lost, 5_000, 1).record), 5_000 + NEW.retry.delay);
 });
 
 Deno.test("a finished task keeps none of its answers, because only running code reads them", () => {
@@ -338,6 +346,28 @@ Deno.test("a finished task keeps none of its answers, because only running code 
   ];
   assertEquals(ends.map(({ answers }) => answers), [undefined, undefined, undefined]);
   assertEquals(settled(record, lost, 5_000, 0).record.answers, record.answers);
+});
+
+Deno.test("a finished task has no open question, due time or request to stop, however it ends", () => {
+  const record = stopRequested(asked(running(), [question], 3_000), 4_000);
+  const unasked = asked(running(), [question], 3_000);
+  const waits = parked(unasked, { keys: ["q1"], until: 9_000 }, 4_000).record;
+  const ends = [
+    settled(unasked, { kind: "value", value: 1 }, 5_000, 0).record,
+    settled(unasked, { ...lost, retry: false }, 5_000, 0).record,
+    stopped(record, 5_000),
+    cancelledNow(record, 5_000),
+    cancelledNow(waits, 5_000),
+  ];
+  for (const { info } of ends) {
+    assert(isFinished(info));
+    assertEquals(pick(info, "questions", "dueAt", "stopRequested", "parked"), [
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  }
 });
 
 Deno.test("a question without an answer in time expires for good, counted from when it was first asked", () => {
@@ -356,6 +386,14 @@ Deno.test("a task whose only question has expired by the time that it is asked a
   const asking = asked(running(), [{ ...question, expiresIn: 1_000 }], 3_000);
   const { info, answers } = asked(asking, [{ ...question, expiresIn: 1_000 }], 4_000);
   assertEquals([info.status, openQuestions(info), answers], ["RUNNING", [], { q1: { action: "expired" } }]);
+});
+
+Deno.test("a task runs on while only questions of its earlier runs are open", () => {
+  const timed = { ...question, expiresIn: 1_000 };
+  const asking = asked(running(), [timed, { ...question, key: "q2" }], 3_000);
+  const again = claimed(crashed(asking, [], 3_500).record, "worker-2", 4_500);
+  const { info } = asked(again, [timed], 5_000);
+  assertEquals([info.status, openQuestions(info).map(({ key }) => key)], ["RUNNING", ["q2"]]);
 });
 
 const QUESTION = { key: "q", message: "Sure?", schema: {} };
