@@ -1,4 +1,5 @@
-import { claimed, crashed, created, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
+import { claimed, crashed, created, dueAtOf, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
+import { credibleDue } from "../../../src/backends/shared/clock.ts";
 import { unclaimed } from "../../../src/backends/shared/unclaimed.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { newTask } from "../../support/tasks.ts";
@@ -19,9 +20,10 @@ Deno.test("a task whose claim was undone waits as before: it has lost no attempt
   }
 });
 
-Deno.test("a task whose input could not be read waits for a while", () => {
-  const { info } = unclaimed(claimed(waiting, "a", 2_000), 3_000, 500).record;
-  assertEquals([info.status, "dueAt" in info && info.dueAt], ["PENDING", 3_500]);
+Deno.test("a task whose input could not be read waits for a while, and no longer than that if the clock is set back", () => {
+  const { record } = unclaimed(claimed(waiting, "a", 2_000), 3_000, 500);
+  assertEquals([record.info.status, dueAtOf(record)], ["PENDING", 3_500]);
+  assertEquals(dueAtOf(credibleDue(record, 1_000)), 1_500);
 });
 
 Deno.test("a task that was asked to stop and never began is cancelled, and says whether it ever ran", () => {
