@@ -1,5 +1,5 @@
 import type { Attempt, Claim } from "../../../../src/backend.ts";
-import { doneWithin, turn } from "../../../../src/waiting.ts";
+import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../../src/waiting.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
@@ -324,4 +324,51 @@ Deno.test("when a delayed task is due, any of several runners may claim it", asy
   const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve(), resolve);
   await pass(time, woken);
   await runner.stop(0);
+});
+
+Deno.test("a search for tasks that fails is repeated after a pause", async () => {
+  using time = new FakeTime();
+  const { promise: repeated, resolve } = Promise.withResolvers<void>();
+  let searches = 0;
+  const claim = () => {
+    if (searches++ === 0) return Promise.reject(new BackendError("The store is away."));
+    resolve();
+    return Promise.resolve({ claims: [], more: false });
+  };
+  const run = () => new Promise<never>(() => {});
+  const options = { jobs: ["wait"], concurrency: 1, run, onError: () => {} };
+  const runner = new Runner(withOneTask({ claim }), options, Promise.resolve());
+  await pass(time, repeated);
+  await runner.stop(0);
+});
+
+Deno.test("a worker waits for a task that is due in 40 days, and does not search without pause", async () => {
+  using time = new FakeTime(0);
+  const { promise: again, resolve } = Promise.withResolvers<void>();
+  let searches = 0;
+  const claim = () => {
+    if (searches++ > 0) resolve();
+    return Promise.resolve({ claims: [], more: false, dueIn: 40 * 24 * 3_600_000 });
+  };
+  const run = () => new Promise<never>(() => {});
+  const runner = new Runner(withOneTask({ claim }), { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await pass(time, again);
+  assertEquals(time.now, LONGEST_TIMER_MS);
+  await runner.stop(0);
+});
+
+Deno.test("a worker that is told to stop while it searches leaves no timer for a task that is due later", async () => {
+  const found = Promise.withResolvers<void>();
+  const began = Promise.withResolvers<void>();
+  const claim = async () => {
+    began.resolve();
+    await found.promise;
+    return { claims: [], more: false, dueIn: 60_000 };
+  };
+  const run = () => new Promise<never>(() => {});
+  const runner = new Runner(withOneTask({ claim }), { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await began.promise;
+  const stopped = runner.stop(0);
+  found.resolve();
+  await stopped;
 });
