@@ -188,7 +188,7 @@ export class Runner implements WorkHandle {
     const isPast = () => (this.#running.get(id)?.controller ?? controller) !== controller;
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
-    const isDropped = ({ lines }: NewLines) => isPast() || parked && lines.length === 0;
+    const isDropped = ({ lines }: NewLines) => parked && lines.length === 0;
     const calls = new RunCalls(
       ofRun(store, task, this.#retries.of(task, isOver), isDropped),
       signal,

@@ -38,10 +38,11 @@ for (const [what, after] of AFTER) {
   });
 }
 
-Deno.test("reports and the result of a lost run are ignored once its task has come back to this worker", async () => {
+Deno.test("reports, the parking and the result of a lost run are ignored once its task has come back to this worker", async () => {
   const runs: { readonly claim: Claim; readonly end: (attempt: Attempt) => void }[] = [];
   const settled: Attempt[] = [];
   const reported: unknown[] = [];
+  const parked: unknown[] = [];
   let left = 2;
   let changed = Promise.withResolvers<void>();
   const store: RunnerStore = {
@@ -62,6 +63,7 @@ Deno.test("reports and the result of a lost run are ignored once its task has co
       return Promise.resolve();
     },
     handBack: () => Promise.resolve(),
+    park: ({ revision }) => Promise.resolve(void parked.push(revision)),
   };
   const runner = new Runner(store, {
     jobs: ["wait"],
@@ -82,12 +84,42 @@ Deno.test("reports and the result of a lost run are ignored once its task has co
   await next();
   assertEquals(runs.map(({ claim }) => claim.signal.aborted), [true, false]);
   await runs[0]?.claim.report({ progress: 0.9 });
+  await runs[0]?.claim.park();
   runs[0]?.end({ kind: "value", value: "old" });
   await runs[1]?.claim.report({ progress: 0.1 });
   runs[1]?.end({ kind: "value", value: "new" });
   await next();
   await runner.stop(0);
-  assertEquals([settled, reported], [[{ kind: "value", value: "new" }], [0.1]]);
+  assertEquals([settled, reported, parked], [[{ kind: "value", value: "new" }], [0.1], []]);
+});
+
+Deno.test("a task is parked only once its question is stored, for which it waits", async () => {
+  const writes: string[] = [];
+  const [asking, stored, parked] = [0, 0, 0].map(() => Promise.withResolvers<void>());
+  const store = withOneTask({
+    ask: async () => {
+      asking?.resolve();
+      await stored?.promise;
+      writes.push("question");
+      return [];
+    },
+    park: (_claim, { keys }) => {
+      parked?.resolve();
+      return Promise.resolve(void writes.push(`parked for ${keys}`));
+    },
+  });
+  const run = async (claim: Claim): Promise<Attempt> => {
+    claim.ask({ key: "which", message: "Which?", schema: {} }).catch(() => {});
+    await asking?.promise;
+    void claim.park();
+    await turn();
+    stored?.resolve();
+    return { kind: "value", value: "dropped" };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await parked?.promise;
+  await runner.stop(0);
+  assertEquals(writes, ["question", "parked for which"]);
 });
 
 /** Runs one task to its end on a store that does with each settling as it likes. Resolves once one was stored. */
