@@ -34,7 +34,8 @@ export class StderrLines implements AsyncDisposable {
   readonly #leftOut: (count: number) => string;
   #waiting: string[] = [];
   #left = 0;
-  #writer: Worker | undefined;
+  /** Begins at once: Deno needs file descriptors for a thread, and ends the process if there are none. */
+  readonly #writer: Worker = this.#begin();
   #written: PromiseWithResolvers<void> | undefined;
   readonly #end: () => void;
 
@@ -55,7 +56,7 @@ export class StderrLines implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end();
     if (this.#written) await doneWithin(this.#written.promise, END_MS);
-    this.#writer?.terminate();
+    this.#writer.terminate();
   }
 
   #writeWaiting(): void {
@@ -63,7 +64,6 @@ export class StderrLines implements AsyncDisposable {
     if (this.#left > 0) lines.push(this.#leftOut(this.#left));
     this.#left = 0;
     this.#written ??= Promise.withResolvers();
-    this.#writer ??= this.#begin();
     this.#writer.postMessage(lines.map((line) => `${line}\n`).join(""));
   }
 

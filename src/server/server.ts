@@ -57,7 +57,7 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #origins: Origins;
   readonly #health: Health;
   readonly #audited: Audited;
-  /** The audit log on stderr; exists from the start, or once `run` serves HTTP. */
+  /** The audit log on stderr; exists once something is served. */
   #log: AuditLog | undefined;
   /** What all clients are served, through `fetch` and `run`; built for the first one. */
   #served: Promise<Served> | undefined;
@@ -73,7 +73,6 @@ export class AsyncToolServer implements AsyncDisposable {
   constructor(options: ServerOptions) {
     checkOptions("AsyncToolServer", options, SERVER);
     this.#options = options;
-    if (options.audit === "stderr") this.#log = new AuditLog();
     this.#audited = auditOf(options, () => this.#log);
     this.#hosts = allowedHosts(options.allowedHosts);
     this.#origins = new Origins(options.allowedOrigins);
@@ -280,6 +279,7 @@ export class AsyncToolServer implements AsyncDisposable {
   /** Builds what is served, once: from then on the tools are fixed. */
   #serve(): Promise<Served> {
     if (this.#served) return this.#served;
+    if (this.#options.audit === "stderr") this.#log ??= new AuditLog();
     observe(this.#options.backend, this.#end.signal);
     return this.#served = this.#schedules.checked().then(() =>
       settle(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audited)
