@@ -48,10 +48,12 @@ export {
   BackendError,
   DefinitionError,
   HoldLost,
+  InvalidInput,
   JobFault,
   JobsError,
-  StoreLost,
   TaskCancelled,
+  TaskFinished,
+  TaskNotFound,
   TaskParked,
   TimedOut,
   ToolError,
@@ -66,7 +68,7 @@ export { SingleToolExposureStrategy } from "./src/exposure/single_tool.ts";
 export type { ExposureStrategy } from "./src/exposure/surface.ts";
 export { defineJob, implement, type Job } from "./src/job.ts";
 export type { JobContext } from "./src/steps/context.ts";
-export type { Infer, Schema } from "./src/schema/schema.ts";
+export type { Infer } from "./src/schema/schema.ts";
 export type { ScheduleOptions } from "./src/schedules/declare.ts";
 export { AsyncToolServer } from "./src/server/server.ts";
 export type { RegisterOptions, RunOptions, ServerOptions } from "./src/server/options.ts";

@@ -6,7 +6,7 @@
 import type { TaskStatus } from "./task.ts";
 import { quote } from "./text.ts";
 
-/** The base of all errors of this package. */
+/** The base of all errors of this package. The texts say what failed, on what, and what to do next. */
 export class JobsError extends Error {
   /** Keeps `cause`, and takes the class name as `name`, for logs. */
   constructor(message: string, options?: ErrorOptions) {
@@ -15,7 +15,21 @@ export class JobsError extends Error {
   }
 }
 
-/** This owner has no task with this id. The error is the same whether another owner has it or no one does. */
+/**
+ * This owner has no task with this id. The error is the same whether another owner has it or no one does.
+ *
+ * @example
+ * ```ts
+ * import { createClient, MemoryBackend, TaskNotFound } from "@mcp-jobs/mcp-jobs";
+ * await using backend = new MemoryBackend();
+ * using client = createClient(backend, { owner: "user:ann" });
+ * const found = await client.get("01928a6e-0000-7000-8000-000000000000").catch((error) => {
+ *   if (error instanceof TaskNotFound) return undefined;
+ *   throw error;
+ * });
+ * console.assert(found === undefined);
+ * ```
+ */
 export class TaskNotFound extends JobsError {
   /** Names the id that was not found. */
   constructor(readonly id: string, message?: string) {
@@ -39,7 +53,20 @@ export class TaskNotReady extends JobsError {
   }
 }
 
-/** The task has finished, so it can no longer be cancelled. */
+/**
+ * The task has finished, so it can no longer be cancelled.
+ *
+ * @example
+ * ```ts
+ * import { type TaskClient, TaskFinished } from "@mcp-jobs/mcp-jobs";
+ * // Resolves with how the task ended, whether it was cancelled now or had finished.
+ * export const stop = (client: TaskClient, id: string): Promise<string> =>
+ *   client.cancel(id).then(({ status }) => status, (error) => {
+ *     if (error instanceof TaskFinished) return error.status;
+ *     throw error;
+ *   });
+ * ```
+ */
 export class TaskFinished extends JobsError {
   /** Names the task and how it ended. */
   constructor(readonly id: string, readonly status: TaskStatus) {
@@ -74,7 +101,24 @@ export interface InputIssue {
   readonly message: string;
 }
 
-/** A value does not fit its schema. An input that does not fit is never queued. */
+/**
+ * A value does not fit its schema. An input that does not fit is never queued.
+ *
+ * @example
+ * ```ts
+ * import { createClient, defineJob, InvalidInput, MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ * const add = defineJob({ name: "add", input: z.object({ a: z.number() }), run: ({ a }) => a + 1 });
+ * await using backend = new MemoryBackend();
+ * using client = createClient(backend, { owner: "user:ann" });
+ * const form: unknown = { a: "two" }; // what somebody has sent
+ * try {
+ *   await client.start(add, form as { a: number });
+ * } catch (error) {
+ *   console.assert(error instanceof InvalidInput && error.issues[0]?.path === "a");
+ * }
+ * ```
+ */
 export class InvalidInput extends JobsError {
   /** `what` names the value, such as "input for echo"; `rest` is appended, for mistakes that are not listed. */
   constructor(readonly what: string, readonly issues: readonly InputIssue[], readonly rest?: string) {
@@ -83,13 +127,38 @@ export class InvalidInput extends JobsError {
   }
 }
 
-/** A definition cannot be used: a duplicate or invalid name, a schema without JSON Schema, an unknown or wrong option. */
+/**
+ * A definition cannot be used: a duplicate or invalid name, a schema without JSON Schema, an unknown or wrong option.
+ *
+ * @example
+ * ```ts
+ * import { DefinitionError, defineJob } from "@mcp-jobs/mcp-jobs";
+ * try {
+ *   defineJob({ name: "two words", input: { type: "object" }, run: () => null });
+ * } catch (error) {
+ *   console.assert(error instanceof DefinitionError);
+ * }
+ * ```
+ */
 export class DefinitionError extends JobsError {}
 
 /** A value cannot be stored, because it is not JSON or too large. */
 export class InvalidValue extends JobsError {}
 
-/** The queue or its store failed. `cause` is the original error. */
+/**
+ * The queue or its store failed. `cause` is the original error. The same call may succeed later.
+ *
+ * @example
+ * ```ts
+ * import { BackendError, type Job, type TaskClient } from "@mcp-jobs/mcp-jobs";
+ * // A web handler that asks its caller to come back while the store is away.
+ * export const handle = (client: TaskClient, job: Job): Promise<Response> =>
+ *   client.start(job, {}).then((task) => Response.json(task), (error) => {
+ *     if (error instanceof BackendError) return new Response("Try again later.", { status: 503 });
+ *     throw error;
+ *   });
+ * ```
+ */
 export class BackendError extends JobsError {
   /** Says what failed, and keeps `cause`. */
   constructor(message: string, options?: { readonly cause?: unknown }) {
@@ -141,6 +210,21 @@ export class HoldLost extends JobsError {
 /**
  * The reason of a job's `signal` when its worker stops. Unless the code returns a result within a second, the task is
  * handed back, and runs again on another worker or after a restart.
+ *
+ * @example
+ * ```ts
+ * import { defineJob, WorkerStopping } from "@mcp-jobs/mcp-jobs";
+ * export const crawl = defineJob({
+ *   name: "crawl",
+ *   input: { type: "object" },
+ *   run: async (_input, { signal, step }) => {
+ *     for (let page = 1; page <= 100; page++) {
+ *       if (signal.reason instanceof WorkerStopping) throw signal.reason; // the next worker goes on with this page
+ *       await step("page", () => fetch(`https://example.com/${page}`).then((response) => response.text()));
+ *     }
+ *   },
+ * });
+ * ```
  */
 export class WorkerStopping extends JobsError {
   /** Says so. */
@@ -186,6 +270,16 @@ export class ToolError extends JobsError {}
 /**
  * Throw this in a job to end the task at once, without retries, with a JSON-RPC error instead of a tool result. `code`
  * defaults to -32603, "internal error", also if it is not a whole number, as JSON-RPC requires.
+ *
+ * @example
+ * ```ts
+ * import { defineJob, JobFault } from "@mcp-jobs/mcp-jobs";
+ * export const translate = defineJob({
+ *   name: "translate",
+ *   input: { type: "object" },
+ *   run: () => { throw new JobFault("The licence has expired.", -32000); },
+ * });
+ * ```
  */
 export class JobFault extends JobsError {
   /** The JSON-RPC error code. */

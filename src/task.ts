@@ -191,7 +191,16 @@ export type FinishedTask = CompletedTask | FailedTask | CancelledTask;
 /** The task record, which all parts of the system exchange. */
 export type TaskInfo = LiveTask | FinishedTask;
 
-/** Whether a task is finished. Throws `TypeError` if `task` is not one. */
+/**
+ * Whether a task is finished. Throws `TypeError` if `task` is not one.
+ *
+ * @example
+ * ```ts
+ * import { isFinished, type TaskInfo } from "@mcp-jobs/mcp-jobs";
+ * export const describe = (task: TaskInfo) =>
+ *   isFinished(task) ? `${task.status} after ${task.finishedAt - task.createdAt} ms` : `${task.status} so far`;
+ * ```
+ */
 export function isFinished(task: TaskInfo): task is FinishedTask {
   return isTerminal(task?.status);
 }

@@ -11,7 +11,17 @@ import { quote } from "../text.ts";
 /** Marks what `content` returns. The symbol is global, because a job may import another copy of this package. */
 const MARK = Symbol.for("@mcp-jobs/mcp-jobs/content");
 
-/** A result that consists of parts for the model, which {@linkcode content} makes. `Data` is its structured content. */
+/**
+ * A result that consists of parts for the model, which {@linkcode content} makes. `Data` is its structured content.
+ *
+ * @example
+ * ```ts
+ * import { type Content, content, text } from "@mcp-jobs/mcp-jobs";
+ * const counted = (rows: number): Content<{ rows: number }> =>
+ *   content([text(`${rows} rows`)], { structuredContent: { rows } });
+ * console.assert(counted(2).structuredContent.rows === 2);
+ * ```
+ */
 export class Content<Data = undefined> {
   /** What the model sees. */
   readonly parts: readonly ContentPart[];
@@ -84,7 +94,16 @@ export function content(
   return new Content([...parts], structuredContent);
 }
 
-/** A text. */
+/**
+ * A text. Throws `InvalidValue` for anything else.
+ *
+ * @example
+ * ```ts
+ * import { content, text } from "@mcp-jobs/mcp-jobs";
+ * const answer = content([text("Two rows differ."), text("See the table.")]);
+ * console.assert(answer.parts.length === 2);
+ * ```
+ */
 export function text(text: string): ContentPart {
   return made({ type: "text", text: textOf(text, "text(…)") });
 }
@@ -92,6 +111,12 @@ export function text(text: string): ContentPart {
 /**
  * An image, such as `image(bytes, "image/png")`. Throws `InvalidValue` if `bytes` are not bytes, or `mimeType` is not that of
  * an image.
+ *
+ * @example
+ * ```ts
+ * import { content, image } from "@mcp-jobs/mcp-jobs";
+ * export const drawn = (png: Uint8Array) => content([image(png, "image/png")]);
+ * ```
  */
 export function image(bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
   return media("image", bytes, mimeType);
@@ -100,6 +125,12 @@ export function image(bytes: Uint8Array | ArrayBuffer, mimeType: string): Conten
 /**
  * A sound, such as `audio(bytes, "audio/wav")`. Throws `InvalidValue` if `bytes` are not bytes, or `mimeType` is not that of
  * a sound.
+ *
+ * @example
+ * ```ts
+ * import { audio, content } from "@mcp-jobs/mcp-jobs";
+ * export const spoken = (wav: Uint8Array) => content([audio(wav, "audio/wav")]);
+ * ```
  */
 export function audio(bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
   return media("audio", bytes, mimeType);
@@ -108,6 +139,13 @@ export function audio(bytes: Uint8Array | ArrayBuffer, mimeType: string): Conten
 /**
  * A file, such as `file(bytes, { name: "report.pdf", mimeType: "application/pdf" })`. The name has at most 200 characters.
  * Throws `InvalidValue` for a longer one, for a wrong media type, and if `bytes` are not bytes.
+ *
+ * @example
+ * ```ts
+ * import { content, file, text } from "@mcp-jobs/mcp-jobs";
+ * export const exported = (pdf: Uint8Array) =>
+ *   content([text("The report of May"), file(pdf, { name: "may.pdf", mimeType: "application/pdf" })]);
+ * ```
  */
 export function file(
   bytes: Uint8Array | ArrayBuffer,
@@ -127,6 +165,13 @@ export function file(
  * A link to a resource, of this server or elsewhere (MCP, `resource_link`). The default of `name` is the last part of the
  * URI. LangChain agents fail on a link, and clients before 2025-06-18 get none. The URI has at most 2,000 characters, `name`
  * and `title` 200, and `description` 1,000. Throws `InvalidValue` beyond that, and if `uri` is not a URI.
+ *
+ * @example
+ * ```ts
+ * import { content, link } from "@mcp-jobs/mcp-jobs";
+ * const answer = content([link("https://reports.example.com/may", { title: "The report of May" })]);
+ * console.assert(answer.parts[0]?.type === "resource_link");
+ * ```
  */
 export function link(
   uri: string,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { createWorker, defineJob, DenoKvBackend, StoreLost, type TaskInfo } from "../../../../mod.ts";
+import { StoreLost } from "../../../../backend.ts";
+import { createWorker, defineJob, DenoKvBackend, type TaskInfo } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
