@@ -37,11 +37,12 @@ import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { createKeyed, type KeyedTasks, refuseInUse } from "../shared/store/keys.ts";
+import { created } from "../shared/record.ts";
 import { fillPage } from "../shared/store/page.ts";
 import { refuseMade, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "../shared/deadline.ts";
-import { newSnapshot, toJob } from "./new_task.ts";
+import { toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
 import { operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
@@ -132,7 +133,7 @@ export class BullMqBackend implements Backend {
           const storedAt = await records.create({ job, queue, task, size, key: condition?.name });
           if (storedAt === undefined) return undefined;
           countCreated(name);
-          return toTask(newSnapshot(task, queue, storedAt));
+          return created(task, storedAt).info;
         });
       const read = async (id: string) => {
         const found = await records.read(id, owner);

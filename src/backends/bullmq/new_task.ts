@@ -1,5 +1,5 @@
 /**
- * From a new task to BullMQ's job, and to the snapshot of it once it is stored.
+ * From a new task to BullMQ's job, and back to what was submitted.
  *
  * @module
  */
@@ -9,7 +9,6 @@ import { isObject } from "../../json.ts";
 import type { SubmittedTask } from "../../operator/primitives.ts";
 import { backoff } from "../shared/record.ts";
 import type { BullMq } from "./internals.ts";
-import type { Snapshot } from "./snapshot.ts";
 
 /** The largest priority that BullMQ accepts. */
 const LEAST_URGENT = 2 ** 21 - 1;
@@ -94,29 +93,4 @@ export function capBackoff(job: Job): void {
   if (typeof policy !== "object" || policy.delay === undefined || !("maxDelay" in policy)) return;
   const retry = { attempts: 0, delay: policy.delay, maxDelay: Number(policy.maxDelay) };
   job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
-}
-
-/** The snapshot of a task that has just been stored. */
-export function newSnapshot(task: NewTask, queue: string, createdAt: number): Snapshot {
-  return {
-    ...task,
-    queue,
-    createdAt,
-    readAt: createdAt,
-    attempts: task.retry.attempts,
-    delayed: Boolean(task.delay),
-    handBacks: 0,
-    losses: {},
-    parks: 0,
-    ours: false,
-    changes: 0,
-    changedAt: 0,
-    stopRequested: false,
-    expired: false,
-    state: task.delay ? "delayed" : "waiting",
-    dueAt: task.delay ? createdAt + task.delay : undefined,
-    started: 0,
-    ended: 0,
-    stalled: 0,
-  };
 }

@@ -1,6 +1,5 @@
 import type { TaskEvent } from "../../../backend.ts";
 import { QueueFeed } from "../../../src/backends/bullmq/feed.ts";
-import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import type { JobListener } from "../../../src/backends/bullmq/redis/events/events.ts";
 import type { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
@@ -11,6 +10,7 @@ import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { pass } from "../../support/time.ts";
 import { newTask } from "../../support/tasks.ts";
+import { newSnapshot } from "../support/snapshots.ts";
 
 /** A store of one queue; `changed` is the listener that subscribed last. */
 function storeOf(read: RedisRecords["read"]) {

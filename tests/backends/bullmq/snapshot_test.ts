@@ -1,7 +1,7 @@
-import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { failureOf, type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { newSnapshot } from "../support/snapshots.ts";
 
 function snapshot(more: Partial<Snapshot>): Snapshot {
   const retry = { attempts: 3, delay: 0, maxDelay: 0 };

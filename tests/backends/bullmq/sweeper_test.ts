@@ -1,4 +1,3 @@
-import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { sweepExpired } from "../../../src/backends/bullmq/sweeper.ts";
 import type { Snapshot } from "../../../src/backends/bullmq/snapshot.ts";
 import { newTaskId } from "../../../src/ids.ts";
@@ -6,6 +5,7 @@ import { ignored, Reported } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
 import { newTask } from "../../support/tasks.ts";
+import { newSnapshot } from "../support/snapshots.ts";
 
 function expired(id: string): Snapshot {
   return { ...newSnapshot(newTask({ id, resultTtl: 1 }), "job", 1), expired: true };

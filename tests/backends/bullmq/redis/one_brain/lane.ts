@@ -7,7 +7,7 @@
 import type { Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { LogLine, NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
-import { newSnapshot, toJob } from "../../../../../src/backends/bullmq/new_task.ts";
+import { toJob } from "../../../../../src/backends/bullmq/new_task.ts";
 import { LISTS } from "../../../../../src/backends/bullmq/redis/scripts/lists.ts";
 import type { Hold } from "../../../../../src/backends/bullmq/redis/records.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
@@ -88,9 +88,10 @@ export class Lane {
     this.#id = task.id;
     const { records, bullmq } = this.#store;
     const job = toJob(bullmq, this.#queue, task);
-    const storedAt = await records.create({ job, queue: this.#queue.name, task, size: 0 });
-    if (storedAt === undefined) throw new Error(`Redis has not stored task ${task.id}.`);
-    return toTask(newSnapshot(task, this.#queue.name, storedAt));
+    await records.create({ job, queue: this.#queue.name, task, size: 0 });
+    const stored = await records.read(task.id);
+    if (stored === undefined) throw new Error(`Redis has not stored task ${task.id}.`);
+    return toTask(stored);
   }
 
   /** Has an event happen to the task, which stands as the model says. */
