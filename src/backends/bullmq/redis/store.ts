@@ -15,7 +15,6 @@ import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect } from "./connection.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { ownPrefix } from "./keys.ts";
-import { RedisOperating } from "./operating.ts";
 import { RedisParking } from "./parking.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisScripts } from "./scripts/run.ts";
@@ -45,7 +44,6 @@ export class RedisStore {
   readonly scripts: RedisScripts;
   readonly records: RedisRecords;
   readonly parking: RedisParking;
-  readonly operating: RedisOperating;
   /** How long an answer of Redis may take. */
   readonly deadline: Deadline = new Deadline("it has not answered in time", ANSWER_MS);
   readonly #prefix: string;
@@ -67,7 +65,6 @@ export class RedisStore {
     const scripts = this.scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
     this.parking = new RedisParking(scripts);
-    this.operating = new RedisOperating(scripts, this.records, (name) => this.queue(name), this.deadline);
   }
 
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */

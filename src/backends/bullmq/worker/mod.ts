@@ -16,6 +16,7 @@ import { MAX_CRASHES } from "../../shared/record.ts";
 import { Recurring } from "../../shared/recurring.ts";
 import { ABORT_GRACE_MS } from "../../shared/running/runner.ts";
 import type { Signal } from "../redis/events/signals.ts";
+import type { PresentWorker } from "../redis/operating.ts";
 import type { RedisStore } from "../redis/store.ts";
 import type { RedisWorkers } from "../redis/workers.ts";
 import { pauseAfterErrors } from "./error_pauses.ts";
@@ -90,9 +91,11 @@ export class QueueWork implements WorkHandle {
     this.#me = newWorker(options.jobs);
     const workers = options.jobs.map((name) => this.#startWorker(name));
     const { lease, onError } = options;
+    const { scripts, deadline } = store;
     const tell = async () => {
       const asked = performance.now();
-      const now = await store.operating.storeWorker({ ...this.#me, ids: workers.map(({ id }) => id) }, lease);
+      const me: PresentWorker = { ...this.#me, ids: workers.map(({ id }) => id) };
+      const now = await deadline.wait(scripts.run<number>("present", me.name, JSON.stringify(me), lease));
       // The quickest answer is the most exact, unless a later one shows that Redis's clock was set.
       const [least, most] = [now - performance.now(), now - asked];
       if (this.#ahead < least || this.#ahead > most) this.#ahead = most;
@@ -203,7 +206,9 @@ export class QueueWork implements WorkHandle {
     }
     void this.#check[Symbol.asyncDispose](); // Redis may not answer it.
     await this.#presence[Symbol.asyncDispose]();
-    await this.#store.operating.deleteWorker(this.#me.name).catch(() => {}); // It counts as dead a little later.
+    const { scripts, deadline } = this.#store;
+    // If this fails, it counts as dead a little later.
+    await deadline.wait(scripts.client.hdel(scripts.key("workers"), this.#me.name)).catch(() => {});
     this.#known.resolve();
     for (const locks of this.#locks) locks.close();
     this.#unsubscribe();

@@ -247,14 +247,19 @@ test("a worker that stops waits for its running task also if its waiting connect
   assertEquals((await backend.get(id, OWNER)).status, "COMPLETED");
 });
 
+/** Has `around` make each report of a worker that it is alive, which returns the time. */
+function aroundReports({ scripts }: RedisStore, around: (report: () => Promise<number>) => Promise<number>): void {
+  const run = scripts.run.bind(scripts);
+  scripts.run = async <T>(...command: Parameters<typeof run>) =>
+    await (command[0] === "present" ? around(() => run(...command)) : run(...command)) as T;
+}
+
 test("the time that a worker tells its jobs is never behind Redis's, however late the answer comes, so that no sleep is too short", async ({ store, create }) => {
-  const { operating } = store;
-  const storeWorker = operating.storeWorker.bind(operating);
-  operating.storeWorker = async (...worker) => {
-    const now = await storeWorker(...worker);
+  aroundReports(store, async (report) => {
+    const now = await report();
     await pause(100);
     return now;
-  };
+  });
   const ahead = Promise.withResolvers<number>();
   const worker = workOn(store, "job", ({ now }) => {
     const realTime = Date.now(); // Redis runs on the same machine.
@@ -267,20 +272,18 @@ test("the time that a worker tells its jobs is never behind Redis's, however lat
 });
 
 test("the time that a worker tells its jobs does not go ahead by as long as a later request for Redis's time takes", async ({ store, create }) => {
-  const { operating } = store;
-  const storeWorker = operating.storeWorker.bind(operating);
   const [sampled, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let reports = 0;
-  operating.storeWorker = async (...worker) => {
+  aroundReports(store, async (report) => {
     const isFirst = reports++ === 0;
     if (!isFirst) {
       await sampled.promise;
       await pause(200); // Sent, but not yet read by Redis.
     }
-    const now = await storeWorker(...worker);
+    const now = await report();
     if (!isFirst) setTimeout(slow.resolve);
     return now;
-  };
+  });
   const ahead = Promise.withResolvers<readonly number[]>();
   const run: WorkOptions["run"] = async ({ now }) => {
     const measure = () => now() - Date.now(); // Redis runs on the same machine.

@@ -10,6 +10,7 @@ import type { LogLine, NewTask, ProgressReport, RecordedStep } from "../../../..
 import { toJob } from "../../../../../src/backends/bullmq/new_task.ts";
 import { LISTS } from "../../../../../src/backends/bullmq/redis/scripts/lists.ts";
 import type { Hold } from "../../../../../src/backends/bullmq/redis/records.ts";
+import { operatedOn } from "../../../../../src/backends/bullmq/redis/operating.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
 import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
 import { toTask } from "../../../../../src/backends/bullmq/snapshot.ts";
@@ -233,7 +234,9 @@ export class Lane {
 
   /** Whether an operator who asks for tasks of this status finds it. */
   async isFoundAs(status: TaskInfo["status"]): Promise<boolean> {
-    const { tasks } = await this.#store.operating.page({ job: this.#queue.name, status }, 1);
+    const find = () => Promise.reject(new Error("A page reads no single task."));
+    const operated = operatedOn(this.#store, { find, call: (_, act) => act() });
+    const { tasks } = await operated.page({ job: this.#queue.name, status }, 1);
     return tasks.some(({ id }) => id === this.#id);
   }
 
