@@ -124,12 +124,20 @@ export class HttpServer {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Frees the port, goes on sending open responses for up to `grace` ms, and then ends all connections. */
-  async close(grace = 0): Promise<void> {
-    if (this.#closing) return await this.finished;
+  /**
+   * Frees the port, so that a proxy sends what follows to another server. Idle connections end, the others after their
+   * response: a request that came then would find nobody.
+   */
+  stopListening(): void {
+    if (this.#closing) return;
     this.#closing = true;
     clearInterval(this.#accepting);
     this.#server.close(() => this.#finished.resolve());
+  }
+
+  /** Frees the port, goes on sending open responses for up to `grace` ms, and then ends all connections. */
+  async close(grace = 0): Promise<void> {
+    this.stopListening();
     if (this.#sending.size > 0) await doneWithin(Promise.all(this.#sending), grace);
     this.#server.closeAllConnections();
     await this.finished;

@@ -282,6 +282,30 @@ Deno.test("a server that closes sends what is open, ends every connection, and f
   await (await HttpServer.listen({ port, hostname: "127.0.0.1", onError: unexpected }, () => new Response())).close();
 });
 
+Deno.test("a server that stops listening ends idle connections at once, and each other one after its response", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using served = await serve(({ url }) => {
+    if (url.endsWith("/idle")) return new Response("done");
+    const events = async function* () {
+      yield new TextEncoder().encode("first ");
+      await gate.promise;
+      yield new TextEncoder().encode("last");
+    };
+    return new Response(ReadableStream.from(events()), { headers: { "content-type": "text/event-stream" } });
+  });
+  using idle = await Connection.open(served.port);
+  await idle.send("GET /idle HTTP/1.1\r\nHost: a\r\n\r\n");
+  await idle.read((text) => text.endsWith("done"));
+  using busy = await Connection.open(served.port);
+  await busy.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+  await busy.read((text) => text.includes("first"));
+  served.server.stopListening();
+  assertEquals(await idle.read(), "");
+  await assertRejects(() => Connection.open(served.port), Deno.errors.ConnectionRefused);
+  gate.resolve();
+  assertMatch(await busy.read(), /last[^]*0\r\n\r\n$/); // Until the server ends the connection.
+});
+
 Deno.test("a response that does not end is cut off when the server closes, and its handler learns of that", async () => {
   const came = Promise.withResolvers<AbortSignal>();
   const { server, url } = await serve(({ signal }) => {

@@ -24,7 +24,10 @@ const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/[^?#]*)([?#]|$)/;
  */
 const CUT_OFF_MS = 3_000;
 
-/** Serves until `signal` aborts; then calls `close`, which ends the open streams, and waits until all responses are sent. */
+/**
+ * Serves until `signal` aborts; then frees the port, calls `close`, which ends the open streams, and waits until all
+ * responses are sent.
+ */
 export async function listen(
   { port, hostname, onListen, onError, signal }: ListenOptions,
   fetch: Handler,
@@ -39,6 +42,7 @@ export async function listen(
     await Promise.race([onListen(`http://${nameOfAddress(hostname)}:${server.port}/mcp`), aborted]);
     await aborted;
   } finally {
+    server.stopListening();
     await close();
     await server.close(CUT_OFF_MS);
   }
