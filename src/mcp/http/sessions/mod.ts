@@ -147,7 +147,10 @@ export class Sessions implements AsyncDisposable {
 
   async #withinLimits({ owner }: Peer, { message }: Call, answer: () => Promise<Response>): Promise<Response> {
     try {
-      return await answer();
+      const response = await answer();
+      // The SDK says so of a session that was closed meanwhile, which goes on in another process.
+      if (response.status === 404 && this.#ended) throw ending();
+      return response;
     } catch (error) {
       if (!(error instanceof SessionLimitReached)) throw error;
       this.#options.record({ event: "refused", principal: owner, reason: error.message });
@@ -157,7 +160,7 @@ export class Sessions implements AsyncDisposable {
 
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
     // A session that is still being read from the store would outlive the endpoint.
-    if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another server.");
+    if (this.#ended) throw ending();
     const host = this.#options.bind(peer);
     const shouldReplay = (message: JSONRPCMessage, stream: string) => host.taskServer.shouldReplay(message, stream);
     const transport = new SessionTransport({
@@ -269,6 +272,10 @@ export class Sessions implements AsyncDisposable {
 }
 
 const INITIALIZED: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/initialized" };
+
+function ending(): Unavailable {
+  return new Unavailable("Cannot use a session: the server is shutting down. Try another server.");
+}
 
 /** Whether a request begins a session. The SDK refuses any other that names no session. */
 function begins({ message }: Call): boolean {

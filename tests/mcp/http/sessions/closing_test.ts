@@ -103,6 +103,29 @@ Deno.test("a request gets 503 if the server ends while the request or its sessio
   await server.close();
 });
 
+Deno.test("a request gets 503 if the server ends while its session is being restored: another server has the session", async () => {
+  const backend = new MemoryBackend();
+  const server = fixtureServer("operation", backend);
+  const moved = await Raw.open(server.fetch);
+  const saving = Promise.withResolvers<void>();
+  const { promise: saved, resolve: goOn } = Promise.withResolvers<void>();
+  const { append } = backend.streams;
+  backend.streams.append = async (...args) => {
+    saving.resolve();
+    await saved;
+    await append.apply(backend.streams, args);
+  };
+  const other = fixtureServer("operation", backend);
+  const same = new Raw(other.fetch);
+  same.session = moved.session;
+  const asking = same.post("tools/list");
+  await saving.promise;
+  await other.close();
+  goOn();
+  assertEquals((await asking).status, 503);
+  await server.close();
+});
+
 Deno.test("a response counts as open until its last byte is sent, or its client is gone", async () => {
   const all = new OpenStreams();
   const open = new OpenStreams(all);
