@@ -1,29 +1,18 @@
 /**
- * The worker: validates the input, runs the job's code with its time limit, and reports how it ended.
+ * The worker: claims tasks, and runs their jobs' code.
  *
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Attempt, Backend, Claim, LogLevel } from "./backend.ts";
-import { isContent } from "./content/content.ts";
-import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, TimedOut, ToolError } from "./errors.ts";
+import { runAttempt } from "./attempt/run.ts";
+import type { Backend } from "./backend.ts";
+import { DefinitionError } from "./errors.ts";
 import { checkJob, type Job } from "./job.ts";
-import { toJson } from "./json.ts";
-import { type OnError, reporterOf, RUN_A_JOB } from "./log/on_error.ts";
+import { type OnError, reporterOf } from "./log/on_error.ts";
 import { callback, checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
-import { elicitOf } from "./questions/elicit.ts";
-import { checkSchema, checkSchemas, validate, validateOutput } from "./schema/schema.ts";
-import type { JobContext } from "./steps/context.ts";
-import { Parking } from "./steps/parking.ts";
-import { progressOf } from "./steps/progress.ts";
-import { StepMismatch, Steps } from "./steps/steps.ts";
-import type { Json, ResultValue } from "./task.ts";
-import { activeTrace } from "./telemetry/spans.ts";
+import { checkSchemas } from "./schema/schema.ts";
 import { inProcessSpan } from "./telemetry/task_spans.ts";
-import { logLine } from "./task_log/newest_lines.ts";
-import { isLogLevel, LOG_LEVELS } from "./task_log/levels.ts";
-import { cutMessage, quote } from "./text.ts";
-import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";
+import { LONGEST_TIMER_MS } from "./waiting.ts";
 
 /** The options of {@linkcode createWorker}. */
 export interface WorkerOptions {
@@ -110,7 +99,7 @@ export function startWorker(
     after,
     onError: options.onError,
     run: (claim) => {
-      const run = () => runClaim(byName.get(claim.task.job), claim, stopping.signal, onError);
+      const run = () => runAttempt(byName.get(claim.task.job), claim, stopping.signal, onError);
       return apart(() => inProcessSpan(claim, run));
     },
   });
@@ -126,175 +115,4 @@ export function startWorker(
     return await (closing ??= stopped);
   };
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
-}
-
-/** `stopping` aborts when the worker begins to stop. */
-async function runClaim(
-  job: Job | undefined,
-  claim: Claim,
-  stopping: AbortSignal,
-  onError: OnError,
-): Promise<Attempt> {
-  const report = (error: unknown) => onError(error, { where: RUN_A_JOB, job: claim.task.job, task: claim.task.id });
-  if (!job?.run) {
-    const message = `This worker has no code for the job ${claim.task.job}.`;
-    report(new JobsError(message));
-    return { kind: "fault", message };
-  }
-  const parking = new Parking(claim, job.parkAfter, stopping);
-  try {
-    const input = await validate(job.input, claim.input, `input for ${job.name}`);
-    if (job.output) await checkSchema(job.output, `result of ${job.name}`);
-    // Code that waits for the signal to abort would wait for ever.
-    claim.signal.throwIfAborted();
-    const run = async (signal: AbortSignal) => {
-      const steps = new Steps(claim, signal, parking, job);
-      try {
-        return await job.run?.(input, contextOf(claim, signal, steps, onError));
-      } finally {
-        parking.end(); // Nothing parks a task whose code has ended.
-        steps.end();
-      }
-    };
-    const returned = await withTimeout(claim, parking, run);
-    return { kind: "value", ...await resultOf(job, returned).catch(refuseResult) };
-  } catch (error) {
-    const failed = (thrown: unknown) => {
-      const attempt = explain(thrown); // Throws if it cannot be read: code may throw any object.
-      if (!claim.signal.aborted && !isExpected(thrown)) report(thrown);
-      return attempt;
-    };
-    try {
-      return failed(error);
-    } catch (cause) {
-      return failed(new Error("The job threw a value that cannot be read.", { cause }));
-    }
-  } finally {
-    parking.end();
-  }
-}
-
-/** What is stored for the value that the code has returned. */
-async function resultOf({ name, output }: Job, returned: unknown): Promise<ResultValue> {
-  const { structuredContent, parts } = isContent(returned) ? returned : { structuredContent: returned };
-  if (output && parts && structuredContent === undefined) {
-    throw new InvalidValue("its content(…) has no structuredContent, which the output schema demands");
-  }
-  const json = toJson(structuredContent, "it");
-  const value = output ? await validateOutput(output, json, name) : json;
-  if (parts === undefined) return { value };
-  const content: unknown = parts;
-  return toJson({ value, content }, "it") as Json & ResultValue; // Measured as a whole.
-}
-
-/** The job has returned what cannot be its result. */
-class UnusableResult extends ToolError {}
-
-/** Whether the job has said by itself that it fails. */
-function isExpected(error: unknown): boolean {
-  if (error instanceof UnusableResult || error instanceof StepMismatch) return false;
-  return error instanceof ToolError || error instanceof JobFault;
-}
-
-/** Without retries: another attempt would repeat the work, only to end in the same way. */
-function refuseResult(error: unknown): never {
-  if (!(error instanceof InvalidValue)) {
-    throw error instanceof InvalidInput ? new UnusableResult(error.message, { cause: error }) : error;
-  }
-  throw new UnusableResult(`The result cannot be stored: ${error.message}.`, { cause: error });
-}
-
-/** How long the worker waits for code to stop after its time-out, in ms. */
-const STOP_MS = 1_000;
-
-/**
- * Runs code with a signal that also aborts at the time-out. After that the attempt has timed out, whatever the code does,
- * unless it only waits: then the task is parked.
- */
-async function withTimeout<T>(
-  { signal, timeout }: Claim,
-  parking: Parking,
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  if (timeout === undefined) return await run(signal);
-  const timeUp = new AbortController();
-  const running = run(AbortSignal.any([signal, timeUp.signal]));
-  const ended = running.then(() => {}, () => {}); // `running` itself is awaited below.
-  if (await doneWithin(ended, timeout)) return await running;
-  if (parking.waits) await parking.park();
-  const reason = new TimedOut(timeout);
-  parking.end(reason); // Before the code hears of it: what still runs must not park the task.
-  timeUp.abort(reason);
-  throw await doneWithin(ended, STOP_MS) ? reason : new Abandoned(timeout);
-}
-
-/** The attempt has timed out, and its code has not stopped, so it may still run. */
-class Abandoned extends TimedOut {}
-
-function contextOf(claim: Claim, signal: AbortSignal, steps: Steps, onError: OnError): JobContext {
-  const { id, job, owner, attempt } = claim.task;
-  const trace = activeTrace() ?? claim.trace;
-  return {
-    id,
-    job,
-    owner,
-    attempt,
-    signal,
-    ...(trace && { trace }),
-    progress: progressOf(claim.task, steps.reports, onError),
-    ...steps.methods,
-    log: (...args: readonly [text: string] | readonly [level: LogLevel, text: string]) => {
-      const [level, text] = args.length === 1 ? ["info" as const, ...args] : args;
-      return logTo(steps.reports, claim.now(), level, text);
-    },
-    elicit: elicitOf(steps, signal),
-  };
-}
-
-/** Throws synchronously: lines need not be awaited, and an unhandled rejection would end the process. */
-function logTo(reports: Pick<Claim, "report" | "log">, now: number, level: unknown, text: unknown): Promise<void> {
-  if (!isLogLevel(level)) {
-    throw new DefinitionError(`Cannot log with the level ${quote(String(level))}: use ${LOG_LEVELS.join(", ")}.`);
-  }
-  const line = logLine(now, level, String(text));
-  if (level !== "debug") void reports.report({ message: cutMessage(line.text) }); // Stored with the line.
-  return reports.log(line);
-}
-
-/** The longest error text that is kept, in UTF-16 units: enough for the output of a command, not for a memory dump. */
-const MAX_ERROR = 1_048_576;
-
-/** How an attempt ends whose code has thrown this. */
-function explain(error: unknown): Attempt {
-  const attempt = attemptOf(error);
-  return { ...attempt, message: attempt.message.slice(0, MAX_ERROR).toWellFormed() };
-}
-
-/** The thrown value decides whether to retry. Code may throw any value, even `undefined`. */
-function attemptOf(error: unknown): Exclude<Attempt, { kind: "value" }> {
-  if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
-  if (error instanceof InvalidInput || error instanceof DefinitionError) {
-    return { kind: "fault", message: error.message };
-  }
-  if (error instanceof Abandoned) {
-    return { kind: "error", message: error.message, retry: true, abandoned: true };
-  }
-  const message = textOf(error) || `The job threw ${describe(error)} without a message.`;
-  const isFinal = error instanceof ToolError || error instanceof InvalidValue;
-  return { kind: "error", message, retry: !isFinal };
-}
-
-/** The message of an error, or of an object like one. */
-function textOf(error: unknown): string {
-  const said = typeof error === "object" && error !== null && "message" in error ? error.message : error;
-  return typeof said === "string" ? said : "";
-}
-
-function describe(error: unknown): string {
-  if (error instanceof Error) return error.name;
-  try {
-    return JSON.stringify(error) ?? String(error);
-  } catch {
-    return typeof error; // It cannot be JSON.
-  }
 }
