@@ -14,10 +14,12 @@ export const parking: Cases = {
     stage,
   ) => {
     let runs = 0;
-    await stage.work({ ask: (input, ctx) => (runs++, ask(input, ctx)), quick: () => "done" }, AT_ONCE);
     const task = await stage.create({ job: "ask" });
+    const next = await stage.create({ job: "quick" });
+    await stage.work({ ask: (input, ctx) => (runs++, ask(input, ctx)), quick: () => "done" }, AT_ONCE);
     const parked = await stage.parked(task);
     deepStrictEqual([parked.status, parked.attempt, openQuestions(parked).length], ["INPUT_REQUIRED", 1, 1]);
+    await stage.finished(next);
     for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
     const ready = await stage.answer(parked, YES); // It may run already.

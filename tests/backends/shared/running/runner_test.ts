@@ -404,3 +404,148 @@ Deno.test("a worker that is told to stop while it searches leaves no timer for a
   found.resolve();
   await stopped;
 });
+
+Deno.test("an attempt that fails while its worker lets it finish counts, and is not handed back", async () => {
+  const { store, ends } = oneTask();
+  const [began, fail] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const run = async (): Promise<Attempt> => {
+    began.resolve();
+    await fail.promise;
+    return { kind: "error", message: "broken", retry: true };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await began.promise;
+  const stopped = runner.stop(60_000);
+  fail.resolve();
+  await stopped;
+  assertEquals(ends, [["settled", "error"]]);
+});
+
+Deno.test("a task whose code was given up is handed back as one whose code may run on", async () => {
+  const { store, ends } = oneTask();
+  const began = Promise.withResolvers<void>();
+  const run = async (claim: Claim): Promise<Attempt> => {
+    began.resolve();
+    await untilAborted(claim);
+    return { kind: "error", message: "timed out", retry: true, abandoned: true };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await began.promise;
+  await runner.stop(0);
+  assertEquals(ends, [["handed back", true]]);
+});
+
+Deno.test("a worker has stopped only once the results of its tasks are stored", async () => {
+  const { promise: settling, resolve } = Promise.withResolvers<void>();
+  const stored = Promise.withResolvers<void>();
+  const writes: string[] = [];
+  const store = withOneTask({
+    settle: async () => {
+      resolve();
+      await stored.promise;
+      writes.push("settled");
+    },
+  });
+  const run = () => Promise.resolve({ kind: "value", value: "done" } as const);
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await settling;
+  const stopped = runner.stop(0).then(() => writes.push("stopped"));
+  await turn();
+  stored.resolve();
+  await stopped;
+  assertEquals(writes, ["settled", "stopped"]);
+});
+
+Deno.test("an attempt that ends while a step is being recorded is settled after that, so that the step is not repeated", async () => {
+  const recorded = Promise.withResolvers<void>();
+  const { promise: settled, resolve } = Promise.withResolvers<void>();
+  const writes: string[] = [];
+  const store = withOneTask({
+    record: async () => {
+      await recorded.promise;
+      writes.push("recorded");
+    },
+    settle: () => Promise.resolve(writes.push("settled")).then(() => resolve()),
+  });
+  const run = async (claim: Claim): Promise<Attempt> => {
+    void claim.record({ index: 0, text: "{}" });
+    await turn();
+    queueMicrotask(() => void turn().then(recorded.resolve));
+    return { kind: "error", message: "broken", retry: true };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await settled;
+  await runner.stop(0);
+  assertEquals(writes, ["recorded", "settled"]);
+});
+
+/** Runs code whose step the store refuses with these errors, one after the other. Returns what its attempt ends with. */
+async function recordOn(...refusals: Error[]): Promise<unknown> {
+  using time = new FakeTime();
+  const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+  const store = withOneTask({
+    record: () => {
+      const refusal = refusals.shift();
+      return refusal ? Promise.reject(refusal) : Promise.resolve();
+    },
+  });
+  const run = async (claim: Claim): Promise<Attempt> => {
+    await claim.record({ index: 0, text: "{}" }).then(() => resolve("recorded"), resolve);
+    return { kind: "value", value: "done" };
+  };
+  const ready = Promise.resolve();
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run, onError: () => {} }, ready);
+  try {
+    return await pass(time, ended);
+  } finally {
+    await runner.stop(0);
+  }
+}
+
+Deno.test("a step is recorded once the store is back, and code whose step can never be stored learns that at once", async () => {
+  const invalid = new InvalidValue("Value too large.");
+  assertEquals(await recordOn(new BackendError("The store is away.")), "recorded");
+  assertEquals(await recordOn(invalid), invalid);
+});
+
+Deno.test("a question that cannot be stored is tried once more as its worker stops, and then given up", async () => {
+  using time = new FakeTime(0);
+  const failed = Promise.withResolvers<void>();
+  let asks = 0;
+  const store = withOneTask({
+    ask: () => {
+      asks++;
+      failed.resolve();
+      return Promise.reject(new BackendError("The store is away."));
+    },
+  });
+  const run = async (claim: Claim): Promise<Attempt> => {
+    await claim.ask({ key: "which", message: "Which?", schema: {} }).catch(() => {});
+    return { kind: "error", message: "stopped", retry: true };
+  };
+  const ready = Promise.resolve();
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run, onError: () => {} }, ready);
+  await failed.promise;
+  await pass(time, runner.stop(0));
+  assertEquals([asks, time.next()], [2, false]);
+});
+
+Deno.test("a question that expires in 40 days is not asked of the store without pause", async () => {
+  using time = new FakeTime(0);
+  const { promise: again, resolve } = Promise.withResolvers<void>();
+  let asks = 0;
+  const store = withOneTask({
+    ask: () => {
+      if (asks++ > 0) resolve();
+      return Promise.resolve([{ expiresIn: 40 * 24 * 3_600_000 }]);
+    },
+  });
+  const run = async (claim: Claim): Promise<Attempt> => {
+    await claim.ask({ key: "which", message: "Which?", schema: {} }).catch(() => {});
+    return { kind: "error", message: "stopped", retry: true };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await pass(time, again);
+  assertEquals(time.now, LONGEST_TIMER_MS);
+  await pass(time, runner.stop(0));
+});
