@@ -39,6 +39,30 @@ Deno.test("a report and a line of the same tick are one write; what comes during
   assertEquals(reports.flush(), undefined);
 });
 
+Deno.test("reports that are stored together keep the newest progress and the newest message", async () => {
+  const { reports, writes, ends } = slowStore();
+  void reports.report({ progress: 0.1, message: "a" });
+  void reports.report({ progress: 0.2 });
+  const stored = reports.report({ message: "b" });
+  await new Promise((done) => setTimeout(done, 0));
+  ends[0]?.resolve();
+  await stored;
+  assertEquals(writes.map(({ report }) => report), [{ progress: 0.2, message: "b" }]);
+});
+
+Deno.test("`flush` waits for lines that are being stored", async () => {
+  const { reports, ends } = slowStore();
+  void reports.log(line("a"));
+  await new Promise((done) => setTimeout(done, 0));
+  const order: string[] = [];
+  const flushed = Promise.resolve(reports.flush()).then(() => order.push("flushed"));
+  await new Promise((done) => setTimeout(done, 0));
+  order.push("stored");
+  ends[0]?.resolve();
+  await flushed;
+  assertEquals(order, ["stored", "flushed"]);
+});
+
 Deno.test("a report waits for its own write, and not for those of later reports, which may come without end", async () => {
   const { reports, ends } = slowStore();
   const first = reports.report({ message: "a" });
@@ -85,6 +109,20 @@ Deno.test("lines that could not be stored are stored before the next ones, and `
   away = false;
   await reports.log(line("b"));
   assertEquals([stored, reports.flush()], [[["a", "b"]], undefined]);
+});
+
+Deno.test("lines that were dropped while the store was away are counted once it is back", async () => {
+  const stored: (readonly [lines: number, skipped: number])[] = [];
+  let away = true;
+  const reports = new Reports((_, { lines, skipped }) => {
+    if (away) return Promise.reject(new BackendError("The store is away."));
+    return Promise.resolve(void stored.push([lines.length, skipped]));
+  }, () => {});
+  for (let number = 1; number <= 250; number++) void reports.log(line(`${number}`));
+  await reports.log(line("251"));
+  away = false;
+  await reports.log(line("252"));
+  assertEquals(stored, [[200, 52]]);
 });
 
 Deno.test("lines that can never be stored are left out, so that the task can end", async () => {
