@@ -42,8 +42,9 @@ Deno.test("a report and a line of the same tick are one write; what comes during
 Deno.test("reports that are stored together keep the newest progress and the newest message", async () => {
   const { reports, writes, ends } = slowStore();
   void reports.report({ progress: 0.1, message: "a" });
+  void reports.report({ message: "b" });
   void reports.report({ progress: 0.2 });
-  const stored = reports.report({ message: "b" });
+  const stored = reports.report({});
   await new Promise((done) => setTimeout(done, 0));
   ends[0]?.resolve();
   await stored;
