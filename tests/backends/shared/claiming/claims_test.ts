@@ -9,6 +9,7 @@ import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
 import type { TaskInfo } from "../../../../src/task.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { turn } from "../../../../src/waiting.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { ignored } from "../../../support/errors.ts";
 import { pass } from "../../../support/time.ts";
@@ -177,6 +178,28 @@ Deno.test("a task whose input is being read is held once", async () => {
   read.resolve();
   await claim;
   assertEquals(claims.held.map(({ id }) => id), ids);
+});
+
+Deno.test("claims have settled only once those under way have taken their tasks", async () => {
+  const store = new MemoryStore(new Hub());
+  await create(store);
+  const [writing, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const take = store.change.bind(store);
+  store.change = async (...change) => {
+    writing.resolve();
+    await written.promise;
+    return await take(...change);
+  };
+  const { claims } = claimsOf(store);
+  void claims.claim(1);
+  await writing.promise;
+  const order: string[] = [];
+  const settled = claims.settled().then(() => order.push("settled"));
+  await turn();
+  order.push("taken");
+  written.resolve();
+  await settled;
+  assertEquals(order, ["taken", "settled"]);
 });
 
 /** Stores that an attempt has failed, but says that it could not, as if the answer of a database were lost. */
