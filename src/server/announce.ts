@@ -16,8 +16,7 @@ export async function announce(
 ): Promise<void> {
   if (authenticate === undefined && !isThisMachine(hostname)) writeLine(openPort(name, hostname, new URL(url).port));
   if (onListen) return await onListen(url);
-  // deno-lint-ignore no-console -- the one line that a person at a terminal needs
-  console.error(serving(url, hostname));
+  writeLine(serving(url, hostname));
 }
 
 /** The line that says where MCP is served. The URL of a server that listens on all addresses does not show that. */

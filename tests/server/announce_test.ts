@@ -41,6 +41,24 @@ Deno.test("a server that only this machine reaches, or that authenticates, warns
   assertEquals(await linesOf("0.0.0.0", { authenticate: () => ({ principal: "ada" }) }), []);
 });
 
+Deno.test("a run without onListen says where MCP is served in a line that can neither block nor fail", async () => {
+  const { promise: line, resolve } = Promise.withResolvers<string>();
+  const end = writeThrough({ write: resolve });
+  try {
+    await using server = new AsyncToolServer({
+      ...{ name: "open", version: "1.0.0", audit: () => {} },
+      backend: new MemoryBackend(),
+    });
+    const running = server.run({ transport: "http", port: 0 });
+    const said = await Promise.race([line, running]);
+    assertStringIncludes(said ?? "", "Serving MCP on http://127.0.0.1:");
+    await server.close();
+    await running;
+  } finally {
+    end();
+  }
+});
+
 Deno.test("the line that says where MCP is served names all addresses where the URL does not", () => {
   const url = "http://localhost:8000/mcp";
   assertEquals(serving(url, "localhost"), `Serving MCP on ${url}`);
