@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
-import { createWorker, defineJob, type JobContext, type Json, MemoryBackend, type Schema } from "../../mod.ts";
-import { type Answer, ToolRegistry } from "../../strategy.ts";
+import { createWorker, defineJob, type JobContext, type Json, MemoryBackend } from "../../mod.ts";
+import { type Answer, type Schema, ToolRegistry } from "../../strategy.ts";
 import { MAX_ANSWER } from "../../src/questions/budget.ts";
 import { openQuestions } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";

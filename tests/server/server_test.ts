@@ -8,9 +8,8 @@ import {
   MemoryBackend,
   PollingExposureStrategy,
   type RegisterOptions,
-  type Schema,
 } from "../../mod.ts";
-import type { JobDefinition, SurfaceTool } from "../../strategy.ts";
+import type { JobDefinition, Schema, SurfaceTool } from "../../strategy.ts";
 import { Raw } from "../mcp/http/support/raw.ts";
 import { gracesOf } from "../support/graces.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
