@@ -4,7 +4,14 @@
  * @module
  */
 import { hash } from "node:crypto";
+import { remember } from "../recent.ts";
 import type { Question } from "../task.ts";
+
+/** The digests that were needed last, by what they are made from: later runs of a task ask the same again. */
+const digests = new Map<string, string>();
+
+/** How many of them are remembered. */
+const MAX_DIGESTS = 100;
 
 /**
  * Derives the keys of one attempt's questions from what they ask, so that an answer belongs to exactly that question,
@@ -15,9 +22,15 @@ export class QuestionKeys {
 
   /** The key of the next question. */
   next({ message, schema }: Pick<Question, "message" | "schema">): string {
-    const digest = hash("sha256", JSON.stringify([message, schema])).slice(0, 12);
+    const digest = digestOf(JSON.stringify([message, schema]));
     const times = (this.#times.get(digest) ?? 0) + 1;
     this.#times.set(digest, times);
     return times === 1 ? `question-${digest}` : `question-${digest}-${times}`;
   }
+}
+
+function digestOf(text: string): string {
+  const digest = digests.get(text) ?? hash("sha256", text).slice(0, 12);
+  remember(digests, text, digest, MAX_DIGESTS);
+  return digest;
 }

@@ -82,6 +82,14 @@ function howToWrap(schema: Schema): string {
   return `: wrap it in ${vendor === "zod" ? "z.object({ … })" : `an object schema of ${vendor}`}`;
 }
 
+type JsonSchemas = NonNullable<StandardSchema["~standard"]["jsonSchema"]>;
+
+const TARGET = { target: "draft-2020-12" } as const;
+
+function plain(schema: Record<string, unknown>): JsonSchema {
+  return JSON.parse(JSON.stringify(schema));
+}
+
 function standardToJson(schema: StandardSchema, side: "input" | "output", name: string): JsonSchema {
   const { vendor, jsonSchema } = schema["~standard"];
   if (jsonSchema === undefined) {
@@ -92,8 +100,8 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
     );
   }
   try {
-    const json = JSON.parse(JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" })));
-    return side === "output" ? leaveOpen(json, inputOf(schema)) : json;
+    if (side === "input") return inputOf(schema, jsonSchema);
+    return leaveOpen(plain(jsonSchema.output(TARGET)), inputIfAny(schema));
   } catch (cause) {
     throw new DefinitionError(
       `Cannot turn the ${side} schema of ${name} into JSON Schema: ${String(cause)}${howToReplace(cause)}`,
@@ -188,13 +196,24 @@ function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
         "Pass a Standard Schema, as of zod, or a JSON Schema.",
     );
   }
-  return patternGuardOf(schema, () => isStandard(schema) ? inputOf(schema) : schema, what);
+  return patternGuardOf(schema, () => isStandard(schema) ? inputIfAny(schema) : schema, what);
 }
 
-/** The input of a Standard Schema, as JSON Schema; `undefined` if its library cannot return it. */
-function inputOf({ "~standard": { jsonSchema } }: StandardSchema): JsonSchema | undefined {
+/** Libraries make the JSON Schema anew each time, and every run of a job needs those of its questions. */
+const inputs = new WeakMap<StandardSchema, JsonSchema>();
+
+/** The input of a Standard Schema, as JSON Schema. Throws if its library cannot return it. */
+function inputOf(schema: StandardSchema, library: JsonSchemas): JsonSchema {
+  let json = inputs.get(schema);
+  if (json === undefined) inputs.set(schema, json = plain(library.input(TARGET)));
+  return json;
+}
+
+/** As `inputOf`, but `undefined` if its library cannot return it. */
+function inputIfAny(schema: StandardSchema): JsonSchema | undefined {
+  const { jsonSchema } = schema["~standard"];
   try {
-    return jsonSchema && JSON.parse(JSON.stringify(jsonSchema.input({ target: "draft-2020-12" })));
+    return jsonSchema && inputOf(schema, jsonSchema);
   } catch {
     return undefined; // `defineJob` refuses such a schema, but `ctx.elicit` may be given one.
   }

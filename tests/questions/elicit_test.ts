@@ -208,3 +208,18 @@ Deno.test("what is no question is refused with an error that says what is missin
     assertEquals([ended.attempt, await tasks.outcome(ended)], [1, { kind: "fault", message }]);
   }
 });
+
+Deno.test("a schema of a library becomes JSON Schema once, however often questions with it are asked", async () => {
+  const { "~standard": standard } = z.object({ note: z.string() });
+  const { jsonSchema, ...rest } = standard;
+  let made = 0;
+  const input: typeof jsonSchema.input = (options) => {
+    made++;
+    return jsonSchema.input(options);
+  };
+  const question = { message: "Well?", schema: { "~standard": { ...rest, jsonSchema: { ...jsonSchema, input } } } };
+  const answer = (note: string): Answer => ({ action: "accept", content: { note } });
+  const run = async (ctx: JobContext) => [await ctx.elicit(question), await ctx.elicit(question)];
+  const { outcome } = await asking(run, [answer("one"), answer("two")].values());
+  assertEquals([made, outcome], [1, { kind: "value", value: [answer("one"), answer("two")] }]);
+});
