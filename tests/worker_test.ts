@@ -319,6 +319,43 @@ for (const first of ["question", "sleep"]) {
   });
 }
 
+for (const first of ["question", "step"]) {
+  Deno.test(`a recorded step decides a race with an answer that is there, where the code calls the ${first} first`, async () => {
+    const question = { message: "Which?", schema: { type: "object" } };
+    const hasty = defineJob({
+      name: "hasty",
+      input,
+      run: async (_, { elicit, step, sleep }) => {
+        const order: string[] = [];
+        const asks = () => elicit(question).then(() => order.push("answer"));
+        const steps = async () => {
+          for (const name of ["one", "two"]) order.push(await step(name, () => `${name} again`));
+        };
+        const calls = first === "question" ? [asks, steps] : [steps, asks];
+        await Promise.all(calls.map((call) => call()));
+        await sleep("none", 0);
+        await Promise.all([elicit(question).then(() => order.push("answer")), steps()]);
+        return order;
+      },
+    });
+    const run = await runnerOf(hasty);
+    const keys = new QuestionKeys();
+    const answer: Answer = { action: "accept", content: {} };
+    const recorded = ["one", "two", "none", "one#2", "two#2"].map((name, place) => {
+      const call = { scope: new Scope(), name, place, unordered: true as const };
+      return recordOf(call, name === "none" ? "0" : JSON.stringify(name), place, 0);
+    });
+    const attempt = await run({
+      ...claimOf(hasty),
+      answers: { [keys.next(question)]: answer, [keys.next(question)]: answer },
+      mayHaveSteps: true,
+      // The answers come with the claim, but the store has to be asked for the steps.
+      steps: () => new Promise((resolve) => setTimeout(() => resolve(recorded), 20)),
+    });
+    assertEquals(attempt, { kind: "value", value: ["one", "two", "answer", "one#2", "two#2", "answer"] });
+  });
+}
+
 Deno.test("an invalid output schema is a fault before the code runs", async () => {
   let runs = 0;
   const output = { type: "object", properties: { n: { type: "nonsense" } } };

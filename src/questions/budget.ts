@@ -37,6 +37,11 @@ export class QuestionBudget {
   #open = 0;
   #answered = Promise.withResolvers<void>();
 
+  /** Counts an answer that an earlier attempt has received. */
+  add(key: string, answer: Answer): void {
+    this.#taken += lengthOf({ [key]: answer });
+  }
+
   /**
    * How long the answer to each of these questions may be, in characters of JSON, so that all have room at once. If that
    * would be too short, the questions wait for each other, and each answer may be as long as that to a single question.
@@ -63,7 +68,7 @@ export class QuestionBudget {
     this.#taken += needed;
     try {
       const answer = await ask(question);
-      this.#taken += lengthOf({ [question.key]: answer });
+      this.add(question.key, answer);
       return answer;
     } finally {
       this.#open--;

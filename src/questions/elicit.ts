@@ -87,16 +87,23 @@ const QUESTION: Rules<AnyQuestion> = {
   expiresIn: wholeNumber(1, LONGEST_WAIT_MS),
 };
 
-/** A question that may be asked, and how its accepted answers become what the job gets. */
-interface Prepared {
+/** What the code asks. */
+interface Asked {
   readonly question: NewQuestion;
+  /** Rejects with `DefinitionError` if no client could show it. */
+  readonly check: () => Promise<void>;
+  /** Makes of an accepted answer what the job gets. */
   readonly read: (content: unknown) => Promise<unknown>;
 }
 
 /** How a run asks. */
 export interface Asker {
-  /** Is called as soon as the code asks. Resolves with the questions once they are ready, and with how to ask them. */
-  asking<T>(prepared: Promise<T>): Promise<readonly [questions: T, ask: Claim["ask"]]>;
+  /** The answer that an earlier run has received to the question with this key. */
+  known(key: string): Answer | undefined;
+  /** The code repeats a question whose answer is known. Resolves once it may go on with that. */
+  repeating(): Promise<void>;
+  /** Is called as soon as the code asks something new. Resolves with how to ask it, once it is checked. */
+  asking(checked: Promise<unknown>): Promise<Claim["ask"]>;
   /** Awaits answers, which steps may overlap with. */
   overlapping<T>(wait: () => Promise<T>): Promise<T>;
 }
@@ -105,26 +112,38 @@ export interface Asker {
 export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   const budget = new QuestionBudget();
   const keys = new QuestionKeys();
-  const askOne = async ({ question, read }: Prepared, ask: Claim["ask"]): Promise<Answer<unknown>> => {
-    const answer = await inElicitSpan(
-      question.url === undefined ? "form" : "url",
-      () => unlessAborted(budget.ask(question, ask), signal),
-    );
+  const answerTo = async ({ question, read }: Asked, ask: () => Promise<Answer>): Promise<Answer<unknown>> => {
+    const answer = await inElicitSpan(question.url === undefined ? "form" : "url", ask);
     return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
   };
-  const one = async (question: AnyQuestion) => {
-    signal.throwIfAborted();
-    const [prepared, ask] = await asker.asking(prepare(question, keys));
-    return await asker.overlapping(() => askOne(prepared, ask));
+  const repeat = (asked: Asked, answer: Answer) => {
+    budget.add(asked.question.key, answer);
+    return answerTo(asked, () => asker.repeating().then(() => answer));
   };
-  const several = async (questions: readonly AnyQuestion[]) => {
+  const askNew = (asked: Asked, ask: Claim["ask"], room?: { readonly maxAnswer: number }) => {
+    return answerTo(asked, () => unlessAborted(budget.ask({ ...room, ...asked.question }, ask), signal));
+  };
+  const one = async (given: AnyQuestion) => {
     signal.throwIfAborted();
-    if (!Array.isArray(questions)) throw new DefinitionError("Cannot ask several questions: pass a list of them.");
+    const asked = askedOf(given, keys);
+    const answer = asker.known(asked.question.key);
+    if (answer) return await asker.overlapping(() => repeat(asked, answer));
+    const ask = await asker.asking(asked.check());
+    return await asker.overlapping(() => askNew(asked, ask));
+  };
+  const several = async (given: readonly AnyQuestion[]) => {
+    signal.throwIfAborted();
+    if (!Array.isArray(given)) throw new DefinitionError("Cannot ask several questions: pass a list of them.");
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
-    const [prepared, ask] = await asker.asking(Promise.all(questions.map((question) => prepare(question, keys))));
-    const maxAnswer = budget.share(prepared.map(({ question }) => question));
+    const all = given.map((question) => askedOf(question, keys));
+    const known = all.map(({ question }) => asker.known(question.key));
+    const ask = await asker.asking(Promise.all(all.map(({ check }, i) => known[i] ?? check())));
+    const maxAnswer = budget.share(all.map(({ question }) => question));
     return await asker.overlapping(() =>
-      Promise.all(prepared.map(({ question, read }) => askOne({ question: { maxAnswer, ...question }, read }, ask)))
+      Promise.all(all.map((asked, i) => {
+        const answer = known[i];
+        return answer ? repeat(asked, answer) : askNew(asked, ask, { maxAnswer });
+      }))
     );
   };
   const elicit = (question: AnyQuestion) => handled(one(question));
@@ -132,8 +151,8 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   return Object.assign(elicit, { all }) as Elicit;
 }
 
-/** Checks a question. Rejects with `DefinitionError` if no client could show it. */
-async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared> {
+/** Takes a question of the code. Throws `DefinitionError` if it is none. */
+function askedOf(given: AnyQuestion, keys: QuestionKeys): Asked {
   const what = typeof given?.message === "string" ? `the question ${quote(given.message)}` : "a question";
   checkOptions(what, given, QUESTION);
   const { message, schema, url, expiresIn } = given;
@@ -144,6 +163,7 @@ async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared
     // The key leaves out the page, which may differ in each attempt.
     return {
       question: { key: keys.next(asked), ...asked, url: page, maxAnswer: NO_CONTENT, ...time },
+      check: () => Promise.resolve(),
       read: () => Promise.resolve({}),
     };
   }
@@ -152,11 +172,15 @@ async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared
   }
   const whole = toJsonSchema(schema, "input", what);
   const asked = wellFormed({ message, schema: whole });
-  const question = { key: keys.next(asked), ...asked, ...time };
-  await checkSchema(schema, `answer to ${what}`); // With an invalid schema every answer would be refused.
-  formOf(whole, what); // Without a form no client would show the question.
-  // The server validates with the JSON Schema; the job's own schema may be stricter.
-  return { question, read: (content) => validate(schema, content, `answer to ${what}`).catch(refuseValue) };
+  return {
+    question: { key: keys.next(asked), ...asked, ...time },
+    check: async () => {
+      await checkSchema(schema, `answer to ${what}`); // With an invalid schema every answer would be refused.
+      formOf(whole, what); // Without a form no client would show the question.
+    },
+    // The server validates with the JSON Schema; the job's own schema may be stricter.
+    read: (content) => validate(schema, content, `answer to ${what}`).catch(refuseValue),
+  };
 }
 
 /** The schema of an answer without content. */

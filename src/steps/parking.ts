@@ -23,7 +23,7 @@ interface Wait {
 }
 
 /** What waits need of a claim. */
-type ParkingClaim = Pick<Claim, "answers" | "ask" | "now" | "park" | "signal" | "stored">;
+type ParkingClaim = Pick<Claim, "ask" | "now" | "park" | "signal" | "stored">;
 
 /** The waits of one run. */
 export class Parking {
@@ -82,11 +82,32 @@ export class Parking {
     this.#endedAt = performance.now();
   }
 
-  /** The code asks: resolves with what is prepared, and with how to ask it. */
-  async asking<T>(prepared: Promise<T>): Promise<readonly [T, Claim["ask"]]> {
+  /**
+   * The code repeats a question whose answer is known. Resolves once it has had a turn with the steps beside it that were
+   * recorded; `read` resolves when these are read.
+   */
+  async repeating(read: () => Promise<unknown>): Promise<void> {
+    this.#throwIfOver();
+    await undefined; // Until then the code may call a step.
+    if (this.#steps > 0) {
+      const had = read().then(turn);
+      this.#prepare(had);
+      await had;
+      this.#throwIfOver();
+    }
+    this.ended();
+  }
+
+  /** The code asks: resolves with how to ask, once what it asks is checked. */
+  async asking(checked: Promise<unknown>): Promise<Claim["ask"]> {
     const begun = this.#endings;
+    this.#prepare(checked);
+    await checked;
+    return (question) => this.#ask(question, begun);
+  }
+
+  #prepare(prepared: Promise<unknown>): void {
     this.#prepared = Promise.allSettled([this.#prepared, prepared]).then(() => {});
-    return [await prepared, (question) => this.#ask(question, begun)];
   }
 
   /** Asks, and resolves with the answer. */
@@ -94,8 +115,6 @@ export class Parking {
     this.#throwIfOver();
     const wait: Wait = { begun };
     try {
-      const known = this.#claim.answers?.[question.key];
-      if (known) return known;
       this.#waits.add(wait);
       const answer = unlessAborted(this.#claim.ask(question), this.#signal);
       // An answer of an earlier run is there by then.

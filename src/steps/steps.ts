@@ -10,7 +10,7 @@ import type { Job } from "../job.ts";
 import { shown } from "../options.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
-import type { Json } from "../task.ts";
+import type { Answer, Json } from "../task.ts";
 import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
@@ -53,14 +53,24 @@ export class Steps {
     return this.#replay;
   }
 
-  /** The code asks: resolves with what is prepared, and with how to ask it. */
-  async asking<T>(prepared: Promise<T>): Promise<readonly [T, Claim["ask"]]> {
-    const [questions, ask] = await this.#parking.asking(prepared);
-    return [questions, (question) => {
-      if (this.#claim.answers?.[question.key]) this.#replay.reach();
-      else this.#replay.end();
+  /** As that of `Asker`. */
+  known(key: string): Answer | undefined {
+    return this.#claim.answers?.[key];
+  }
+
+  /** As that of `Asker`: in a race, recorded steps come before the answer. */
+  async repeating(): Promise<void> {
+    await this.#parking.repeating(async () => await this.#log);
+    this.#replay.reach();
+  }
+
+  /** As that of `Asker`. */
+  async asking(checked: Promise<unknown>): Promise<Claim["ask"]> {
+    const ask = await this.#parking.asking(checked);
+    return (question) => {
+      this.#replay.end();
       return ask(question);
-    }];
+    };
   }
 
   /** The methods for the job's code. */

@@ -109,7 +109,7 @@ Deno.test("a question that the code has left behind while it was prepared does n
   await parking.during(() => Promise.resolve());
   parking.ended(); // The other part of a race.
   resolve();
-  const [, ask] = await asking;
+  const ask = await asking;
   const begun = Date.now();
   await assertRejects(() => ask({ key: "key", message: "Which?", schema: {} }), Error, "The attempt is over.");
   assertEquals(parked.map((at) => at - begun), [1_000]);
@@ -120,7 +120,7 @@ Deno.test("a worker that begins to stop does not park a task whose waits never p
   const claim = { ...sleepingClaim(new AbortController().signal), ask: () => answered };
   const [park, stopping] = [Promise.withResolvers<void>(), new AbortController()];
   const parking = new Parking({ ...claim, park: () => Promise.resolve(park.resolve()) }, Infinity, stopping.signal);
-  const [, ask] = await parking.asking(Promise.resolve());
+  const ask = await parking.asking(Promise.resolve());
   const asked = ask({ key: "key", message: "Which?", schema: {} });
   await claim.stored();
   stopping.abort();
