@@ -30,7 +30,8 @@ export function bindResources(
   { owner, known }: Peer,
   { subscriptions: subscribe }: Pick<Connection, "subscriptions">,
 ): void {
-  const templates = surface.templates.filter(({ knownOnly }) => known || !knownOnly);
+  // Not kept: a server with hundreds of jobs has as many templates, and each session would hold a list of them.
+  const templates = () => surface.templates.filter(({ knownOnly }) => known || !knownOnly);
   const listChanged = server.getCapabilities().resources?.listChanged ?? false;
   server.registerCapabilities({ resources: { listChanged, ...(subscribe && { subscribe }) } });
   const plainTemplates = server.plainHandler("resources/templates/list");
@@ -42,14 +43,14 @@ export function bindResources(
 
   server.setOwnHandler("resources/templates/list", ListParams, async (params, ctx) => {
     const plain = await plainTemplates?.(params, ctx) ?? {};
-    const ours = templates.map(({ read: _, knownOnly: __, ...template }) => template);
+    const ours = templates().map(({ read: _, knownOnly: __, ...template }) => template);
     const { page, ...next } = pageOf([...ours, ...Listed.parse(plain.resourceTemplates)], params.cursor);
     return { ...plain, resourceTemplates: page, ...next };
   });
 
   server.setOwnHandler("resources/read", ReadParams, async (params, ctx) => {
     const { uri } = params;
-    const [template, place] = resourceAt(uri, templates) ?? [];
+    const [template, place] = resourceAt(uri, templates()) ?? [];
     if (template === undefined || place === undefined) {
       try {
         if (plainRead) return await plainRead(params, ctx);

@@ -35,7 +35,6 @@ export function bindTools(
   const { surface, tasks } = served;
   const { owner, known } = peer;
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
-  const tools = new Map(surface.tools.filter((tool) => mayCall(tool, peer)).map((tool) => [tool.name, tool]));
   const plainList = server.plainHandler("tools/list");
   const plainCall = server.plainHandler("tools/call");
 
@@ -62,8 +61,11 @@ export function bindTools(
   };
 
   server.setOwnHandler("tools/call", CallParams, (params, ctx) => {
-    const tool = tools.get(params.name);
-    if (tool) return call(tool, params, server, ctx, { tasks, owner, connection, isOpen, onAnswer });
+    // Without a map: a session of a server with hundreds of tools would hold one of 10 KB.
+    const tool = surface.tools.find(({ name }) => name === params.name);
+    if (tool && mayCall(tool, peer)) {
+      return call(tool, params, server, ctx, { tasks, owner, connection, isOpen, onAnswer });
+    }
     return inCallSpan(undefined, params.name, server, ctx, () => callPlainTool(params, ctx));
   });
 
