@@ -1,6 +1,6 @@
 /**
- * The messages that wait for a client to read them. Once many wait, only the newest progress of each call is kept: a client
- * that does not read must not fill the server's memory, and has no use for older progress.
+ * What waits for a client to read it. Once much waits, only the newest progress of each call, or change of each task, is kept:
+ * a client that does not read must not fill the server's memory, and has no use for older ones.
  *
  * @module
  */
@@ -11,25 +11,35 @@ const MAX_WAITING = 64;
 
 type Token = string | number;
 
-/** Messages in the form that is written to the wire. */
+/** Items that wait. */
 export class Backlog<T> {
-  #waiting: { readonly item: T; readonly progress?: Token }[] = [];
-  #most = MAX_WAITING;
+  readonly #max: number;
+  #waiting: { readonly item: T; readonly of?: Token }[] = [];
+  #most: number;
 
-  /** Adds a message; `progress` is its progress token, if it has one. Returns the messages that are dropped for it. */
-  push(item: T, progress?: Token): readonly T[] {
-    this.#waiting.push({ item, progress });
+  /** `max`: how many items may wait before any is dropped. */
+  constructor(max: number = MAX_WAITING) {
+    this.#max = this.#most = max;
+  }
+
+  /** How many items wait. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Adds an item; `of`: a newer one of the same makes it needless. Returns the items that are dropped for it. */
+  push(item: T, of?: Token): readonly T[] {
+    this.#waiting.push({ item, of });
     if (this.#waiting.length <= this.#most) return [];
-    const newest = new Map(this.#waiting.map(({ progress }, index) => [progress, index]));
-    const isPast = ({ progress }: { readonly progress?: Token }, index: number) =>
-      progress !== undefined && newest.get(progress) !== index;
+    const newest = new Map(this.#waiting.map(({ of }, index) => [of, index]));
+    const isPast = ({ of }: { readonly of?: Token }, index: number) => of !== undefined && newest.get(of) !== index;
     const past = this.#waiting.filter(isPast);
     this.#waiting = this.#waiting.filter((one, index) => !isPast(one, index));
-    this.#most = Math.max(MAX_WAITING, 2 * this.#waiting.length);
+    this.#most = Math.max(this.#max, 2 * this.#waiting.length);
     return past.map(({ item }) => item);
   }
 
-  /** Removes and returns the oldest message. */
+  /** Removes and returns the oldest item. */
   shift(): T | undefined {
     return this.#waiting.shift()?.item;
   }

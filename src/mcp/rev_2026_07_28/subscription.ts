@@ -12,6 +12,7 @@ import { logUri } from "../../exposure/answers/log.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
+import { Backlog } from "../messages/backlog.ts";
 import { inSentSpan } from "../messages/sent_span.ts";
 import type { Served } from "../served.ts";
 import { readDetailed } from "./tasks.ts";
@@ -51,9 +52,8 @@ export class TaskSubscription implements Disposable {
   readonly #followed = new Map<string, () => void>();
   /** How many log lines of each task the client was notified of. */
   readonly #logged = new Map<string, number>();
-  #waiting: Change[] = [];
+  readonly #backlog = new Backlog<Change>(MAX_WAITING);
   #notifying = false;
-  #mostWaiting = MAX_WAITING;
   #closed = false;
 
   constructor(served: Pick<Served, "surface" | "tasks">, covers: Subscribed, write: Write) {
@@ -70,8 +70,7 @@ export class TaskSubscription implements Disposable {
   #follow(task: TaskInfo, { retry }: { readonly retry: boolean }): void {
     const stop = this.#served.tasks.follow(task, (now) => {
       if (isFinished(now)) this.#unfollow(now.id);
-      this.#waiting.push({ task: now, retry });
-      if (this.#waiting.length > this.#mostWaiting) this.#dropOvertaken();
+      this.#backlog.push({ task: now, retry }, now.id);
       if (!this.#notifying) void this.#notifyAll();
     });
     this.#followed.set(task.id, stop);
@@ -80,7 +79,7 @@ export class TaskSubscription implements Disposable {
   /** Notifies of one change after the other; a result is read only when its turn has come. */
   async #notifyAll(): Promise<void> {
     this.#notifying = true;
-    for (let change = this.#waiting.shift(); change && !this.#closed; change = this.#waiting.shift()) {
+    for (let change = this.#backlog.shift(); change && !this.#closed; change = this.#backlog.shift()) {
       const { task, retry } = change;
       await this.#notify(task).catch(() => {
         // A client that is gone reads the task when it comes back. A client that is still there must learn of the end: if
@@ -89,12 +88,6 @@ export class TaskSubscription implements Disposable {
       });
     }
     this.#notifying = false;
-  }
-
-  /** Keeps the newest change of each task. */
-  #dropOvertaken(): void {
-    this.#waiting = [...new Map(this.#waiting.map((change) => [change.task.id, change])).values()];
-    this.#mostWaiting = Math.max(MAX_WAITING, 2 * this.#waiting.length);
   }
 
   /** Stops following. */

@@ -7,7 +7,6 @@ import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { McpHost } from "../../host.ts";
 import { newestProgress } from "../streams/newest_progress.ts";
 import type { OpenStreams } from "../streams/open_streams.ts";
-import { untilStalled } from "../streams/stalled.ts";
 import type { Recipient } from "./forwarding.ts";
 import type { SessionTransport } from "./transport.ts";
 
@@ -40,10 +39,11 @@ export function answer(
   { request, message, authInfo }: Call,
   now: () => number,
 ): Promise<Response> {
-  const handle = () => transport.handleRequest(request, { parsedBody: message, authInfo });
-  return request.method === "GET"
-    ? listening.track(async (sent) => untilStalled(await handle(), now, sent))
-    : answering.track(async (sent) => newestProgress(await handle(), sent));
+  const listens = request.method === "GET";
+  return (listens ? listening : answering).track(async (sent) => {
+    const response = await transport.handleRequest(request, { parsedBody: message, authInfo });
+    return newestProgress(response, sent, listens ? now : undefined);
+  });
 }
 
 /** How a session receives what other processes forward; `undefined` if it is not here. */

@@ -9,11 +9,17 @@ import { Backlog, progressTokenOf } from "../../messages/backlog.ts";
 /** A larger event is not progress. */
 const MAX_PROGRESS_BYTES = 200_000;
 
+/** A stalled client is at least this many events behind. */
+const MAX_BEHIND = 256;
+
+/** A stalled client has read nothing for this long, in ms. Clients that read slowly, or get much at once, may fall behind. */
+const STALLED_MS = 60_000;
+
 /** What an event stream calls. */
 export interface AnswerStreamListener {
   /** Called once: all of it is sent, or its client is gone. */
   readonly sent: () => void;
-  /** Called if the client goes before the end. */
+  /** Called if the client goes before the end, or is cut off. */
   readonly gone: (reason: unknown) => void | Promise<void>;
 }
 
@@ -21,15 +27,22 @@ export interface AnswerStreamListener {
 export class AnswerStream {
   readonly readable: ReadableStream<Uint8Array>;
   readonly #listener: AnswerStreamListener;
+  readonly #now: (() => number) | undefined;
   readonly #backlog = new Backlog<Uint8Array>();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Whether the client waits for an event. */
   #isAwaited = false;
   /** How it ends, once all waiting events are read. */
   #end: { readonly error?: unknown } | undefined;
+  /** How many events waited after the last push, and when the client was last known to have read one. */
+  #behind = 0;
+  #readAt: number;
 
-  constructor(listener: AnswerStreamListener) {
+  /** With `now`, the time in ms, a client that stalls is cut off: what is pushed to it would pile up. */
+  constructor(listener: AnswerStreamListener, now?: () => number) {
     this.#listener = listener;
+    this.#now = now;
+    this.#readAt = now?.() ?? 0;
     this.readable = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
       pull: () => {
@@ -46,7 +59,9 @@ export class AnswerStream {
 
   /** Sends an event. */
   push(event: Uint8Array): void {
+    if (this.#now) this.#cutOffStalled(this.#now());
     this.#backlog.push(event, progressOf(event));
+    this.#behind = this.#backlog.size;
     this.#send();
   }
 
@@ -69,6 +84,17 @@ export class AnswerStream {
   end(how: { readonly error?: unknown } = {}): void {
     this.#end ??= how;
     this.#send();
+  }
+
+  #cutOffStalled(now: number): void {
+    const { size } = this.#backlog;
+    if (size < this.#behind) this.#readAt = now;
+    if (size < MAX_BEHIND || now - this.#readAt < STALLED_MS || this.#controller === undefined) return;
+    const error = new Error(`The client is ${size} events behind, and has read none for a minute.`);
+    this.#controller.error(error);
+    this.#controller = undefined;
+    this.#listener.sent();
+    Promise.resolve(this.#listener.gone(error)).catch(() => {}); // The source has ended already.
   }
 
   #send(): void {

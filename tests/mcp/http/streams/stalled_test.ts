@@ -1,4 +1,4 @@
-import { untilStalled } from "../../../../src/mcp/http/streams/stalled.ts";
+import { newestProgress } from "../../../../src/mcp/http/streams/newest_progress.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");
@@ -13,7 +13,7 @@ function stage() {
     cancel: () => gone.resolve(),
   });
   const response = new Response(body, { headers: { "content-type": "text/event-stream" } });
-  const passed = untilStalled(response, () => now).body;
+  const passed = newestProgress(response, () => {}, () => now).body;
   if (passed === null) throw new Error("There is no stream.");
   return {
     reader: passed.getReader(),
@@ -61,5 +61,5 @@ Deno.test("the source learns that its client is gone, and anything but an event 
   await reader.cancel();
   await gone;
   const json = Response.json({});
-  assertEquals(untilStalled(json), json);
+  assertEquals(newestProgress(json), json);
 });
