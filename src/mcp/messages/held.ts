@@ -5,6 +5,7 @@
  * @module
  */
 import { LimitExceeded } from "../../errors.ts";
+import { Budget } from "./budget.ts";
 
 /** The most that the messages of all senders may take together, in bytes; and so much again for small ones. */
 const MAX_HELD_BYTES = 256 * 1024 * 1024;
@@ -17,34 +18,6 @@ const RETRY_MS = 5_000;
 
 /** The messages of HTTP requests. */
 const ofRequests = new WeakMap<Request, HeldMessage>();
-
-/** How much memory the messages of each sender take. */
-class Budget {
-  readonly #most: number;
-  readonly #ofSenders = new Map<string, number>();
-  #all = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  /** Whether there is room for so many bytes more of a sender: as much as the sender then holds must stay free. */
-  fits(sender: string, bytes: number): boolean {
-    return this.#of(sender) + bytes <= this.#most - this.#all - bytes;
-  }
-
-  /** Counts what a sender holds in addition, or no longer if it is negative. */
-  add(sender: string, bytes: number): void {
-    const own = this.#of(sender) + bytes;
-    this.#all += bytes;
-    if (own > 0) this.#ofSenders.set(sender, own);
-    else this.#ofSenders.delete(sender);
-  }
-
-  #of(sender: string): number {
-    return this.#ofSenders.get(sender) ?? 0;
-  }
-}
 
 /**
  * The messages of one server. Small ones have a budget of their own: a sender without room for more calls can still poll,

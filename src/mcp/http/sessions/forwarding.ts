@@ -11,6 +11,7 @@ import { LimitExceeded } from "../../../errors.ts";
 import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { isWithin } from "../../../text.ts";
+import { Budget } from "../../messages/budget.ts";
 import { cancelledBy, resumedElsewhere } from "../../messages/message.ts";
 
 /** How the name of such a document begins; the id of its session follows, that of the process, and an id of its own. */
@@ -23,10 +24,7 @@ const KEPT_MS = 10_000;
 /** The most bytes of a message: those of a document. */
 const MAX_BYTES = 60_000;
 
-/**
- * How much text a process may forward within that time, in UTF-16 units. A principal may forward as much as is left for all
- * others, so at most half.
- */
+/** How much text a process may forward within that time, in UTF-16 units. */
 const MAX_TEXT = 4 * 1024 * 1024;
 
 /** A session of this process, which receives what other processes forward. */
@@ -44,9 +42,8 @@ export class Forwarding implements Disposable {
   readonly #onError: OnError;
   readonly #unwatch: () => void;
   readonly #process = crypto.randomUUID();
-  /** How much text each principal has forwarded since unused messages were last deleted, and all of them. */
-  readonly #sent = new Map<string, number>();
-  #sentByAll = 0;
+  /** How much text each principal has forwarded since unused messages were last deleted. */
+  #sent = new Budget(MAX_TEXT);
   /** Cancellations that are not for this process so far, by session and call: the call may still be on its way. */
   readonly #early = new Map<string, NamedDocument>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -72,10 +69,8 @@ export class Forwarding implements Disposable {
   async send(owner: string, session: string, message: JSONRPCMessage): Promise<void> {
     const text = JSON.stringify(message);
     if (!isWithin(text, MAX_BYTES)) throw tooLarge();
-    const ofOwner = (this.#sent.get(owner) ?? 0) + text.length;
-    if (ofOwner + this.#sentByAll + text.length > MAX_TEXT) throw tooMuch();
-    this.#sent.set(owner, ofOwner);
-    this.#sentByAll += text.length;
+    if (!this.#sent.fits(owner, text.length)) throw tooMuch();
+    this.#sent.add(owner, text.length);
     this.#deleteLater();
     const name = [`${FORWARDED}${session}`, this.#process, newTaskId()].join(SEPARATOR);
     this.#keep({ name, text }, message);
@@ -140,8 +135,7 @@ export class Forwarding implements Disposable {
   /** Deletes the messages that no process has taken, whoever has forwarded them. */
   async #deleteUnused(): Promise<void> {
     this.#timer = undefined;
-    this.#sent.clear();
-    this.#sentByAll = 0;
+    this.#sent = new Budget(MAX_TEXT);
     const oldest = oldestKept();
     for (const [key, { name }] of this.#early) if (idIn(name) < oldest) this.#early.delete(key);
     if (this.#early.size > 0) this.#deleteLater();
