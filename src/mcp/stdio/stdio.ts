@@ -89,7 +89,12 @@ export class LineTransport implements Transport {
     if ("refusal" in read) return this.#refuse(read.refusal);
     this.#unanswered.received(read.message);
     this.onreceived?.(read.message);
-    this.onmessage?.(read.message);
+    this.receive(read.message);
+  }
+
+  /** Passes a message of the client on. */
+  protected receive(message: JSONRPCMessage): void {
+    this.onmessage?.(message);
   }
 
   #refuse(refusal: Refusal): void {
@@ -122,40 +127,29 @@ interface Line {
 }
 
 /** A transport whose `subscriptions/listen` has tasks. */
-class ListeningTransport implements Transport {
-  onclose?: () => void;
-  onerror?: (error: Error) => void;
-  onmessage?: (message: JSONRPCMessage) => void;
-  readonly #wire: Transport;
+class ListeningTransport extends LineTransport {
   readonly #listener: TaskListener;
 
-  constructor(wire: Transport, served: Served, peer: Peer) {
-    this.#wire = wire;
+  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>, served: Served, peer: Peer) {
+    super(input, output, served.maxMessageBytes);
     this.#listener = new TaskListener(served, peer, (requestId) => {
       this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } });
     });
   }
 
-  start(): Promise<void> {
-    this.#wire.onerror = (error) => this.onerror?.(error);
-    this.#wire.onclose = () => {
-      this.#listener[Symbol.dispose]();
-      this.onclose?.();
-    };
-    this.#wire.onmessage = (message) => {
-      const received = this.#listener.receive(message);
-      if ("forward" in received) this.onmessage?.(received.forward);
-      else this.#wire.send(received.answer).catch((error) => this.onerror?.(error));
-    };
-    return this.#wire.start();
+  override send(message: JSONRPCMessage): Promise<void> {
+    return this.#listener.send(message, (message) => super.send(message));
   }
 
-  send(message: JSONRPCMessage): Promise<void> {
-    return this.#listener.send(message, (message) => this.#wire.send(message));
+  override close(): Promise<void> {
+    this.#listener[Symbol.dispose]();
+    return super.close();
   }
 
-  close(): Promise<void> {
-    return this.#wire.close();
+  protected override receive(message: JSONRPCMessage): void {
+    const received = this.#listener.receive(message);
+    if ("forward" in received) super.receive(received.forward);
+    else super.send(received.answer).catch((error) => this.onerror?.(error));
   }
 }
 
@@ -171,11 +165,10 @@ export async function serveOnStdio(
   // stdout belongs to the protocol: what other code logs goes to stderr.
   // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
-  const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable, served.maxMessageBytes);
-  const transport = new ListeningTransport(lines, served, LOCAL);
+  const transport = new ListeningTransport(Deno.stdin.readable, Deno.stdout.writable, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   using firstCall = new FirstCall();
-  lines.onreceived = (message) => firstCall.received(message);
+  transport.onreceived = (message) => firstCall.received(message);
   const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
   const { onclose } = transport;
   transport.onclose = () => {
