@@ -47,14 +47,18 @@ Deno.test("a key keeps naming its task, also if storing that task makes the stor
   assertEquals(lost, []);
 });
 
-Deno.test("the keys of deleted tasks are deleted, and that of a task which is about to be stored is not", async () => {
+Deno.test("the keys of deleted tasks are deleted; those of tasks that are there, or are about to be stored, are not", async () => {
   const never = created().info.id;
+  const waits = created();
   using time = new FakeTime(timeOfTaskId(never)); // Ids count on a time that does not go back.
   const store = new MemoryStore(new Hub());
   await store.writeKey("ann", "old", undefined, never);
+  await store.writeKey("ann", "waits", undefined, waits.info.id);
+  await store.create(waits, "{}");
   time.tick(TOMBSTONE_MS + 1);
   const soon = created().info.id;
   await store.writeKey("ann", "soon", undefined, soon);
   for (let count = 0; count < MANY; count++) await store.create(created(), "{}");
-  assertEquals([await store.readKey("ann", "old"), await store.readKey("ann", "soon")], [undefined, soon]);
+  const named = await Promise.all(["old", "waits", "soon"].map((key) => store.readKey("ann", key)));
+  assertEquals(named, [undefined, waits.info.id, soon]);
 });

@@ -44,6 +44,7 @@ Deno.test("with both limits, the smaller one counts", () => {
 Deno.test("a job whose rate is used up is searched again at once, and one without free slots after a task has ended", () => {
   assertEquals(moreOf(true, 8, 2, { concurrency: 2 }), { more: false, full: true });
   assertEquals(moreOf(true, 8, 2, RATE), { more: true, full: true });
+  assertEquals(moreOf(true, 2, 2, { concurrency: 2 }), { more: false, full: true });
   assertEquals(moreOf(true, 1, 2, { concurrency: 2 }), { more: true, full: false });
   assertEquals(moreOf(false, 8, 2, { concurrency: 2 }), { more: false, full: false });
 });

@@ -47,6 +47,27 @@ Deno.test("a start does not wait for a task that was deleted long ago", async ()
   assertEquals([keys.value, keys.lookups], [made.id, 1]);
 });
 
+Deno.test("a start waits for a task that another one is about to store, and takes the key over if that takes too long", async () => {
+  const keys = new OneKey(newTaskId());
+  const made = ended(newTaskId());
+  const { now } = performance;
+  let reads = 0;
+  const tasks = {
+    read: () => {
+      if (++reads === 3) performance.now = () => now.call(performance) + 2_001;
+      return Promise.resolve(undefined);
+    },
+    create: () => Promise.resolve(made),
+  };
+  try {
+    const start = { id: made.id, owner: OWNER, key: { name: "daily", window: 0 } };
+    assertEquals(await createKeyed(keys, tasks, start, Date.now), made);
+  } finally {
+    performance.now = now;
+  }
+  assertEquals(keys.value, made.id);
+});
+
 Deno.test("a start does not take a key over from a task that is stored in the moment before", async () => {
   const slow = ended(DELETED); // Its start stood still after it had made the id.
   const keys = new OneKey(slow.id);

@@ -38,3 +38,32 @@ Deno.test("a worker that stops just as the time for it is over ends the task, an
   const end = await backend.cancel(id, owner, 0);
   assertEquals(end.status === "CANCELLED" && end.work, "stopped");
 });
+
+Deno.test("a cancellation waits for the end of its own task, whichever tasks of others end meanwhile", async () => {
+  const hub = new Hub();
+  const store = new Store(hub);
+  await using backend = new OwnBackend(store, hub);
+  const run = async (owner: string) => {
+    const { id } = await backend.create(newTask({ owner }));
+    const entry = await store.read(id, owner);
+    assert(entry);
+    return await store.change(entry, claimed(entry.record, "worker", Date.now()));
+  };
+  const [mine, other] = [await run("ann"), await run("bob")];
+  assert(mine && other);
+  const asked = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  backend.watch((event) => {
+    if (event.kind !== "change") return;
+    if ("stopRequested" in event.task) asked.resolve();
+    if (event.task.owner === "bob") ended.resolve();
+  });
+  const { id } = mine.record.info;
+  const cancelling = backend.cancel(id, "ann", 60_000);
+  await asked.promise;
+  await store.change(other, stopped(other.record, Date.now()));
+  await ended.promise;
+  const now = await store.read(id, "ann");
+  assert(now && await store.change(now, stopped(now.record, Date.now())));
+  assertEquals((await cancelling).id, id);
+});
