@@ -256,3 +256,29 @@ Deno.test("an idle scheduler reads nothing until the next due time", async () =>
   for (let minute = 0; minute < 60; minute++) await time.tickAsync(MINUTE);
   assertEquals(reads, before);
 });
+
+Deno.test("a schedule that another version of the program declares for another job gets no more tasks of the first one", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  await using _old = run(backend);
+  await pass(time, MINUTE);
+  const digest = defineJob({ name: "digest", input: { type: "object" }, run: () => null });
+  const registered = new ToolRegistry().register(digest);
+  await using _new = run(backend, { ...everyMinute({ job: "digest" }), registered });
+  await pass(time, 2 * MINUTE);
+  const { tasks } = await backend.list("ann", { limit: 10 });
+  assertEquals(tasks.map(({ job }) => job), ["digest", "digest", "report"]);
+});
+
+Deno.test("a server that has not heard of a change of its schedule creates the next task as the schedule is now", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  const deaf = slowly(backend, () => false);
+  await using _deaf = run({ ...deaf, documents: { ...backend.documents, watch: () => () => {} } });
+  await pass(time, 30_000);
+  await run(backend, everyMinute({ input: { changed: true } }))[Symbol.asyncDispose]();
+  await pass(time, MINUTE);
+  const { tasks } = await backend.list("ann", { limit: 10 });
+  const inputs = await Promise.all(tasks.map(({ id }) => backend.operator.input(id)));
+  assertEquals(inputs, [{ changed: true }]);
+});
