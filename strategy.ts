@@ -5,24 +5,22 @@
  * @example
  * ```ts
  * import {
- *   callResult,
+ *   answerWithResult,
  *   type ExposureStrategy,
  *   type RegisteredJob,
  *   type Surface,
  *   type Tasks,
- *   waitForCall,
+ *   waitingTool,
  * } from "@mcp-jobs/mcp-jobs/strategy";
  *
  * // One tool for each job, whose call waits for the result. A call may also return a task.
  * class WaitingStrategy implements ExposureStrategy {
  *   expose(registered: RegisteredJob, tasks: Tasks): Surface {
- *     const { name, description, job } = registered;
- *     const call: Surface["tools"][number]["call"] = (input, ctx) =>
- *       waitForCall(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner), async (task) => {
- *         const ended = await tasks.finish(task, ctx.signal, ctx.onChange);
- *         return { kind: "result", result: callResult(ended, await tasks.outcome(ended)) };
- *       });
- *     return { tools: [{ name, description, inputSchema: job.inputSchema, call }], templates: [] };
+ *     const tool = waitingTool(registered, tasks, async (task, ctx) => {
+ *       const ended = await tasks.finish(task, ctx.signal, ctx.onChange);
+ *       return await answerWithResult(ended, tasks);
+ *     });
+ *     return { tools: [tool], templates: [] };
  *   }
  * }
  * ```

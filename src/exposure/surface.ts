@@ -271,6 +271,9 @@ export interface AnsweringJob {
 
 /** Decides which MCP surface a job gets. */
 export interface ExposureStrategy {
-  /** Returns the surface of a job. Starts nothing and keeps no state. */
+  /**
+   * Returns the surface of a job. Starts nothing. A server calls it once for each of its jobs, with its own `tasks`, before it
+   * answers any client; what a strategy keeps for several jobs, it keeps by `tasks`, because servers may share a strategy.
+   */
   expose(registered: RegisteredJob, tasks: Tasks): Surface;
 }

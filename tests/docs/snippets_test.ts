@@ -4,14 +4,24 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { Client as Modern, StreamableHTTPClientTransport as ModernTransport } from "@modelcontextprotocol/client";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { BothStrategy } from "../../docs/snippets/both_strategy.ts";
 import { followLog } from "../../docs/snippets/follow_log.ts";
 import { logEnds } from "../../docs/snippets/log_ends.ts";
 import { remind } from "../../docs/snippets/reminder.ts";
 import { WaitingStrategy } from "../../docs/snippets/waiting_strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { createClient, createWorker, defineJob, isFinished, MemoryBackend, type TaskInfo } from "../../mod.ts";
+import {
+  AsyncToolServer,
+  createClient,
+  createWorker,
+  defineJob,
+  isFinished,
+  MemoryBackend,
+  type TaskInfo,
+} from "../../mod.ts";
 import { CallCancelled } from "../../strategy.ts";
 import { freePort } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
@@ -138,7 +148,7 @@ Deno.test("a strategy that combines two shows both surfaces, with one task behin
   assertEquals(toolOf(surface, "report").taskSupport, "optional");
 });
 
-Deno.test("a strategy written from scratch returns the result, and cancelling a call cancels its task", async () => {
+Deno.test("a strategy made of parts returns the result, and cancelling a call cancels its task", async () => {
   await using bench = new Bench(new WaitingStrategy());
   const [reports, waits] = [bench.expose(report), bench.expose(endless)];
   await bench.work(report, endless);
@@ -151,6 +161,41 @@ Deno.test("a strategy written from scratch returns the result, and cancelling a 
   cancelled.abort(new CallCancelled("The call was cancelled."));
   await assertRejects(() => calling, CallCancelled);
   assertEquals((await bench.backend.get(id, ME)).status, "CANCELLED");
+});
+
+Deno.test("through a strategy made of parts, an answer continues its task, and calls with one key share a task", async () => {
+  await using backend = new MemoryBackend();
+  await using server = new AsyncToolServer({
+    name: "snippets",
+    version: "1.0.0",
+    backend,
+    strategy: new WaitingStrategy(),
+  });
+  const asks = defineJob({
+    name: "asks",
+    input: z.object({}),
+    run: async (_, { id, elicit }) => {
+      const { action } = await elicit({ message: "Go on?", schema: z.object({ ok: z.boolean() }) });
+      return { id, action };
+    },
+  });
+  server.registerAsyncTool(asks);
+  await using _worker = createWorker(backend, [asks]);
+  const versionNegotiation = { mode: { pin: "2026-07-28" } };
+  const client = new Modern(
+    { name: "snippets-test", version: "1.0.0" },
+    { capabilities: { elicitation: {} }, versionNegotiation },
+  );
+  client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { ok: true } }));
+  const url = new URL("http://127.0.0.1/mcp");
+  await client.connect(new ModernTransport(url, { fetch: (to, init) => server.fetch(new Request(to, init)) }));
+  const _meta = { "mcp-jobs/idempotencyKey": "once" };
+  const ask = async () => (await client.callTool({ name: "asks", arguments: {}, _meta })).structuredContent;
+  const [first, second] = [await ask(), await ask()];
+  const { tasks } = await backend.operator.tasks();
+  assertEquals(tasks.length, 1);
+  assertEquals([first, second], Array(2).fill({ id: tasks[0]?.id, action: "accept" }));
+  await client.close();
 });
 
 Deno.test("the log of ends writes a line for each task that ends", async () => {
