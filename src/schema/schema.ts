@@ -149,17 +149,17 @@ const LONGEST_MESSAGE = 500;
  * returns. Rejects with `InvalidInput`, which names up to 20 wrong fields, or for plain JSON Schema only the first if the
  * value is large or the schema recursive.
  */
-export async function validate(schema: Schema, value: unknown, what: string): Promise<unknown> {
+export async function validate<S extends Schema>(schema: S, value: unknown, what: string): Promise<Infer<S>> {
   const tooLong = (await guardOf(schema, what))(value);
   if (tooLong) throw invalid(what, [tooLong], true);
   if (!isStandard(schema)) {
     const found = (await checkOf(schema, what))(value);
     if (found) throw invalid(what, found.mistakes, found.all);
-    return value;
+    return value as Infer<S>;
   }
   const result = await schema["~standard"].validate(value);
   if (result.issues) throw invalid(what, result.issues, true);
-  return result.value;
+  return result.value as Infer<S>;
 }
 
 /**

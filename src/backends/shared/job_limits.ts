@@ -31,18 +31,18 @@ export function capacityOf(
 }
 
 /**
- * What is known of a job after a search for up to `max` of its tasks while `free` more might begin. If the rate is used up,
- * the next search says until when.
+ * What is known of a job after a search for up to `max` of its tasks while `free` more might begin. `mayHaveLeft`: the search
+ * has found as many as it was for, so there may be more. If the rate is used up, the next search says until when.
  */
 export function moreOf(
-  foundAll: boolean,
+  mayHaveLeft: boolean,
   max: number,
   free: number,
   { rateLimit }: JobLimits,
 ): { readonly more: boolean; readonly full: boolean } {
   return {
-    more: foundAll && free > 0 && (free > max || rateLimit !== undefined),
-    full: foundAll && free <= max,
+    more: mayHaveLeft && free > 0 && (free > max || rateLimit !== undefined),
+    full: mayHaveLeft && free <= max,
   };
 }
 

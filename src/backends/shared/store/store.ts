@@ -156,7 +156,7 @@ export interface Queue<E extends Entry = Entry> {
 export interface ReadyTasks<E extends Entry = Entry> {
   /** The tasks, in the order in which they are to run. */
   readonly entries: readonly E[];
-  /** Whether there may be more. */
+  /** Whether there may be more that this worker may claim: then it searches again at once. */
   readonly more: boolean;
   /** When to search again even if no event comes, in ms. */
   readonly pause?: number;
