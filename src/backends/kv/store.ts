@@ -9,7 +9,7 @@ import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { idNamedBy } from "../../contract/task_key.ts";
-import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
+import { claimed, type TaskRecord } from "../shared/record.ts";
 import type { KeyCondition, LeasedWorker, OperatingStore, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { blobOf, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./values/blobs.ts";
 import type { Committer } from "./committer.ts";
@@ -24,7 +24,7 @@ import { logWriting, readLog } from "./values/log.ts";
 import { expiryOf, retainedUntil } from "./operating/retention.ts";
 import { operatingOf } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
-import { type KvEntry, type StoredTask, writing } from "./stored.ts";
+import { knownStepsOf, type KvEntry, type StoredTask, writing } from "./stored.ts";
 import { streamsIn } from "./values/streams.ts";
 
 /** How a store is used. */
@@ -151,19 +151,20 @@ export class KvStore implements Store<KvEntry> {
     refuseTooLarge(record, before);
     const text = outcome && await this.#storeText(JSON.stringify(outcome), expiryOf(info));
     const isClaim = before.holder === undefined && record.holder !== undefined;
-    const isStepless = entry.stepless || before.holder !== undefined && entry.steps?.size === 0;
+    const ends = isFinished(info);
+    const steps = knownStepsOf(entry);
+    const mayHaveSteps = steps?.size !== 0;
     const stored: StoredTask = {
       record,
       input,
       ...(text && { outcome: text }),
-      ...(record.holder === undefined && !isFinished(info) && isStepless && { stepless: true }),
+      ...(record.holder === undefined && !ends && mayHaveSteps && { mayHaveSteps }),
     };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
-    const ends = isFinished(info);
     const inputEnds = ends ? dropBlob(blobOf(input), retainedUntil(info)) : [];
-    // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
-    const hasSteps = ends && (before.info.attempt > 0 || before.losses !== undefined);
-    const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
+    const gone = ends && mayHaveSteps
+      ? await this.#steps.deletion(info.id, steps, this.now())
+      : { sets: [], deletes: [] };
     const logs = lines.length > 0 || ends && info.logged !== undefined;
     const log = logs && await logWriting(this.#kv, info.id, lines, expiryOf(info));
     const claim = isClaim ? this.#claiming(record) : undefined;
@@ -177,8 +178,7 @@ export class KvStore implements Store<KvEntry> {
     });
     if (versionstamp === null) return undefined;
     // Until this commit, the worker that held the task may have recorded a step more.
-    if (hasSteps && entry.steps === undefined) await this.#steps.forget(info.id, 0, this.now());
-    const steps = isClaim && (isStepless || !mayHaveSteps(record)) ? new Map() : entry.steps;
+    if (ends && steps === undefined) await this.#steps.forget(info.id, 0, this.now());
     return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
   }
 

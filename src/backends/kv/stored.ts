@@ -17,8 +17,8 @@ export interface StoredTask {
   readonly record: TaskRecord;
   readonly input: Text;
   readonly outcome?: Text;
-  /** It waits for a worker and has no recorded steps, so its end need not search for any. */
-  readonly stepless?: true;
+  /** It waits for a worker and may have recorded steps. Without this mark, its next run and its end need not search for any. */
+  readonly mayHaveSteps?: true;
 }
 
 /**
@@ -27,8 +27,16 @@ export interface StoredTask {
  */
 export interface KvEntry extends StoredTask {
   readonly check: Deno.AtomicCheck;
-  /** All its recorded steps: their numbers, and the pieces of large ones. All entries of one claim share it; absent: not known. */
-  readonly steps?: Map<number, BlobRef | undefined>;
+  /** All its recorded steps, where they are known. All entries of one claim share it. */
+  readonly steps?: KnownSteps;
+}
+
+/** The numbers of recorded steps, and the pieces of large ones. */
+export type KnownSteps = Map<number, BlobRef | undefined>;
+
+/** The recorded steps of a task; `undefined` if they are not known. */
+export function knownStepsOf({ record: { holder }, steps, mayHaveSteps }: KvEntry): KnownSteps | undefined {
+  return steps ?? (holder === undefined && !mayHaveSteps ? new Map() : undefined);
 }
 
 /** Writes a task, and moves it from its old place in the queues to its new one. */

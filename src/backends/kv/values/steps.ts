@@ -4,9 +4,10 @@
  * @module
  */
 import type { RecordedStep } from "../../../backend.ts";
-import { blobOf, type BlobRef, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./blobs.ts";
+import { blobOf, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./blobs.ts";
 import type { Committer, Write } from "../committer.ts";
 import { stepKey } from "../keys.ts";
+import type { KnownSteps } from "../stored.ts";
 import { list } from "../reading.ts";
 import { MAX_TEXT } from "../value_limits.ts";
 
@@ -34,7 +35,7 @@ export class KvSteps {
     id: string,
     check: Deno.AtomicCheck,
     { index, text }: RecordedStep,
-    known?: Map<number, BlobRef | undefined>,
+    known?: KnownSteps,
   ): Promise<boolean> {
     const blob = text.length <= MAX_TEXT ? undefined : await writeBlob(this.#committer, text);
     const value: Text = blob ? { blob } : { inline: text };
@@ -64,14 +65,14 @@ export class KvSteps {
    */
   async deletion(
     id: string,
-    known: ReadonlyMap<number, BlobRef | undefined> | undefined,
+    known: KnownSteps | undefined,
     now: number,
   ): Promise<Deletion> {
     const isCertain = known !== undefined && [...known.values()].every((blob) => blob === undefined);
     return deletionOf(id, isCertain ? known : await this.#find(id), now);
   }
 
-  async #find(id: string): Promise<ReadonlyMap<number, BlobRef | undefined>> {
+  async #find(id: string): Promise<KnownSteps> {
     const found = await this.#list(id);
     return new Map(found.map(({ key, value }) => [Number(key.at(-1)), blobOf(value)]));
   }
@@ -84,7 +85,7 @@ export class KvSteps {
 /** What a commit sets and deletes. */
 type Deletion = Required<Pick<Write, "sets" | "deletes">>;
 
-function deletionOf(id: string, steps: ReadonlyMap<number, BlobRef | undefined>, now: number): Deletion {
+function deletionOf(id: string, steps: KnownSteps, now: number): Deletion {
   return {
     sets: [...steps.values()].flatMap((blob) => dropBlob(blob, now)),
     deletes: [...steps.keys()].map((index) => stepKey(id, index)),
