@@ -110,6 +110,7 @@ Deno.test("only 127.0.0.0/8, ::1 and localhost are addresses that no other machi
     "::",
     "192.168.1.5",
     "jobs.example.com",
+    "notlocalhost",
     "127.0.0.example.com",
     "127.0.0.0.1.com",
     "::ffff:128.0.0.1",

@@ -2,10 +2,10 @@ import { LateAnswers } from "../../../../src/mcp/http/streams/late_answers.ts";
 import { assertEquals, FakeTime } from "../../../../tools/std.ts";
 
 /** A response that is late by 100 ms, and what has happened to it. */
-async function late(time: FakeTime) {
+async function late(time: FakeTime, answers = new LateAnswers()) {
   const answer = Promise.withResolvers<Response>();
   const said: string[] = [];
-  const responding = new LateAnswers().respond(answer.promise, () => said.push("sent"), () => said.push("gone"));
+  const responding = answers.respond(answer.promise, () => said.push("sent"), () => said.push("gone"));
   await time.tickAsync(100);
   const { body, headers } = await responding;
   if (body === null) throw new Error("The response has no body.");
@@ -33,6 +33,19 @@ Deno.test("a late answer is the one event of a stream, which comments keep open 
   for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
   assertEquals(text.replace(/^(: keepalive\n\n){0,2}/, ""), 'event: message\ndata: {"id":1,"result":{}}\n\n');
   assertEquals(said, ["sent"]);
+});
+
+Deno.test("comments also keep the streams of calls open that begin after all others are over", async () => {
+  using time = new FakeTime();
+  const answers = new LateAnswers();
+  for (let call = 0; call < 2; call++) {
+    const { answer, reader } = await late(time, answers);
+    const comment = reader.read();
+    await time.tickAsync(15_000);
+    assertEquals((await comment).value, ": keepalive\n\n");
+    answer.resolve(Response.json({}));
+    while (!(await reader.read()).done);
+  }
 });
 
 Deno.test("a client that closes the stream of a late answer is gone, and a call without an answer only ends its stream", async () => {
