@@ -1,4 +1,10 @@
-import { AsyncToolServer, type Authenticate, MemoryBackend, OperationResourceStrategy } from "../../../../mod.ts";
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  type Authenticate,
+  MemoryBackend,
+  OperationResourceStrategy,
+} from "../../../../mod.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { serveHttp } from "../../../interop/support/client.ts";
 
@@ -45,3 +51,13 @@ for (
     }
   });
 }
+
+Deno.test("a document that authenticate answers with is passed on, and is no refusal in the audit log", async () => {
+  const [backend, strategy] = [new MemoryBackend(), new OperationResourceStrategy()];
+  const authenticate: Authenticate = () => Response.json({ resource: "http://localhost/mcp" });
+  const events: string[] = [];
+  const audit = ({ event }: AuditEvent) => void events.push(event);
+  await using server = new AsyncToolServer({ name: "open", version: "1.0.0", backend, strategy, authenticate, audit });
+  const response = await server.fetch(new Request(`http://localhost${PATHS[0]}`));
+  assertEquals([await response.json(), events], [{ resource: "http://localhost/mcp" }, []]);
+});
