@@ -212,11 +212,11 @@ Deno.test("keys are read from the issuer's URL, and a failure to read them is no
   const token = await sign();
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
   up = true;
-  assertEquals(await ask(token, { jwks: url }), ann);
+  for (const jwks of [url, new URL(url)]) assertEquals(await ask(token, { jwks }), ann);
   const secret = `http://reader:hunter2@127.0.0.1:${server.addr.port}/jwks?key=hunter3`;
   assertEquals(await ask(token, { jwks: secret }), ann);
   await server.shutdown();
-  await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+  for (const jwks of [url, new URL(url)]) await assertRejects(() => ask(token, { jwks }), BackendError, said);
   const { message } = await assertRejects(() => ask(token, { jwks: secret }), BackendError, said);
   assert(!message.includes("hunter"), message);
   const refused = () =>

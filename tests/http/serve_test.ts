@@ -325,7 +325,8 @@ Deno.test("a port that is taken is an error, and IPv6 addresses may have bracket
   const server = await HttpServer.listen(options, (_, { remoteAddr }) => new Response(remoteAddr.hostname));
   assertEquals(await (await fetch(`http://[::1]:${server.port}/`)).text(), "::1");
   const again = () => HttpServer.listen({ ...options, port: server.port }, () => new Response());
-  await assertRejects(again, JobsError, `Cannot listen on [::1]:${server.port}: the port is taken. Pass another`);
+  const taken = `Cannot listen on [::1]:${server.port}: the port is taken. Pass another`;
+  assert((await assertRejects(again, JobsError, taken)).cause instanceof Deno.errors.AddrInUse);
   await server.close();
 });
 

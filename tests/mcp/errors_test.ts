@@ -1,6 +1,6 @@
-import { BackendError, InvalidInput, InvalidValue, StoreLost, TaskNotFound } from "../../src/errors.ts";
+import { BackendError, InvalidInput, InvalidValue, StoreLost, TaskNotFound, Unavailable } from "../../src/errors.ts";
 import { toProtocolError } from "../../src/mcp/errors.ts";
-import { ignored } from "../support/errors.ts";
+import { ignored, unexpected } from "../support/errors.ts";
 import { Pipe } from "./support/pipe.ts";
 import { startProcess } from "./support/program.ts";
 import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
@@ -25,6 +25,12 @@ Deno.test("what a store says about its failure, such as hosts, users and paths, 
   const { message } = toProtocolError(error, (failure) => reported.push(failure));
   assertEquals(message, "The server's store failed. Try again later. The server's log has the reason.");
   assertEquals(reported, [error]);
+});
+
+Deno.test("what its caller is told, and a request that was given up, is no defect: onError does not get it", () => {
+  const { message } = toProtocolError(new Unavailable("The server is shutting down."), unexpected);
+  assertEquals(message, "The server is shutting down.");
+  toProtocolError(new DOMException("The call was aborted.", "AbortError"), unexpected);
 });
 
 Deno.test("a defect goes to onError, by default a line on stderr, and not to the caller", async () => {

@@ -18,6 +18,21 @@ Deno.test("an event id names its request and what replaces that, and is read as 
   }
 });
 
+Deno.test("an id that is not one of ours, or whose stream could be no key of a store, names no event", () => {
+  assertEquals(parseEventId(`${ID}!${"s".repeat(64)}`)?.last, true);
+  const others = [
+    "",
+    "7",
+    ID,
+    `${ID}7.stream`,
+    `${ID}:stream`,
+    `${ID}.`,
+    `${ID}.a b`,
+    `${ID}.${"s".repeat(65)}`,
+  ];
+  assertEquals(others.map(parseEventId), others.map(() => undefined));
+});
+
 Deno.test("a request in an event id that no message could be is none, and only calls and results are replaced", () => {
   const deep = `${"[".repeat(254)}${"]".repeat(254)}`;
   const requestOf = (text: string) => parseEventId(madeUp(text))?.request;

@@ -12,6 +12,8 @@ async function late(time: FakeTime, answers = new LateAnswers()) {
   return { answer, said, headers, reader: body.pipeThrough(new TextDecoderStream()).getReader() };
 }
 
+type Late = Awaited<ReturnType<typeof late>>;
+
 Deno.test("an answer that arrives soon is sent as JSON, not as a stream", async () => {
   const answer = Response.json({ result: {} });
   let sent = 0;
@@ -35,16 +37,23 @@ Deno.test("a late answer is the one event of a stream, which comments keep open 
   assertEquals(said, ["sent"]);
 });
 
-Deno.test("comments also keep the streams of calls open that begin after all others are over", async () => {
+Deno.test("comments keep the stream of a call open though others end, and that of a call that begins after all are over", async () => {
   using time = new FakeTime();
   const answers = new LateAnswers();
-  for (let call = 0; call < 2; call++) {
-    const { answer, reader } = await late(time, answers);
-    const comment = reader.read();
+  const readComments = async (...calls: readonly Late[]) => {
     await time.tickAsync(15_000);
-    assertEquals((await comment).value, ": keepalive\n\n");
+    for (const { reader } of calls) assertEquals((await reader.read()).value, ": keepalive\n\n");
+  };
+  const end = async ({ answer, reader }: Late) => {
     answer.resolve(Response.json({}));
     while (!(await reader.read()).done);
+  };
+  for (let pair = 0; pair < 2; pair++) {
+    const [ending, staying] = [await late(time, answers), await late(time, answers)];
+    await readComments(ending, staying);
+    await end(ending);
+    await readComments(staying);
+    await end(staying);
   }
 });
 
