@@ -1,6 +1,6 @@
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertThrows } from "../../../tools/std.ts";
 import type { LiveTask, Outcome } from "../../../backend.ts";
-import type { TaskInfo } from "../../../mod.ts";
+import { InvalidInput, type TaskInfo } from "../../../mod.ts";
 import {
   answersTo,
   createTaskResult,
@@ -110,6 +110,19 @@ Deno.test("2026-07-28: answers to questions that are not open are ignored", () =
   const responses = { "question-1": { action: "accept", content: {} }, "question-0": 7, __proto__: { action: "x" } };
   assertEquals(answersTo(task, responses), { "question-1": { action: "accept", content: {} } });
   assertEquals(answersTo(LIVE, responses), {});
+});
+
+Deno.test("2026-07-28: an answer accepts, declines or cancels, and anything else is refused", () => {
+  const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
+  const read = (answer: unknown) => answersTo(task, { "question-1": answer })["question-1"];
+  assertEquals(["accept", "decline", "cancel"].map((action) => read({ action })), [
+    { action: "accept", content: {} },
+    { action: "decline" },
+    { action: "cancel" },
+  ]);
+  for (const wrong of [7, null, {}, { action: "ok" }, { action: "accept", content: 7 }]) {
+    assertThrows(() => read(wrong), InvalidInput, "must be accept, decline or cancel");
+  }
 });
 
 Deno.test("2026-07-28: an object declares the extension; an empty elicitation, or one with form, declares forms", () => {
