@@ -4,7 +4,7 @@ import { AuditLog } from "../../src/server/audit_log.ts";
 import { RepeatedRefusals } from "../../src/server/repeated_refusals.ts";
 import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
 import { Reported } from "../support/errors.ts";
-import { assert, assertEquals } from "../../tools/std.ts";
+import { assert, assertEquals, FakeTime } from "../../tools/std.ts";
 
 const AT = "2026-11-22T12:00:00.000Z";
 
@@ -65,6 +65,22 @@ Deno.test("repeated refusals of a kind are written once, and later with their nu
   log.writeRepeated();
   log.write(refused());
   assertEquals(events().slice(9), [refused()]);
+});
+
+Deno.test("repetitions are written every 10 s while there are any", async () => {
+  using time = new FakeTime();
+  const { log, events } = stage();
+  await using _ = log;
+  for (const more of [{}, {}, { reason: "Never." }]) log.write(refused(more));
+  time.tick(10_000);
+  assertEquals(events().slice(2), [{ ...refused(), count: 1 }]);
+  log.write(refused());
+  time.tick(10_000);
+  assertEquals(events().slice(3), [{ ...refused(), count: 1 }]);
+  time.tick(20_000); // Now none is left, and the next kind begins anew.
+  for (const _ of [1, 2]) log.write(refused());
+  time.tick(10_000);
+  assertEquals(events().slice(4), [refused(), { ...refused(), count: 1 }]);
 });
 
 Deno.test("repetitions are written on disposal, and nothing after that", async () => {

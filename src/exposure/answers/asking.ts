@@ -81,10 +81,10 @@ function whoAnswers(token: string, questions: readonly Question[], client: Askin
     const keys = left.map(({ key }) => key).join(" and ");
     return `Ask the person, and pass their answer to ${client.tool}, with the token ${token} and the question ${keys}.`;
   }
-  const isPage = ({ url }: Question) => url !== undefined;
-  const what = client.elicitation && left.every(isPage)
+  // What is left is all of the kind that it cannot ask.
+  const what = client.elicitation
     ? "This client cannot ask for a page to be opened"
-    : client.urls && !left.some(isPage)
+    : client.urls
     ? "This client cannot ask for a form to be filled in"
     : "This client cannot be asked";
   const advice = client.cancels ? "the job goes on without that answer" : "answer in another one, or cancel the task";
