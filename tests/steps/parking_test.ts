@@ -1,7 +1,8 @@
 import { TaskParked, WorkerStopping } from "../../src/errors.ts";
 import { Parking } from "../../src/steps/parking.ts";
-import { assertEquals, assertRejects } from "../../tools/std.ts";
-import { PassingTime } from "../support/time.ts";
+import { LONGEST_TIMER_MS } from "../../src/waiting.ts";
+import { assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
+import { pass, PassingTime } from "../support/time.ts";
 
 Deno.test("a short sleep that the clock, which is set back, makes long does not keep its worker", async () => {
   await using _time = new PassingTime();
@@ -126,4 +127,41 @@ Deno.test("a worker that begins to stop does not park a task whose waits never p
   stopping.abort();
   resolve({ action: "decline" });
   assertEquals(await Promise.race([asked, park.promise]), { action: "decline" });
+});
+
+Deno.test("a task that sleeps several times at once is parked until the first sleep is over", async () => {
+  const controller = new AbortController();
+  const parked: (number | undefined)[] = [];
+  const claim = {
+    ...sleepingClaim(controller.signal),
+    park: (until?: number) => {
+      parked.push(until);
+      controller.abort(new TaskParked());
+      return Promise.resolve();
+    },
+  };
+  const parking = new Parking(claim, 0);
+  const waits = [];
+  for (const until of [7_200_000, 3_600_000, 10_800_000]) {
+    waits.push(await parking.sleep(() => Promise.resolve(until), false));
+  }
+  await Promise.all(waits.map((wait) => assertRejects(async () => await wait?.(), TaskParked)));
+  assertEquals(parked, [3_600_000]);
+});
+
+Deno.test("a sleep of 40 days that keeps its worker does not read the clock without pause", async () => {
+  using time = new FakeTime(0);
+  const { promise: again, resolve } = Promise.withResolvers<void>();
+  let reads = 0;
+  const now = () => {
+    if (++reads > 3) resolve();
+    return Date.now();
+  };
+  const parking = new Parking({ ...sleepingClaim(new AbortController().signal), now }, Infinity);
+  const wait = await parking.sleep(() => Promise.resolve(40 * 24 * 3_600_000), false);
+  const slept = wait?.() ?? Promise.resolve();
+  await pass(time, again);
+  assertEquals(time.now, LONGEST_TIMER_MS);
+  parking.end();
+  await assertRejects(() => slept, Error, "The attempt is over.");
 });
