@@ -282,3 +282,16 @@ Deno.test("a server that has not heard of a change of its schedule creates the n
   const inputs = await Promise.all(tasks.map(({ id }) => backend.operator.input(id)));
   assertEquals(inputs, [{ changed: true }]);
 });
+
+Deno.test("a server notices within a minute that the clock was set forward, however long it is to the next due time", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  let ahead = 0;
+  const daily = everyMinute({ times: { every: DAY } });
+  const now = () => Date.now() + ahead;
+  await using _ = new Scheduler(backend, [daily], { audit: () => {}, onError: ignored, now });
+  await pass(time, 10_000);
+  ahead = DAY;
+  await pass(time, MINUTE);
+  assertEquals((await created(backend)).length, 1);
+});

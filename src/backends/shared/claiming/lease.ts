@@ -6,7 +6,7 @@
  */
 import { BackendError, StoreLost } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
-import { isFinished, type TaskInfo } from "../../../task.ts";
+import type { TaskInfo } from "../../../task.ts";
 import { doneWithin, pause } from "../../../waiting.ts";
 import { crashed, type TaskRecord } from "../record.ts";
 import { Recurring } from "../recurring.ts";
@@ -102,7 +102,7 @@ export class Lease implements AsyncDisposable {
 
   /** Takes over a task of a dead worker, even if it changes at the same time, for example by an answer. */
   async #takeOver(deadWorker: string, { id, owner }: Pick<TaskInfo, "id" | "owner">): Promise<void> {
-    const holds = ({ info, holder }: TaskRecord) => !isFinished(info) && holder === deadWorker;
+    const holds = ({ holder }: TaskRecord) => holder === deadWorker; // Nobody holds a finished task.
     const entry = await this.#store.read(id, owner);
     if (entry === undefined || !holds(entry.record)) return;
     // The dead worker can record no more, unless it is only slow: then the next death counts anew, which harms nobody.

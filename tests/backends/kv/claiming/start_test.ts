@@ -123,6 +123,14 @@ Deno.test("KV: a task of a job that is known to be paused is queued at once", ()
     assertEquals(await statusOf(record), "PENDING");
   }, () => Promise.resolve([])));
 
+for (const [what, jobs] of [["would begin at once", ["job"]], ["would be queued", []]] as const) {
+  Deno.test(`KV: a new task that ${what} is not stored if its key does not name it any more`, () =>
+    withClaims(async ({ claims }) => {
+      assertEquals(await claims.start(newRecord(), "{}", { name: "daily", names: "task" }), false);
+      assertEquals(claims.held, []);
+    }, () => Promise.resolve(jobs)));
+}
+
 Deno.test("KV: claims have settled once new tasks are claimed, too", () =>
   withClaims(async ({ claims, statusOf }) => {
     const record = newRecord();

@@ -7,7 +7,7 @@ import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
-import type { TaskInfo } from "../../../../src/task.ts";
+import { openQuestions, type Question, type TaskInfo } from "../../../../src/task.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { turn } from "../../../../src/waiting.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
@@ -270,4 +270,34 @@ Deno.test("a worker does not search for tasks because one of a job that it does 
   for (let number = 0; number < 5; number++) await create("another's");
   await finish();
   assertEquals(searched.length - before, 1);
+});
+
+Deno.test("code gets the answer to its question though no event tells of it, once a gap does", async () => {
+  const hub = new Hub();
+  const store = new MemoryStore(new Hub()); // Its own changes are not told.
+  await using backend = new OwnBackend(store, hub);
+  const { promise: answered, resolve } = Promise.withResolvers<unknown>();
+  const asking = Promise.withResolvers<void>();
+  const job = defineJob({
+    name: "job",
+    input: { type: "object" },
+    run: async (_, { elicit }) => {
+      const answer = elicit({ message: "Sure?", schema: { type: "object" } });
+      asking.resolve();
+      resolve(await answer);
+    },
+  });
+  await using worker = createWorker(backend, [job]);
+  await worker.ready;
+  const { id, owner } = await backend.create(newTask());
+  hub.ready();
+  await asking.promise;
+  let questions: readonly Question[] = [];
+  while (questions.length === 0) {
+    await turn();
+    questions = openQuestions(await backend.get(id, owner));
+  }
+  await backend.answer(id, owner, Object.fromEntries(questions.map(({ key }) => [key, { action: "decline" }])));
+  hub.event({ kind: "gap" });
+  assertEquals(await answered, { action: "decline" });
 });
