@@ -140,7 +140,8 @@ export interface Queue<E extends Entry = Entry> {
   promote(setBack: boolean): Promise<number | undefined>;
   /**
    * Finds up to `max` tasks of these jobs that are ready: of all of them together the most urgent first, then the oldest. It
-   * may claim them, too: their records then name this worker as their holder.
+   * may claim them, too: their records then name this worker as their holder. `held`: the tasks that the worker holds already,
+   * for a store that lists them in its lease.
    */
   ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<E>>;
   /**
