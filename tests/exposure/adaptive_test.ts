@@ -7,7 +7,7 @@ import {
   PollingExposureStrategy,
   type TaskInfo,
 } from "../../mod.ts";
-import type { ToolResult } from "../../strategy.ts";
+import type { Surface, ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { validate } from "../../src/schema/schema.ts";
@@ -89,10 +89,12 @@ Deno.test("a call whose task starts later than the call would wait returns its h
   assertEquals(fieldsOf(await answer).status, "PENDING");
 });
 
-Deno.test("there is no task_cancel if no task may be cancelled", async () => {
+Deno.test("there is a task_cancel if the task of any job may be cancelled, and none otherwise", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
-  const { shared } = bench.expose(report, { cancel: false });
-  assertEquals(shared?.registered.cancel, false);
+  const surfaces = [bench.expose(report, { cancel: false }), bench.expose(endless)];
+  const hasCancel = (...of: readonly Surface[]) =>
+    merge(of, bench.tasks).tools.some(({ name }) => name === "task_cancel");
+  assertEquals([hasCancel(...surfaces.slice(0, 1)), hasCancel(...surfaces)], [false, true]);
 });
 
 Deno.test("a prefix that would give the shared tools names which clients refuse is refused, with the reason", () => {

@@ -10,6 +10,10 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
   await bench.work(report, endless);
   const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
   assert(latest);
+  assertEquals(surface.templates.filter(({ name }) => name.endsWith("latest result")).map(({ title }) => title), [
+    "Report: latest result",
+    undefined, // As its job has none.
+  ]);
   const read = async (owner = ME, page?: string) => {
     const [content] = await latest.read({ id: "", page }, owner);
     assert(content && "text" in content);
@@ -68,7 +72,13 @@ Deno.test("the latest result of a job is found behind hundreds of newer tasks of
   await new Promise((resolve) => setTimeout(resolve, 0));
   assertEquals(lists, 11, "nobody is left who waits for the search");
 
-  await create("other", 1);
+  const newer = await start(surface, "report", { user: "Grace" });
+  await bench.until(newer.id, ({ status }) => status === "COMPLETED");
+  lists = 0;
+  assertEquals((await latest.read({ id: "" }, ME))[0]?.uri, `mcp://results/report/${newer.id}`);
+  assertEquals(lists, 1, "the search ends once it has found one");
+
+  await create("other", 1_000);
   const none = "No task of report has completed among your 1,000 newest tasks.";
   await assertRejects(async () => await latest.read({ id: "" }, ME), ResultPartNotFound, none);
 });

@@ -91,6 +91,15 @@ for (const [what, task, outcome, text] of SHAPES) {
   });
 }
 
+Deno.test("a response with questions says what to answer: the fields of a form, or the page to open", () => {
+  const schema = { $schema: "https://json-schema.org/draft/2020-12/schema", ...QUESTION.schema };
+  const page = { ...QUESTION, key: "p", url: "https://example.com/pay", expiresAt: 0 };
+  const task: TaskInfo = { ...live, status: "INPUT_REQUIRED", questions: [{ ...QUESTION, schema }, page] };
+  const { questions } = formatResponse(task, undefined, { elicitation: false, tool: "task_answer" });
+  const { key, message, url } = page;
+  assertEquals(questions, [QUESTION, { key, message, url, expires_at: "1970-01-01T00:00:00.000Z" }]);
+});
+
 Deno.test("a response has progress as a person would say it, in whole hundredths", () => {
   const shown = [0, 23 / 31, 0.29, 0.999, 1].map((progress) =>
     formatResponse({ ...live, status: "RUNNING", progress }).progress

@@ -97,6 +97,13 @@ Deno.test("the id of a refused message is that of its outermost object, and no o
   assertEquals(refusal(`{"id":7,"a":"${"x".repeat(10_000)}"}`, 1_000).id, null);
 });
 
+Deno.test("JSON that is no object is refused as no message", () => {
+  for (const text of ["null", "7", "true", '"id"']) {
+    const { id, message } = refusal(text);
+    assertEquals([id, message], [null, "Invalid request: not a JSON-RPC 2.0 message."], text);
+  }
+});
+
 Deno.test("the limit of a message follows the largest input, and what can be stored", () => {
   assertEquals(maxMessageBytes(1_000), 1_000 + 1024 * 1024);
   assertEquals([maxMessageBytes(Infinity), maxMessageBytes(1e9)], [17 * 1024 * 1024, 17 * 1024 * 1024]);
