@@ -44,6 +44,19 @@ Deno.test("a 2026-07-28 client is told of the shared tools only if its calls can
   assertEquals(others.map(({ name, description }) => [name, description]), [["report", "Makes a report"]]);
 });
 
+Deno.test("a caller whom nobody knows cannot call task_list: the tasks of all such callers have one owner", async () => {
+  await using server = serve();
+  const client = await Raw.open(server.fetch);
+  const { error } = await client.ask("tools/call", { name: "task_list", arguments: {} });
+  assertEquals([error?.code, error?.message], [-32602, "Unknown tool: task_list"]);
+  for (const capabilities of [{}, TASKS]) {
+    const call = { name: "task_list", arguments: {} };
+    const response = await server.fetch(request(new URL("http://localhost/mcp"), "tools/call", call, capabilities));
+    const { error } = await response.json();
+    assertEquals([error?.code, error?.message], [-32602, "Unknown tool: task_list"]);
+  }
+});
+
 Deno.test("a client that sends null for each optional field, as CrewAI does, starts a job and reads its task", async () => {
   const received = Promise.withResolvers<unknown>();
   const sales = defineJob({

@@ -277,6 +277,8 @@ Deno.test("a request that does not become a session takes no slot, and leaves no
   fails = false;
   await Raw.open(fetch);
   assertEquals(sessions.size, 1);
+  // Nor does it take the slot of a session that is idle.
+  assertEquals([(await raw.post("ping")).status, sessions.size], [400, 1]);
 });
 
 Deno.test("the number of reads does not show a stranger whether a session is open here, in another process, or nowhere", async () => {
