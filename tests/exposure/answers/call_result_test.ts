@@ -66,6 +66,21 @@ Deno.test("the text of an answer, and its data, have at most half the room, as h
   assertEquals(shapeOf(both).data, data);
 });
 
+Deno.test("an answer that lacks many pictures names two of them and says how many there are besides, and its link has a short name", () => {
+  const picture: ContentPart = { type: "image", data: "A".repeat(120_000), mimeType: "image/png" };
+  const { content } = callResult(task, {
+    kind: "value",
+    value: null,
+    content: Array.from({ length: 5 }, () => picture),
+  });
+  assertStringIncludes(
+    content.map(textOf).join(),
+    "lacks the image (image/png, 90,000 bytes) and the image (image/png, 90,000 bytes) and 3 more.",
+  );
+  const link = content.find(({ type }) => type === "resource_link");
+  assertEquals(link?.type === "resource_link" && link.name, "results/report/id-1");
+});
+
 Deno.test("a larger result is answered with its beginning and a link; if a schema promises data, these are a handle", () => {
   const outcome = value({ text: "x".repeat(600_000) });
   for (const typed of [false, true]) {
