@@ -5,7 +5,7 @@ import { LATE_MS, TaskFeed } from "../../src/tasks/feed.ts";
 import { Rereads } from "../../src/tasks/rereads.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { retryPolicy } from "../../src/job.ts";
-import { turn } from "../../src/waiting.ts";
+import { doneWithin, turn } from "../../src/waiting.ts";
 import { until } from "../support/processes.ts";
 
 const never = new AbortController().signal;
@@ -382,6 +382,27 @@ Deno.test("a wait for a task that was just stored reads nothing where its events
   assertEquals([await feed.finish(task, never), reads], [end, 0]);
   backend.gap();
   assertEquals([await feed.finish(task, never), reads], [end, 1]);
+});
+
+Deno.test("a wait for a task that was read as finished is over, although the last event was of an earlier state", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  backend.emit({ kind: "change", task });
+  const end = await backend.cancel(task.id, "me", 0);
+  const waits = feed.finish(end, never);
+  assert(await doneWithin(waits, 5_000), "The wait goes on.");
+  assertEquals(await waits, end);
+});
+
+Deno.test("a wait with a time limit rejects at a shutdown with which its task ends", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const waits = feed.waitFrom(task, { ms: 60_000 });
+  const rejected = assertRejects(() => waits, Error, "shutting down");
+  feed.stopWaiting(new Error("shutting down"));
+  await rejected;
 });
 
 Deno.test("a wait ends with its time, or with a change that is enough, and leaves no watcher behind", async () => {

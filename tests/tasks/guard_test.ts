@@ -172,7 +172,10 @@ Deno.test("the audit log contains nothing of a refused input, and no long text",
 Deno.test("a creation that fails in the backend does not count as an open task", async () => {
   await using stage = new Stage({ openTasks: 1 });
   const create = stage.backend.create.bind(stage.backend);
-  stage.backend.create = () => Promise.reject(new BackendError("The disk is full."));
+  stage.backend.create = async (_task, admit) => {
+    await admit?.();
+    throw new BackendError("The disk is full.");
+  };
   const start = () => stage.tasks.start(registered, {}, "ann");
   await assertRejects(start, BackendError, "The disk is full.");
   stage.backend.create = create;
