@@ -134,6 +134,13 @@ Deno.test("an error that is not to be tried again, and a fault, fail the task at
   assertEquals(faulty.outcome, { kind: "fault", message: "broken", code: -32001 });
 });
 
+Deno.test("a task that fails has a short message, and its outcome the whole one", () => {
+  const message = "x".repeat(100_000);
+  const { record, outcome } = settled(running(), { kind: "fault", message }, 3_000, 0);
+  assertEquals(outcome, { kind: "fault", message });
+  assert((record.info.message?.length ?? Infinity) <= 1_001);
+});
+
 Deno.test("the pause doubles to its limit, and lies between half and all of it", () => {
   const retry = { attempts: 9, delay: 100, maxDelay: 500 };
   assertEquals([1, 2, 3, 4, 5].map((attempt) => backoff(retry, attempt, 1)), [100, 200, 400, 500, 500]);
