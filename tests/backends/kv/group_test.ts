@@ -56,6 +56,18 @@ async function queued(kv: Deno.Kv): Promise<readonly Deno.KvKey[]> {
   return (await Promise.all(lists)).flat().map(({ key }) => key);
 }
 
+Deno.test("KV: of writes that check different versions of one key at the same moment, only that with the present one is made", () =>
+  withStore(async ({ kv, committer }) => {
+    const key = ["checked"];
+    const { versionstamp: before } = await kv.set(key, "before");
+    const { versionstamp: now } = await kv.set(key, "now");
+    const write = (name: string, versionstamp: string) =>
+      committer.commit({ checks: [{ key, versionstamp }], sets: [{ key: [name], value: true }], bytes: 100 });
+    const [late, right] = await Promise.all([write("late", before), write("right", now)]);
+    assertEquals([late, right !== null], [null, true]);
+    assertEquals([(await kv.get(["late"])).value, (await kv.get(["right"])).value], [null, true]);
+  }));
+
 Deno.test("KV: of a cancel and a claim at the same moment the first wins, and the other is refused", () =>
   withStore(async ({ kv, store, create, taker }) => {
     for (const cancelFirst of [true, false]) {
