@@ -1,4 +1,4 @@
-import { sweepBlobs, writeBlob } from "../../../src/backends/kv/values/blobs.ts";
+import { readBlob, sweepBlobs, writeBlob } from "../../../src/backends/kv/values/blobs.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
 import { streamsIn } from "../../../src/backends/kv/values/streams.ts";
@@ -35,6 +35,15 @@ function sweeperOf({ kv, committer }: Pick<Opened, "kv" | "committer">): Sweeper
   const page = () => sweepBlobs(kv, committer, later());
   return new Sweeper({ what: "sweep", every: 600_000, page, pause: 10, onError: ignored });
 }
+
+Deno.test("KV: a large text of which a piece is missing is not read in part", () =>
+  withKv(async ({ kv, committer }) => {
+    const text = "x".repeat(150_000);
+    const ref = await writeBlob(committer, text);
+    assertEquals(await readBlob(kv, ref) === text, true);
+    await kv.delete(blobKey(ref.id, 1));
+    assertEquals(await readBlob(kv, ref), undefined);
+  }));
 
 Deno.test("KV: one sweep deletes all unused large texts, however many there are", () =>
   withKv(async ({ kv, committer, left }) => {

@@ -9,7 +9,7 @@ import {
 } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { Committer, type Write } from "../../../src/backends/kv/committer.ts";
-import { cancelledNow, claimed, created, stopRequested } from "../../../src/backends/shared/record.ts";
+import { cancelledNow, claimed, created, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
 import { KvSteps } from "../../../src/backends/kv/values/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
@@ -213,4 +213,25 @@ Deno.test("KV: a large step whose commit is repeated leaves no pieces behind tha
   const unmarked = pieces.filter(({ key }) => !marked.has(key[2] ?? ""));
   assertEquals([pieces.length, unmarked.map(({ key }) => key)], [8, []]);
   kv.close();
+});
+
+Deno.test("KV: the recorded steps of a task that was handed back are deleted when it is cancelled", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const committer = new Committer(kv, "writer", () => {});
+  const store = storeOf(kv, committer);
+  const now = Date.now();
+  const record = created(newTask({ owner: OWNER }), now);
+  const { id } = record.info;
+  await store.create(record, "{}");
+  const taken = await store.change(await found(store, id), claimed(record, "worker", now));
+  const step = { index: 0, text: '{"name":"a"}' };
+  assert(taken && await store.record(taken, step));
+  const back = await store.change(taken, handedBack(taken.record, false, [step], now).record);
+  assert(back);
+  assertEquals((await store.steps(back)).length, 1);
+  const waiting = await found(store, id);
+  const ended = await store.change(waiting, cancelledNow(waiting.record, now));
+  assert(ended);
+  assertEquals(await store.steps(ended), []);
+  await committer.drained();
 });

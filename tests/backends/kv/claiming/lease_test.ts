@@ -264,3 +264,12 @@ Deno.test("KV: the commit that claims a waiting task lists it in its worker's le
     assertEquals([value?.held, versionstamp], [[[OWNER, entry.record.info.id]], taken?.check.versionstamp]);
     await lease.end();
   }));
+
+Deno.test("KV: a worker whose own lease has run out does not count itself among the dead", () =>
+  withLeases(async ({ start, clock }) => {
+    const { own } = await start("late");
+    const { own: other } = await start("other");
+    clock.now += 2 * LEASE;
+    assertEquals((await own.dead()).map(({ name }) => name), ["other"]);
+    assertEquals((await other.dead()).map(({ name }) => name), ["late"]);
+  }));

@@ -11,6 +11,7 @@ import type { KvStore } from "../../../../src/backends/kv/store.ts";
 import type { KvEntry } from "../../../../src/backends/kv/stored.ts";
 import { cancelledNow, claimed, created, settled } from "../../../../src/backends/shared/record.ts";
 import { MAX_OWNER_LENGTH } from "../../../../src/ids.ts";
+import { PAUSED } from "../../../../src/operator/pauses.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { newTask } from "../../../support/tasks.ts";
 import { found, OWNER, storeOf } from "../support/store.ts";
@@ -60,6 +61,13 @@ Deno.test("KV: of a job with limits, as many tasks as may begin are claimed with
     const ids = idsOf(entries).slice(0, 15);
     assertEquals([idsOf(taken), new Set(taken.map((entry) => entry?.check.versionstamp)).size], [ids, 2]);
     assertEquals(await used(), { ids, count: 15 });
+  }));
+
+Deno.test("KV: of a job with limits that was paused a moment ago, no task is claimed, and the claim is not repeated", () =>
+  withStores(async ({ store, waiting }) => {
+    const [entry] = await waiting(1);
+    assert(entry && await store.documents.write(`${PAUSED}job`, undefined, "{}"));
+    assertEquals(await take(store, entry), undefined);
   }));
 
 Deno.test("KV: of a job with limits, a task that was cancelled at the moment of its claim leaves the claims beside it one commit", () =>
