@@ -137,3 +137,13 @@ Deno.test("a server that closes first writes to the audit log which questions ha
   await Promise.all([closed, recorded]);
   assertEquals(order, ["expired", "closed"]);
 });
+
+Deno.test("a question that nobody can be asked is cancelled, and others of its task stay open", async () => {
+  const both = (ctx: JobContext) => ctx.elicit.all([question, { ...question, message: "Where to?" }]);
+  await using stage = new Stage(jobThat(both));
+  const task = await stage.start((now) => openQuestions(now).length === 2);
+  const [asked, other] = openQuestions(task);
+  await stage.servers[0]?.answerForNobody(task, [asked?.key ?? ""]);
+  const open = openQuestions(await stage.backend.get(task.id, "ann"));
+  assertEquals(open.map(({ key }) => key), [other?.key]);
+});

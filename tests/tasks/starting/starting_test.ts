@@ -117,3 +117,17 @@ Deno.test("an owner with as many open tasks as allowed takes over a task of whic
   assertEquals(await stage.start(server), left);
   await assertRejects(() => stage.start(server), LimitExceeded, "1 of yours are not finished");
 });
+
+Deno.test("a call that has found the unique task of another server leaves it to that one's caller", async () => {
+  await using stage = new Stage();
+  const unique = new ToolRegistry().register(echo, { unique: true });
+  const call = async (server: Tasks) => {
+    const caller = server.caller(unique, "me", {});
+    const task = await server.start(unique, {}, "me", { adopt: true, caller });
+    caller.wait(task);
+    return { id: task.id, caller };
+  };
+  const [first, second] = [await call(stage.server()), await call(stage.server())];
+  assertEquals(second.id, first.id);
+  assertEquals([await second.caller.leaveToOthers(), await first.caller.leaveToOthers()], [true, false]);
+});
