@@ -46,6 +46,17 @@ Deno.test("a new task that was stored and claimed runs in the free slot, and the
   await runner.stop(0);
 });
 
+Deno.test("a worker that is not ready, because its lease is not stored yet, takes no new task", async () => {
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  const run = () => new Promise<never>(() => {});
+  const store = withOneTask({ claim: () => Promise.resolve(NOTHING) });
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, ready);
+  assertEquals(runner.start(claimed.id, () => Promise.resolve(task)), undefined);
+  resolve();
+  await runner.ready;
+  await runner.stop(0);
+});
+
 Deno.test("a new task waits while others may wait for a slot", async () => {
   const found = Promise.withResolvers<ClaimResult>();
   let claims = 0;
