@@ -4,6 +4,7 @@ import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
+import { HeldClaims } from "../../../../src/backends/shared/claiming/held.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
@@ -105,6 +106,15 @@ Deno.test("a worker that has lost its task, to another one or to a later claim o
     assertEquals([lost, claims.held], [[id], []]);
   };
   for (const write of Object.values(writes)) for (const toItself of [false, true]) await lose(write, toItself);
+});
+
+Deno.test("a task that another worker has claimed is lost, although a failover has given its claim the same revision", () => {
+  const claims = new HeldClaims("one");
+  const record = change.claimed(change.created(newTask(), 1), "one", 2);
+  claims.add({ record });
+  const held = claims.find(record.info);
+  assert(held);
+  assertEquals([record, { ...record, holder: "two" }].map((now) => claims.isBy(held, now)), [true, false]);
 });
 
 Deno.test("a task that was answered while it was parked is claimed with its answer", async () => {
