@@ -202,10 +202,26 @@ Deno.test("an unknown task is an error on stderr, and the exit code is 1", async
   assertStringIncludes(stderr, 'mcp-jobs show: Cannot find task "nothing"');
 });
 
+Deno.test("an option that cannot be read is an error that names it, and the exit code is 2", async () => {
+  await using shop = new Shop();
+  const { code, stderr } = await shop.run("tasks --limit none");
+  assertEquals(code, 2);
+  assertMatch(stderr, /^mcp-jobs tasks: --limit needs a whole number/);
+});
+
 Deno.test("logs shows what a job has logged, and follows it until the task has ended", async () => {
   await using shop = new Shop({ works: false });
   const task = await shop.client.start(talk, {});
+  const subscribed = Promise.withResolvers<void>();
+  const { watch } = shop;
+  shop.watch = (...args) => {
+    subscribed.resolve();
+    return watch.apply(shop, args);
+  };
   const following = shop.run(`logs ${task.id} --follow`);
+  await subscribed.promise;
+  createWorker(shop, [add]);
+  await shop.client.wait(await shop.client.start(add, { a: 1, b: 2 })); // The end of another task ends nothing.
   createWorker(shop, [talk]);
   const lines = (await following).stdout.trimEnd().split("\n");
   assertMatch(lines[0] ?? "", /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d warning {3}running$/);
