@@ -59,6 +59,9 @@ const endless = defineJob({
 /** A backend that the command line does not close, with a client and, unless told otherwise, a worker. */
 class Shop extends MemoryBackend {
   readonly client: TaskClient = createClient(this, { owner: "ann" });
+  /** Whether tables may be made, for each time that a command has opened it; and how often one has closed it. */
+  readonly opened: boolean[] = [];
+  closed = 0;
 
   constructor({ works = true }: { readonly works?: boolean } = {}) {
     super();
@@ -66,6 +69,7 @@ class Shop extends MemoryBackend {
   }
 
   override close(): Promise<void> {
+    this.closed++;
     return Promise.resolve();
   }
 
@@ -89,8 +93,9 @@ class Shop extends MemoryBackend {
       say: (line) => stderr += `${line}\n`,
       signal,
       now: Date.now,
-      open: ({ kv }) => {
+      open: ({ kv }, migrates) => {
         assertEquals(kv, "jobs.kv");
+        this.opened.push(migrates);
         return Promise.resolve(this);
       },
     });
@@ -200,6 +205,12 @@ Deno.test("an unknown task is an error on stderr, and the exit code is 1", async
   const { code, stdout, stderr } = await shop.run("show nothing");
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, 'mcp-jobs show: Cannot find task "nothing"');
+});
+
+Deno.test("only migrate makes or updates tables, and each command closes the backend that it has opened", async () => {
+  await using shop = new Shop({ works: false });
+  for (const command of ["tasks", "show nothing", "migrate"]) await shop.run(command);
+  assertEquals([shop.opened, shop.closed], [[false, false, true], 3]);
 });
 
 Deno.test("an option that cannot be read is an error that names it, and the exit code is 2", async () => {
@@ -495,6 +506,19 @@ Deno.test("watch follows named tasks until they are finished, and says by its co
   assertMatch(first?.stdout ?? "", new RegExp(`^${good.id} add COMPLETED$`, "m"));
   const lines = (second?.stdout ?? "").trimEnd().split("\n").map((line) => JSON.parse(line).status);
   assertEquals(lines.at(-1), "FAILED");
+});
+
+Deno.test("watch follows several tasks until the last of them is finished", async () => {
+  await using shop = new Shop({ works: false });
+  const [good, bad] = [await shop.client.start(add, { a: 1, b: 2 }), await shop.client.start(refuse, {})];
+  const wrote = (line: string) => {
+    if (line.endsWith("COMPLETED")) createWorker(shop, [refuse]);
+    return Promise.resolve();
+  };
+  const watching = shop.run(`watch ${good.id} ${bad.id}`, { wrote });
+  createWorker(shop, [add]);
+  const { code, stdout } = await watching;
+  assertEquals([code, stdout.includes(`${bad.id} refuse FAILED`)], [1, true]);
 });
 
 /** A task, a later state of it that a failover will lose, and a way to tell the last who watches of such events. */
