@@ -4,7 +4,7 @@ import { type CallToolResult, CallToolResultSchema } from "@modelcontextprotocol
 import { STEP_OR_HANDLE } from "./job.ts";
 import type { Planned } from "./ledger.ts";
 import { type Connection, isTimeout } from "./processes.ts";
-import { endOfError, endOfResult, endOfStatus, type ReportedEnd, taskOfResult } from "./reported_end.ts";
+import { endOfResult, endOfStatus, type ReportedEnd, taskOfResult } from "./reported_end.ts";
 
 /**
  * The time limit of a call that is repeated, in ms: it doubles each time, so that repeated calls do not overload a slow
@@ -23,14 +23,14 @@ export interface Called {
   readonly end: ReportedEnd;
   /** How often the client called again because its time limit had passed. */
   readonly repeats: number;
-  /** How often a server died, its store failed, or the workers of its task died too often, from the first call to the last. */
+  /** How often a server died, or its store failed, between the first call and the last. */
   readonly deaths: number;
   /** Whether the client received a handle. */
   readonly handle: boolean;
 }
 
 /** Calls with a short time limit, and again with the same input, until the result arrives. */
-export async function callAgain(connection: Pick<Connection, "use">, { number, ms, fail }: Planned): Promise<Called> {
+export async function callAgain(connection: Connection, { number, ms, fail }: Planned): Promise<Called> {
   const givesUpAt = Date.now() + TIMEOUT_MS;
   const call = new CountedCalls(connection, "step");
   let result = await call.once({ number, ms, fail }, LIMIT_MS);
@@ -43,10 +43,7 @@ export async function callAgain(connection: Pick<Connection, "use">, { number, m
 }
 
 /** Calls once, and calls `task_status` if that returns a handle. */
-export async function callForHandle(
-  connection: Pick<Connection, "use">,
-  { number, ms, fail }: Planned,
-): Promise<Called> {
+export async function callForHandle(connection: Connection, { number, ms, fail }: Planned): Promise<Called> {
   const call = new CountedCalls(connection, STEP_OR_HANDLE);
   const first = await call.once({ number, ms, fail }, TIMEOUT_MS);
   const { deaths } = call;
@@ -68,30 +65,17 @@ export async function callForHandle(
 
 /** The calls of one tool by one client. */
 class CountedCalls {
-  /** How often a server died, its store failed, or the workers of its task died too often, since the first call. */
+  /** How often a server died, or its store failed, since the first call. */
   deaths = 0;
   #client: object | undefined;
 
   constructor(
-    private readonly connection: Pick<Connection, "use">,
+    private readonly connection: Connection,
     private readonly tool: string,
   ) {}
 
-  /**
-   * Calls until a server answers; returns `undefined` if the time limit, in ms, passes first. If the workers of its task
-   * have died too often, it calls again, for another task.
-   */
-  async once(input: Record<string, unknown>, timeout: number): Promise<CallToolResult | undefined> {
-    while (true) {
-      try {
-        return await this.#call(input, timeout);
-      } catch (error) {
-        if (endOfError(error).kind !== "died") throw error;
-      }
-    }
-  }
-
-  #call(input: Record<string, unknown>, timeout: number): Promise<CallToolResult | undefined> {
+  /** Calls until a server answers; returns `undefined` if the time limit, in ms, passes first. */
+  once(input: Record<string, unknown>, timeout: number): Promise<CallToolResult | undefined> {
     const request = { method: "tools/call" as const, params: { name: this.tool, arguments: input } };
     return this.connection.use(async (client) => {
       // Another client's call may have met the death of the server between two calls of this one.

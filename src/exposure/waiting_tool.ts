@@ -6,7 +6,7 @@
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { withPerCall } from "../schema/per_call.ts";
-import type { TaskInfo } from "../task.ts";
+import type { Outcome, TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "./answers/asking.ts";
@@ -72,7 +72,13 @@ export function nativeTasks(
   };
 }
 
-/** Answers with the result of a task that has ended. Throws `JobFault` if it ended with a fault. */
+/**
+ * Answers with the result of a task that has ended. Throws `JobFault` if the job has thrown one. Any other fault, such as a
+ * cancellation by somebody else, is an error result: after a protocol error, LangChain and others end the agent's run.
+ */
 export async function answerWithResult(task: TaskInfo, tasks: Tasks, form?: ResultForm): Promise<CallAnswer> {
-  return { kind: "result", result: callResult(task, await tasks.outcome(task), form) };
+  const outcome = await tasks.outcome(task);
+  const isOurs = outcome.kind === "fault" && outcome.code === undefined;
+  const heard: Outcome = isOurs ? { kind: "tool_error", message: outcome.message } : outcome;
+  return { kind: "result", result: callResult(task, heard, form) };
 }

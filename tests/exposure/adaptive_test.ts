@@ -388,3 +388,12 @@ Deno.test("invalid times are refused", () => {
     assertThrows(make, DefinitionError, "answerWithin");
   }
 });
+
+Deno.test("a plain call whose input the worker's schema refuses gets an error that its model can read", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(defineJob({ name: "total", input: z.object({}) }));
+  await bench.work(defineJob({ name: "total", input: z.object({ year: z.number() }), run: () => 0 }));
+  const { isError, content } = await call(surface, "total", {});
+  assertEquals(isError, true);
+  assertStringIncludes(JSON.stringify(content), "year");
+});
