@@ -9,7 +9,7 @@ export interface Planned {
 }
 
 /** After the death of so many of its workers, a task is not tried again. */
-const DEADLY = 3;
+export const DEADLY = 3;
 
 /** The result of a run. */
 export interface Verdict {

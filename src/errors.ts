@@ -146,7 +146,7 @@ export class DefinitionError extends JobsError {}
 export class InvalidValue extends JobsError {}
 
 /**
- * The queue or its store failed. `cause` is the original error. The same call may succeed later.
+ * The queue or its store failed. `cause` is the original error. The same call may succeed later, unless this is `StoreLost`.
  *
  * @example
  * ```ts

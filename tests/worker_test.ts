@@ -319,6 +319,33 @@ for (const first of ["question", "sleep"]) {
   });
 }
 
+Deno.test("an answer that takes a while to validate decides a race with a sleep that is over now", async () => {
+  // As that of the first schema whose check loads a library.
+  const slow = z.object({}).refine(() => new Promise((resolve) => setTimeout(resolve, 20, true)));
+  const patient = defineJob({
+    name: "patient",
+    input: z.object({}),
+    run: async (_, { elicit, progress, sleep }) => {
+      const asks = elicit({ message: "Which?", schema: slow }).then(() => "answered");
+      const sleeps = progress(0.5).then(() => sleep("patience", 1_000)).then(() => "nobody answered");
+      const winner = await Promise.race([asks, sleeps]);
+      await Promise.all([asks, sleeps]);
+      return winner;
+    },
+  });
+  const run = await runnerOf(patient);
+  const key = new QuestionKeys().next({ message: "Which?", schema: toJsonSchema(slow, "input", "a question") });
+  const sleep = { scope: new Scope(), name: "patience", place: 0, unordered: true as const };
+  const attempt = await run({
+    ...claimOf(patient),
+    now: () => 2_000,
+    answers: { [key]: { action: "accept", content: {} } },
+    mayHaveSteps: true,
+    steps: () => Promise.resolve([recordOf(sleep, "1000", 0, 0)]),
+  });
+  assertEquals(attempt, { kind: "value", value: "answered" });
+});
+
 for (const first of ["question", "step"]) {
   Deno.test(`a recorded step decides a race with an answer that is there, where the code calls the ${first} first`, async () => {
     const question = { message: "Which?", schema: { type: "object" } };

@@ -56,6 +56,7 @@ export function explain(error: unknown): Attempt {
 
 /** The thrown value decides whether to retry. Code may throw any value, even `undefined`. */
 function attemptOf(error: unknown): Exclude<Attempt, { kind: "value" }> {
+  if (error instanceof StepMismatch) return { kind: "fault", message: error.message }; // The job has not thrown it.
   if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
   if (error instanceof InvalidInput || error instanceof DefinitionError) {
     return { kind: "fault", message: error.message };

@@ -100,8 +100,8 @@ interface Asked {
 export interface Asker {
   /** The answer that an earlier run has received to the question with this key. */
   known(key: string): Answer | undefined;
-  /** The code repeats a question whose answer is known. Resolves once it may go on with that. */
-  repeating(): Promise<void>;
+  /** The code repeats a question whose answer is known: once it may go on with that, `deliver` makes what it gets. */
+  repeating<T>(deliver: () => Promise<T>): Promise<T>;
   /** Is called as soon as the code asks something new. Resolves with how to ask it, once it is checked. */
   asking(checked: Promise<unknown>): Promise<Claim["ask"]>;
   /** Awaits answers, which steps may overlap with. */
@@ -118,7 +118,7 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   };
   const repeat = (asked: Asked, answer: Answer) => {
     budget.add(asked.question.key, answer);
-    return answerTo(asked, () => asker.repeating().then(() => answer));
+    return asker.repeating(() => answerTo(asked, () => Promise.resolve(answer)));
   };
   const askNew = (asked: Asked, ask: Claim["ask"], room?: { readonly maxAnswer: number }) => {
     return answerTo(asked, () => unlessAborted(budget.ask({ ...room, ...asked.question }, ask), signal));

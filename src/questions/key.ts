@@ -6,6 +6,7 @@
 import { hash } from "node:crypto";
 import { remember } from "../recent.ts";
 import type { Question } from "../task.ts";
+import { MAX_ASKED } from "./budget.ts";
 
 /** The digests that were needed last, by what they are made from: later runs of a task ask the same again. */
 const digests = new Map<string, string>();
@@ -31,6 +32,6 @@ export class QuestionKeys {
 
 function digestOf(text: string): string {
   const digest = digests.get(text) ?? hash("sha256", text).slice(0, 12);
-  remember(digests, text, digest, MAX_DIGESTS);
+  if (text.length <= MAX_ASKED) remember(digests, text, digest, MAX_DIGESTS);
   return digest;
 }

@@ -83,19 +83,22 @@ export class Parking {
   }
 
   /**
-   * The code repeats a question whose answer is known. Resolves once it has had a turn with the steps beside it that were
-   * recorded; `read` resolves when these are read.
+   * The code repeats a question whose answer is known: once it has had a turn with the steps beside it that were recorded,
+   * `deliver` makes what it gets. `read` resolves when these steps are read. A time that is over waits for all of that.
    */
-  async repeating(read: () => Promise<unknown>): Promise<void> {
+  async repeating<T>(read: () => Promise<unknown>, deliver: () => Promise<T>): Promise<T> {
     this.#throwIfOver();
-    await undefined; // Until then the code may call a step.
-    if (this.#steps > 0) {
-      const had = read().then(turn);
-      this.#prepare(had);
-      await had;
-      this.#throwIfOver();
-    }
-    this.ended();
+    const delivered = (async () => {
+      await undefined; // Until then the code may call a step.
+      if (this.#steps > 0) {
+        await read().then(turn);
+        this.#throwIfOver();
+      }
+      this.ended();
+      return await deliver();
+    })();
+    this.#prepare(delivered);
+    return await delivered;
   }
 
   /** The code asks: resolves with how to ask, once what it asks is checked. */

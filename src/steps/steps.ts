@@ -59,9 +59,11 @@ export class Steps {
   }
 
   /** As that of `Asker`: in a race, recorded steps come before the answer. */
-  async repeating(): Promise<void> {
-    await this.#parking.repeating(async () => await this.#log);
-    this.#replay.reach();
+  repeating<T>(deliver: () => Promise<T>): Promise<T> {
+    return this.#parking.repeating(async () => await this.#log, () => {
+      this.#replay.reach();
+      return deliver();
+    });
   }
 
   /** As that of `Asker`. */

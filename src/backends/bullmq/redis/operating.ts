@@ -84,8 +84,10 @@ export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedSt
 
   const submitted = async (id: string): Promise<SubmittedTask> => {
     await find(id);
-    const fields = await call("read what was submitted", () => run<readonly string[] | null>("submitted", id));
-    const task = fields === null ? undefined : submittedFrom(fields);
+    const task = await call("read what was submitted", async () => {
+      const fields = await run<readonly string[] | null>("submitted", id);
+      return fields === null ? undefined : submittedFrom(fields);
+    });
     if (task !== undefined) return task;
     throw new BackendError(`Cannot read the input of task ${id}: its job was deleted from the queue.`);
   };
