@@ -9,6 +9,7 @@ import type { CancelledTask, Outcome } from "../../task.ts";
 import { stepInfoOf } from "../../steps/log.ts";
 import { cutMessage } from "../../text.ts";
 import { lossesOf } from "./changes/losses.ts";
+import { withoutOverdue } from "./changes/questions.ts";
 import { type Ended, finished, live, next, step, type TaskRecord } from "./changes/task_record.ts";
 import { waiting, type WaitsFor } from "./changes/parking.ts";
 import { refuseNew } from "./refusals.ts";
@@ -65,8 +66,12 @@ export function created(task: NewTask, now: number): TaskRecord {
   };
 }
 
-/** A worker, the `holder`, takes the task. It begins an attempt, or continues the one that was parked. */
-export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
+/**
+ * A worker, the `holder`, takes the task. It begins an attempt, or continues the one that was parked. Questions whose time has
+ * passed expire, so that the code gets that answer with the others and knows how far it was.
+ */
+export function claimed(before: TaskRecord, holder: string, now: number): TaskRecord {
+  const record = withoutOverdue(before, now);
   const { message: _, progress: __, dueAt: ___, parked: ____, ...rest } = live(record);
   const attempt = record.resumes ? rest.attempt : rest.attempt + 1;
   const info = next(rest, now, { status: "RUNNING", attempt });

@@ -75,4 +75,22 @@ export const expiring: Cases = {
     await stage.backend.answer(task.id, OWNER, { [openQuestions(again)[0]?.key ?? ""]: YES });
     deepStrictEqual(await stage.valueOf(task), [EXPIRED, YES]);
   },
+
+  "a run after a question has expired logs nothing again that led to it, also if a sleep is beside it": async (
+    stage,
+  ) => {
+    const tell: Code = async ({ naps }, ctx) => {
+      await ctx.log("asks");
+      const [answer] = await Promise.all([askBriefly({}, ctx), naps && ctx.sleep("nap", 2 * BRIEF_MS)]);
+      await ctx.log("has asked");
+      return answer;
+    };
+    await stage.work({ tell }, { parkAfter: 0 });
+    const tasks = [await stage.create({ job: "tell" }), await stage.create({ job: "tell", input: { naps: true } })];
+    for (const task of tasks) {
+      deepStrictEqual(await stage.valueOf(task), EXPIRED);
+      const lines = await stage.backend.log(task.id, OWNER);
+      deepStrictEqual(lines.map(({ text }) => text), ["asks", "has asked"]);
+    }
+  },
 };

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { withAnswers } from "../../../questions/open.ts";
 import { sleepsUntil } from "../texts.ts";
-import { askedOf, withExpired } from "./questions.ts";
+import { withoutOverdue } from "./questions.ts";
 import { live, next, type TaskRecord } from "./task_record.ts";
 
 /** What a task waits for without a worker. */
@@ -21,12 +20,11 @@ export interface WaitsFor {
  * ready at once.
  */
 export function waiting(record: TaskRecord, { keys, until }: WaitsFor, now: number): TaskRecord {
-  const { dueAt: _, questions: __, ...rest } = live(record);
-  const asked = withAnswers(askedOf(record), {}, now);
-  const info = { ...rest, ...withExpired(asked) };
-  const questions = asked.questions.filter(({ key }) => keys.includes(key));
+  const left = withoutOverdue(record, now);
+  const { dueAt: _, questions: all = [], ...info } = live(left);
+  const questions = all.filter(({ key }) => keys.includes(key));
   const open = questions.length > 0 && { questions };
-  const free: TaskRecord = { ...record, answers: asked.answers, holder: undefined, resumes: true };
+  const free: TaskRecord = { ...left, holder: undefined, resumes: true };
   if (until === undefined ? !open : until <= now) {
     return { ...free, info: next({ ...info, ...open }, now, { status: "PENDING" }) };
   }

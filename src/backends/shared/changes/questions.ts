@@ -51,8 +51,18 @@ function withAsked(record: TaskRecord, asked: Asked, now: number, wanted: LiveTa
   return { ...record, answers, info: next({ ...info, ...waits, ...open, ...withExpired(asked) }, now, { status }) };
 }
 
+/** The task with each question expired whose time has passed: part of a change. */
+export function withoutOverdue(record: TaskRecord, now: number): TaskRecord {
+  const before = askedOf(record);
+  const after = withAnswers(before, {}, now);
+  if (after === before) return record;
+  const { questions: _, ...info } = live(record);
+  const open = after.questions.length > 0 && { questions: after.questions };
+  return { ...record, answers: after.answers, info: { ...info, ...open, ...withExpired(after) } };
+}
+
 /** What a task says of questions that nobody answered in time. */
-export function withExpired(asked: Pick<Asked, "answers">): Pick<LiveTask, "expiredQuestions"> {
+function withExpired(asked: Pick<Asked, "answers">): Pick<LiveTask, "expiredQuestions"> {
   const expired = expiredOf(asked);
   return expired.length === 0 ? {} : { expiredQuestions: expired };
 }

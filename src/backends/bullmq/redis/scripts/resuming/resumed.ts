@@ -9,6 +9,7 @@ import type { RecordedStep } from "../../../../../backend.ts";
 import { MAX_STEPS } from "../../../../../steps/log.ts";
 import type { Answers } from "../../../../../questions/open.ts";
 import type { Answer } from "../../../../../task.ts";
+import { OPEN } from "../questions.ts";
 
 /** The field of BullMQ's job in which it travels: BullMQ drops unknown fields, and a running job has no result. */
 export const CARRIER = "returnvalue";
@@ -47,12 +48,26 @@ local function readSteps(key, from, most)
 end
 `;
 
-/** Lua that reads what earlier runs of a job have left, as JSON. The answers are JSON already. Needs `NAMES`. */
-export const READ_RESUMED = `${READ_STEPS}
+/**
+ * Lua that reads what earlier runs of a job have left, as JSON. The answers are JSON already. Questions whose time has passed
+ * expire first, unless its worker is only to stop or to fail the job. Needs `NAMES`, `CLOCK`, and `bull`, the prefix of BullMQ's
+ * keys.
+ */
+export const READ_RESUMED = `
+local call = redis.call
+${OPEN}${READ_STEPS}
 local function resumed(queue, id)
-  local steps = stepsOf(queue, id)
-  local fields = redis.call("HMGET", record(id), "stop", "work", "answered")
-  local found = redis.call("EXISTS", steps) == 1 and cjson.encode(readSteps(steps, 0, ${CLAIM_BYTES})) or "[-1]"
+  local rec, steps = record(id), stepsOf(queue, id)
+  local fields = call("HMGET", rec, "stop", "work", "answered", "open")
+  if not fields[1] and call("HEXISTS", bull .. queue .. ":" .. id, "defa") == 0 then
+    local open, _, set, delete = answerOpen(rec, fields[4], {}, clock())
+    if #set > 0 then
+      call("HSET", rec, "open", listOf(open), unpack(set))
+      redis.pcall("HDEL", rec, unpack(delete))
+      fields[3] = call("HGET", rec, "answered")
+    end
+  end
+  local found = call("EXISTS", steps) == 1 and cjson.encode(readSteps(steps, 0, ${CLAIM_BYTES})) or "[-1]"
   return "[" .. ((fields[1] or fields[2]) and 1 or 0) .. "," .. found .. "," .. (fields[3] or "[]") .. "]"
 end
 `;
