@@ -128,7 +128,8 @@ async function answerFor(
   if (client.tasks === "demanded") return { kind: "task", task: begun };
   if (client.tasks === "accepted") {
     // The questions of a job are asked through its task.
-    const task = await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal });
+    const waits = startsWithin(begun, inlineWithin) ? inlineWithin : 0;
+    const task = await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, waits, tasks, { signal });
     // The client does not see the shared tools, and reads the pages of a large result as resources.
     return isFinished(task) ? await answerWithResult(task, tasks, resultForm(registered)) : { kind: "task", task };
   }

@@ -89,6 +89,15 @@ Deno.test("a call whose task starts later than the call would wait returns its h
   assertEquals(fieldsOf(await answer).status, "PENDING");
 });
 
+Deno.test("a client with tasks gets the task at once of a job that starts later than the call would wait", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 600_000 }));
+  const later = defineJob({ name: "later", input: { type: "object" }, delay: 3_600_000 });
+  const answer = callFor(bench.exposeAll(later), "later", {}, ACCEPTED);
+  answer.catch(() => {}); // It may still wait as the bench closes.
+  assert(await doneWithin(answer, 10_000));
+  assertEquals((await answer).kind, "task");
+});
+
 Deno.test("there is a task_cancel if the task of any job may be cancelled, and none otherwise", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surfaces = [bench.expose(report, { cancel: false }), bench.expose(endless)];
