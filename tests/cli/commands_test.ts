@@ -4,6 +4,7 @@ import type { TaskEvent } from "../../backend.ts";
 import { barsOf, shown } from "../../src/cli/commands/watch.ts";
 import { runCli } from "../../src/cli/main.ts";
 import {
+  BackendError,
   createClient,
   createWorker,
   defineJob,
@@ -410,6 +411,19 @@ Deno.test("cancel takes it for no error if a task that its options describe has 
   });
 });
 
+Deno.test("cancel ends with 1 if a task that is named has ended, and if one that its options describe fails otherwise", async () => {
+  await using shop = new Shop();
+  const { id } = await shop.client.start(add, { a: 1, b: 2 });
+  await shop.client.wait(await shop.client.get(id));
+  const named = await shop.run(`cancel ${id}`);
+  assertEquals([named.code, named.stdout], [1, ""]);
+  assertStringIncludes(named.stderr, "COMPLETED");
+  await shop.client.start(endless, {});
+  const cancel = () => Promise.reject(new BackendError("The disk is full."));
+  Object.defineProperty(shop, "operator", { value: { ...shop.operator, cancel } });
+  assertEquals(await shop.run("cancel --owner ann --yes"), { code: 1, stdout: "", stderr: "The disk is full.\n" });
+});
+
 Deno.test("cancel and retry change nothing if it is not clear which tasks are meant", async () => {
   await using shop = new Shop({ works: false });
   const { id } = await shop.client.start(add, { a: 1, b: 2 });
@@ -436,7 +450,8 @@ Deno.test("pause and resume stop and continue a job, and stats shows it", async 
   assertEquals((await shop.run("pause add")).stdout, "add is paused\n");
   await shop.client.start(add, { a: 1, b: 2 });
   assertMatch((await shop.run("stats")).stdout, /^add +1 +0.* paused$/m);
-  assertEquals((await shop.run("resume add")).code, 0);
+  assertEquals(JSON.parse((await shop.run("resume add --json")).stdout), { job: "add", paused: false });
+  assertEquals(await shop.run("resume add"), { code: 0, stdout: "add is not paused\n", stderr: "" });
 });
 
 Deno.test("stats says which jobs have tasks that could run, but no worker", async () => {
@@ -457,13 +472,15 @@ Deno.test("stats says which jobs have tasks that could run, but no worker", asyn
 });
 
 Deno.test("an unknown job can be paused, and the output asks whether the name is right", async () => {
-  await using shop = new Shop();
+  await using shop = new Shop({ works: false });
+  await shop.client.start(add, { a: 1, b: 2 });
   assertEquals(await shop.run("pause addd"), {
     code: 0,
     stdout: "addd is paused\n",
     stderr: "No task and no worker of addd is there now. Is this its name?\n",
   });
-  assertEquals((await shop.run("pause add")).stderr, "");
+  createWorker(shop, [talk]);
+  for (const job of ["add", "talk"]) assertEquals((await shop.run(`pause ${job}`)).stderr, "", job);
 });
 
 Deno.test("pause says which queues it has paused with all that is in them", async () => {

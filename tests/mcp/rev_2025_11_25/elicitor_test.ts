@@ -81,6 +81,33 @@ Deno.test("a question whose answer cannot be stored is asked again; one whose ta
   }
 });
 
+Deno.test("a question that could not be sent is asked again, and is not withdrawn where nobody has seen it", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const { sendElicitation } = server;
+  server.sendElicitation = () => Promise.reject(new Error("The client is gone."));
+  const notified: string[] = [];
+  server.notifyAsked = (method) => Promise.resolve(void notified.push(method));
+  const followers: ((task: TaskInfo) => void)[] = [];
+  tasks.follow = (_, follower) => {
+    followers.push(follower);
+    return () => {};
+  };
+  const elicitor = new Elicitor(server, tasks, "ann");
+  const task = asking();
+  const answered: TaskInfo = { ...task, status: "RUNNING", questions: undefined };
+  elicitor.ask(task, REQUEST);
+  await new Promise((resolve) => setTimeout(resolve, 0)); // By then the sending has failed.
+  followers.at(-1)?.(answered);
+  server.sendElicitation = sendElicitation;
+  elicitor.ask(task, REQUEST);
+  assertEquals([asked, notified], [[`task-input:${task.id}:name`], []]);
+  followers.at(-1)?.(answered);
+  assertEquals(notified, ["notifications/cancelled"]);
+  elicitor.close();
+});
+
 Deno.test("a question that no form can ask is reported, and keeps no question of another task from its client", async () => {
   await using backend = new MemoryBackend();
   const { promise: reported, resolve } = Promise.withResolvers<readonly [unknown, ErrorPlace]>();

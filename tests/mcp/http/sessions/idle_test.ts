@@ -76,6 +76,27 @@ Deno.test("a session that is idle in one process goes on in the others", async (
   assertEquals((await goOn(third)).result, {});
 });
 
+Deno.test("a session that is used again while it is being closed is open afterwards", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  const closing = Promise.withResolvers<void>();
+  const bind = () => {
+    const host = newHost();
+    const { close } = host;
+    host.close = () => closing.promise.then(() => close.call(host));
+    return host;
+  };
+  await using sessions = newSessions(backend.streams, { bind, now: () => now });
+  const raw = await Raw.open(fetchOf(sessions));
+  now += 3_600_000;
+  const closed = sessions.closeIdle();
+  assertEquals(sessions.size, 0);
+  assertEquals((await raw.ask("ping")).result, {});
+  closing.resolve();
+  await closed;
+  assertEquals(sessions.size, 1);
+});
+
 Deno.test("a session that is used again outlives sessions that stay idle, whichever began first", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
@@ -279,6 +300,13 @@ Deno.test("a request that does not become a session takes no slot, and leaves no
   assertEquals(sessions.size, 1);
   // Nor does it take the slot of a session that is idle.
   assertEquals([(await raw.post("ping")).status, sessions.size], [400, 1]);
+});
+
+Deno.test("a session that its client has deleted takes no slot any longer", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams);
+  const raw = await Raw.open(fetchOf(sessions));
+  assertEquals([(await raw.send({ method: "DELETE" })).status, sessions.size], [200, 0]);
 });
 
 Deno.test("the number of reads does not show a stranger whether a session is open here, in another process, or nowhere", async () => {

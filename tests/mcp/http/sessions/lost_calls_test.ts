@@ -84,6 +84,22 @@ Deno.test("a call that was resumed on another server can be resumed on the first
   assertEquals((await resumed.message()).result.structuredContent, { taken: 2 });
 });
 
+Deno.test("a resumption that is refused does not take the call over, and the next one gets the result", async () => {
+  await using servers = await twoServers();
+  const { backend, raw, there } = servers;
+  const last = await replacedBy(await raw.post("tools/call", { name: "steps", arguments: { gate: "go", steps: 2 } }));
+  const forwarded: string[] = [];
+  const stop = backend.documents.watch((name) => void (name?.startsWith("forwarded:") && forwarded.push(name)));
+  const headers = { "last-event-id": last, accept: "application/json" };
+  assertEquals((await there.send({ method: "GET", headers })).status, 406);
+  assertEquals((await there.ask("tools/list")).error, undefined); // A message to the first server would be sent by then.
+  assertEquals(forwarded, []);
+  stop();
+  await using resumed = await there.listen(last);
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
+  assertEquals((await resumed.message()).result.structuredContent, { taken: 2 });
+});
+
 Deno.test("tasks/result that is resumed on another server waits there", async () => {
   await using servers = await twoServers();
   const { raw, there } = servers;
