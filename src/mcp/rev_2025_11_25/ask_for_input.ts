@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ProtocolError } from "@modelcontextprotocol/server";
 import { Unavailable } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { LONGEST_TIMER_MS } from "../../waiting.ts";
@@ -22,7 +23,9 @@ export async function elicitFields(
   for (const question of questions) {
     const params = elicitation(question) as Parameters<typeof ctx.mcpReq.elicitInput>[0];
     const answer = await ctx.mcpReq.send({ method: "elicitation/create", params }, options).catch((error) => {
-      throw over.aborted ? new Unavailable("The server is shutting down. Call again.") : error;
+      if (over.aborted) throw new Unavailable("The server is shutting down. Call again.");
+      if (error instanceof ProtocolError) return { action: "cancel" }; // The client has answered with an error.
+      throw error;
     });
     // Without this answer there is no call, so a refusal throws before the next question.
     fields.push([question.key, acceptedContent(question, answer)[question.key]]);
