@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TaskFinished, TaskNotFound, Unavailable } from "../errors.ts";
+import { BackendError, TaskFinished, TaskNotFound, Unavailable } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
@@ -31,9 +31,9 @@ export function waitWhile(
 
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
- * cancelled, or goes on, as the registration says; if it goes on, or this server ends, the next call with the same `input`
- * takes it over; a call with a key of its own finds it by the key. The same holds for a minute if the answer is lost in
- * transit. A task that other calls wait for is not cancelled. The backend stays open until all of this is stored.
+ * cancelled, or goes on, as the registration says; if it goes on, this server ends, or the store fails, the next call with the
+ * same `input` takes it over; a call with a key of its own finds it by the key. The same holds for a minute if the answer is
+ * lost in transit. A task that other calls wait for is not cancelled. The backend stays open until all of this is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
@@ -68,6 +68,8 @@ export function waitForCall<T>(
         if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason, caller);
         // The server is shutting down.
         else if (!signal.aborted && error instanceof Unavailable) left = caller.abandon(begun);
+        // The caller is told to try again later, and the store may be away for long.
+        else if (!signal.aborted && error instanceof BackendError) void tasks.untilClosed(caller.abandon(begun));
         throw error;
       }
     } finally {

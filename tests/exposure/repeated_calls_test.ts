@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   AdaptiveExposureStrategy,
+  BackendError,
   BlockingExposureStrategy,
   defineJob,
   type ExposureStrategy,
@@ -278,6 +279,21 @@ for (
     assertEquals((await bench.tasks.list(ME)).tasks.length, 1);
   });
 }
+
+Deno.test("the next call receives a result that could not be read because the store failed", async () => {
+  const backend = new MemoryBackend();
+  await using bench = new Bench(new AdaptiveExposureStrategy(), backend);
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  gate.open();
+  const read = backend.outcome.bind(backend);
+  backend.outcome = () => Promise.reject(new BackendError("The store is away."));
+  await assertRejects(() => call(surface, "gated", { user: "Ada" }), BackendError);
+  backend.outcome = read;
+  assertEquals((await call(surface, "gated", { user: "Ada" })).structuredContent, { user: "Ada" });
+  assertEquals(gate.runs, 1);
+});
 
 Deno.test("the next call receives a result that was ready while no call was waiting", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
