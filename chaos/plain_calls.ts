@@ -3,7 +3,7 @@
 import { type CallToolResult, CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { STEP_OR_HANDLE } from "./job.ts";
 import type { Planned } from "./ledger.ts";
-import { type Connection, isTimeout } from "./processes.ts";
+import { type Connection, isTimeout, withStore } from "./processes.ts";
 import { endOfResult, endOfStatus, type ReportedEnd, taskOfResult } from "./reported_end.ts";
 
 /**
@@ -82,7 +82,7 @@ class CountedCalls {
       if (this.#client !== undefined && this.#client !== client) this.deaths++;
       this.#client = client;
       try {
-        return await client.request(request, CallToolResultSchema, { timeout });
+        return withStore(await client.request(request, CallToolResultSchema, { timeout }));
       } catch (error) {
         if (isTimeout(error)) return undefined;
         this.deaths++;

@@ -5,6 +5,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import {
+  type CallToolResult,
   type ElicitRequest,
   ElicitRequestSchema,
   type ElicitResult,
@@ -189,5 +190,11 @@ function isAnswer(error: unknown): boolean {
 }
 
 function isStoreAway(error: unknown): boolean {
-  return error instanceof McpError && error.message.includes(STORE_AWAY);
+  return error instanceof Error && error.message.includes(STORE_AWAY);
+}
+
+/** Returns the result of a plain call. Throws if it says that the store is away, which other calls get as an error. */
+export function withStore(result: CallToolResult): CallToolResult {
+  if (result.isError && JSON.stringify(result.content).includes(STORE_AWAY)) throw new Error(STORE_AWAY);
+  return result;
 }

@@ -8,6 +8,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { z } from "zod";
 import {
   AsyncToolServer,
+  BackendError,
   createWorker,
   defineJob,
   type Limits,
@@ -229,6 +230,19 @@ Deno.test("a round that exceeds a limit is refused with a protocol error, so tha
   const inputResponses = { [COLOUR]: accept({ colour: "red" }) };
   const { error } = await stage.round("welcome", { requestState, inputResponses });
   assertEquals(error?.code, -32005);
+});
+
+Deno.test("a round during which the store fails is refused with a protocol error, so that the client sends it again", async () => {
+  await using stage = new Stage();
+  const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
+  const inputResponses = { [COLOUR]: accept({ colour: "red" }) };
+  const read = stage.backend.get.bind(stage.backend);
+  stage.backend.get = () => Promise.reject(new BackendError("The store is away."));
+  const { error } = await stage.round("welcome", { requestState, inputResponses });
+  assertEquals(error?.code, -32603);
+  stage.backend.get = read;
+  const { structuredContent } = await stage.answered("welcome", { requestState, inputResponses });
+  assertEquals(structuredContent, { name: "Ada", colour: accept({ colour: "red" }) });
 });
 
 Deno.test("questions before there is a task are asked again with the reason, too, until every answer fits", async () => {

@@ -15,10 +15,11 @@ import { Tasks } from "../../src/tasks/tasks.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { EVENTS } from "../../src/telemetry/events.ts";
 import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
-import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
+import { AsyncToolServer, BackendError, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { z } from "zod";
 import { connect, REVISIONS } from "../mcp/support/measured.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
+import { ignored } from "../support/errors.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
 /** Any server will do. */
@@ -225,6 +226,21 @@ Deno.test("each request of a client is measured by its method, and a call by its
     { "mcp.method.name": "tools/call", ...tool, ...http },
     { "mcp.method.name": "tasks/get", ...http, "error.type": "-32602", "rpc.response.status_code": "-32602" },
   ]);
+});
+
+Deno.test("a call that fails because the store does is measured as an error of the server, though its client gets a result", async () => {
+  using recorder = new Recorder();
+  await using backend = new MemoryBackend();
+  const server = new AsyncToolServer({ name: "measured", version: "1.0.0", backend, onError: ignored });
+  server.registerAsyncTool(defineJob({ name: "report", input: { type: "object" } }));
+  backend.create = () => Promise.reject(new BackendError("The store is away."));
+  const call = { name: "report", arguments: {} };
+  const response = await server.fetch(request(new URL("http://localhost/mcp"), "tools/call", call, {}));
+  assertEquals((await response.json()).result.isError, true);
+  await server.close();
+  const [, , attributes] = recorder.recorded.find(([name]) => name === EVENTS.call.name) ?? [];
+  const { "error.type": type, "rpc.response.status_code": code } = attributes as Record<string, unknown>;
+  assertEquals([type, code], ["-32603", "-32603"]);
 });
 
 for (const transport of ["http", "stdio"] as const) {

@@ -4,11 +4,11 @@
  * @module
  */
 import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotocol/server";
-import { InvalidInput, LimitExceeded, ToolError } from "../../errors.ts";
+import { InvalidInput, JobFault, JobsError, LimitExceeded, ToolError } from "../../errors.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
 import type { ListClient, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { withoutNulls } from "../../schema/nulls.ts";
-import { cutToFit, messageOf, quote } from "../../text.ts";
+import { messageOf, quote } from "../../text.ts";
 import { withoutAddedFields } from "./added_fields.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
@@ -113,15 +113,19 @@ export function mayCall({ listedTo }: SurfaceTool, { known }: Peer): boolean {
     either.some((tasks) => either.some((elicitation) => listedTo({ tasks, known, elicitation })));
 }
 
-/** Calls a tool of the surface. */
-function call(
+/**
+ * Calls a tool of the surface. A client without tasks gets an error of ours as a result, too: after a protocol error,
+ * LangChain and others end the agent's run. For operators it stays the error that it is.
+ */
+async function call(
   tool: SurfaceTool,
   params: CallParams,
   server: TaskServer,
   ctx: RequestContext,
   place: Omit<CallSite, "tool" | "request">,
 ): Promise<Result> {
-  return inCallSpan(tool.name, params.name, server, ctx, async () => {
+  let isReadable = false;
+  const run = async () => {
     const { tasks, connection } = place;
     const request = connection.taskRequest(tool, params, ctx);
     const site = { ...place, tool: tool.name, request };
@@ -137,14 +141,24 @@ function call(
       if ("result" in complete) return complete.result;
       return await callTool(tool, complete.input, ctx, site);
     } catch (error) {
-      const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
+      const refusal = toProtocolError(error, tasks.onError);
       // A call that goes on can be sent again unchanged. If the model got this error, it would start another task.
-      if (readable && (lost ?? resumed) === undefined && !request?.demanded) {
-        return { content: [{ type: "text", text: cutToFit(messageOf(error)) }], isError: true };
-      }
-      throw toProtocolError(error, tasks.onError);
+      if ((lost ?? resumed) !== undefined || request?.demanded) throw refusal;
+      if (FOR_THE_MODEL.some((kind) => error instanceof kind)) return errorResult(refusal);
+      isReadable = request === undefined && error instanceof JobsError && !(error instanceof JobFault);
+      throw refusal;
     }
-  });
+  };
+  try {
+    return await inCallSpan(tool.name, params.name, server, ctx, run);
+  } catch (error) {
+    if (!isReadable) throw error;
+    return errorResult(error);
+  }
+}
+
+function errorResult(error: unknown): Result {
+  return { content: [{ type: "text", text: messageOf(error) }], isError: true };
 }
 
 function isError(answer: Result): answer is Result & ToolResult {

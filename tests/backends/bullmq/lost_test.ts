@@ -53,7 +53,9 @@ for (const [name, act] of Object.entries(DELETIONS)) {
   test(`a call that waits for a task notices that ${name} has deleted its job`, async (url) => {
     await using waiters = await wait(await BullMqBackend.connect({ redis: url }));
     await withQueue(url, "contract", act);
-    for (const { error } of await waiters.answers) assertEquals([error?.code, error?.message], [-32603, GONE]);
+    const [asked, ...called] = await waiters.answers;
+    assertEquals([asked?.error?.code, asked?.error?.message], [-32603, GONE]);
+    for (const { result } of called) assertEquals([result?.isError, result?.content[0].text], [true, GONE]);
     const read = await waiters.read();
     const [pushed, listened] = await waiters.ends;
     assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], ["failed", GONE]);

@@ -26,7 +26,7 @@ class LosingBackend extends MemoryBackend {
   }
 }
 
-Deno.test("for a task that the store has lost, waiting calls get the error of tasks/get, and subscribers learn that it failed", async () => {
+Deno.test("for a task that the store has lost, waiting calls get the text of the error of tasks/get, and subscribers learn that it failed", async () => {
   const backend = new LosingBackend();
   await using waiters = await wait(backend);
   backend.lose();

@@ -112,13 +112,9 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     assertEquals(structuredContent, { length: 10_000_000, keys: ["text"] });
   },
 
-  async "an argument over the limit of a stored value is refused with that limit"(pipe) {
-    const { code, message } = await pipe.error("tools/call", {
-      name: "measure",
-      arguments: { text: "x".repeat(16 * MIB) },
-    });
-    assertEquals(code, -32602);
-    assertStringIncludes(message, "the most that can be stored is 16777216");
+  async "an argument over the limit of a stored value is a tool error with that limit"(pipe) {
+    const text = failure(await pipe.call("measure", { text: "x".repeat(16 * MIB) }));
+    assertStringIncludes(text, "the most that can be stored is 16777216");
   },
 
   async "a line over 17 MiB is refused, and only that line, under the id of its request"(pipe) {

@@ -98,17 +98,20 @@ Deno.test("KV: /healthz is 503 and calls fail as soon as the file is gone", () =
     const health = await server.fetch(new Request("http://localhost/healthz"));
     const body = { status: "unavailable", error: "The backend takes no tasks." };
     assertEquals([health.status, await health.json()], [503, body]);
+    const why = "it was deleted or moved while this process had it open";
     for (
       const { error } of [
         await raw.ask("tasks/get", { taskId }),
         await raw.ask("tasks/result", { taskId }),
-        await raw.ask("tools/call", { name: "contract", arguments: {} }),
         await raw.ask("tools/call", { name: "contract", arguments: {}, task: {} }),
       ]
     ) {
       assertEquals(error?.code, -32603);
-      assertStringIncludes(error?.message, "it was deleted or moved while this process had it open");
+      assertStringIncludes(error?.message, why);
     }
+    const { result } = await raw.ask("tools/call", { name: "contract", arguments: {} });
+    assertEquals(result?.isError, true);
+    assertStringIncludes(result?.content[0].text, why);
   }));
 
 const noModes = Deno.build.os === "windows" ? "Windows has no such rights" : undefined;

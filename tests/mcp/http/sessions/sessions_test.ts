@@ -91,8 +91,9 @@ Deno.test("a call whose question is open when the server ends is answered at onc
   assertEquals((await call.message()).method, "elicitation/create");
   const closed = server.close();
   let message = await call.message();
-  while (message.error === undefined) message = await call.message();
-  assertEquals(message.error.message, "The server is shutting down. Call again.");
+  while (message.result === undefined) message = await call.message();
+  const { content: [said], isError } = message.result;
+  assertEquals([said.text, isError], ["The server is shutting down. Call again.", true]);
   await closed;
 });
 

@@ -14,7 +14,7 @@ const URL_2026 = new URL("http://localhost/mcp");
 
 /** Waiting clients, each with a task of its own, which no worker runs. */
 export interface Waiters extends AsyncDisposable {
-  /** The response to each waiting request: plain calls and `tasks/result`. */
+  /** The response to each waiting request: `tasks/result`, then plain calls. */
   readonly answers: Promise<readonly Message[]>;
   /** The last message of each subscriber: what is pushed, and `subscriptions/listen`. */
   readonly ends: Promise<readonly Message[]>;
@@ -72,12 +72,11 @@ export async function wait(backend: Backend): Promise<Waiters> {
 
 /** Asserts that every waiting call and subscriber learns that the store has lost their task. */
 export async function assertLost(waiters: Waiters): Promise<void> {
-  for (const { error } of await waiters.answers) {
-    assertEquals([error?.code, error?.message.replace(/"\S+"/, "…")], [
-      -32602,
-      "Cannot find task …: the id is unknown. Check it, or start a new task.",
-    ]);
-  }
+  const [asked, ...called] = await waiters.answers;
+  const lost = "Cannot find task …: the id is unknown. Check it, or start a new task.";
+  const withoutId = (text?: string) => text?.replace(/"\S+"/, "…");
+  assertEquals([asked?.error?.code, withoutId(asked?.error?.message)], [-32602, lost]);
+  for (const { result } of called) assertEquals([result?.isError, withoutId(result?.content[0].text)], [true, lost]);
   const read = await waiters.read();
   const [pushed, listened] = await waiters.ends;
   const gone = ["failed", read["2025-11-25"]?.error?.message];
