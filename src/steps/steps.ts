@@ -55,7 +55,9 @@ export class Steps {
 
   /** As that of `Asker`. */
   known(key: string): Answer | undefined {
-    return this.#claim.answers?.[key];
+    const answer = this.#claim.answers?.[key];
+    if (answer) this.#replay.reach(); // A question beside it may be asked first.
+    return answer;
   }
 
   /** As that of `Asker`: in a race, recorded steps come before the answer. */
@@ -68,7 +70,8 @@ export class Steps {
 
   /** As that of `Asker`. */
   async asking(checked: Promise<unknown>): Promise<Claim["ask"]> {
-    const ask = await this.#parking.asking(checked);
+    // A step beside it may be recorded.
+    const ask = await this.#parking.asking(checked.then(async () => void await this.#log?.catch(() => {})));
     return (question) => {
       this.#replay.end();
       return ask(question);

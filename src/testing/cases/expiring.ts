@@ -93,4 +93,25 @@ export const expiring: Cases = {
       deepStrictEqual(lines.map(({ text }) => text), ["asks", "has asked"]);
     }
   },
+
+  "a run that asks an open question again beside what is over logs nothing again that led to it": async (stage) => {
+    const other = { ...CONFIRM, message: "And this?" };
+    const tell: Code = async ({ naps }, ctx) => {
+      await ctx.log("asks");
+      if (naps) await Promise.all([ctx.elicit(other), ctx.sleep("nap", 2 * BRIEF_MS)]);
+      else await ctx.elicit.all([other, { ...CONFIRM, expiresIn: BRIEF_MS }]);
+      await ctx.log("has asked");
+    };
+    await stage.work({ tell }, { parkAfter: 0 });
+    const tasks = [await stage.create({ job: "tell" }), await stage.create({ job: "tell", input: { naps: true } })];
+    for (const task of tasks) {
+      const again = await stage.until(task, "parked without a time", (now) => {
+        return "parked" in now && now.status === "INPUT_REQUIRED" && now.dueAt === undefined;
+      });
+      await stage.answer(again, YES);
+      await stage.valueOf(task);
+      const lines = await stage.backend.log(task.id, OWNER);
+      deepStrictEqual(lines.map(({ text }) => text), ["asks", "has asked"]);
+    }
+  },
 };
