@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError } from "@modelcontextprotocol/server";
+import { ProtocolError, SdkError, SdkErrorCode } from "@modelcontextprotocol/server";
 import { Unavailable } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { LONGEST_TIMER_MS } from "../../waiting.ts";
@@ -24,11 +24,16 @@ export async function elicitFields(
     const params = elicitation(question) as Parameters<typeof ctx.mcpReq.elicitInput>[0];
     const answer = await ctx.mcpReq.send({ method: "elicitation/create", params }, options).catch((error) => {
       if (over.aborted) throw new Unavailable("The server is shutting down. Call again.");
-      if (error instanceof ProtocolError) return { action: "cancel" }; // The client has answered with an error.
+      if (isNoAnswer(error)) return { action: "cancel" };
       throw error;
     });
     // Without this answer there is no call, so a refusal throws before the next question.
     fields.push([question.key, acceptedContent(question, answer)[question.key]]);
   }
   return { fields: Object.fromEntries(fields) };
+}
+
+/** Whether a client has answered with an error, or with something that is no answer. */
+function isNoAnswer(error: unknown): boolean {
+  return error instanceof ProtocolError || error instanceof SdkError && error.code === SdkErrorCode.InvalidResult;
 }

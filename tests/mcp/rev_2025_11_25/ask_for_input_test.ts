@@ -1,4 +1,4 @@
-import { ProtocolError } from "@modelcontextprotocol/server";
+import { ProtocolError, SdkError, SdkErrorCode } from "@modelcontextprotocol/server";
 import { ToolError } from "../../../mod.ts";
 import type { RequestContext } from "../../../src/mcp/host.ts";
 import { elicitFields } from "../../../src/mcp/rev_2025_11_25/ask_for_input.ts";
@@ -35,18 +35,17 @@ Deno.test("a person who declines the first question is not asked the next one", 
   assertEquals(asked, ["Who invites?"]);
 });
 
-Deno.test("a client that answers a question with an error counts as one whose person does not answer: the model is told", async () => {
-  const ctx = requestOf(() => Promise.reject(new ProtocolError(-32603, "no terminal")));
+Deno.test("a client that answers a question with an error, or with what is no answer, counts as one whose person does not answer", async () => {
   const questions = [{ key: "name", message: "Who?", schema: {} }];
-  await assertRejects(
-    () => elicitFields(questions, ctx, OVER),
-    ToolError,
-    "The user did not answer the question: Who?",
-  );
+  const invalid = new SdkError(SdkErrorCode.InvalidResult, "Invalid result for elicitation/create");
+  for (const error of [new ProtocolError(-32603, "no terminal"), invalid]) {
+    const ctx = requestOf(() => Promise.reject(error));
+    await assertRejects(() => elicitFields(questions, ctx, OVER), ToolError, "did not answer the question: Who?");
+  }
 });
 
 Deno.test("a call that ends while its question is open ends with the reason for that", async () => {
-  const gone = new Error("The connection is closed.");
+  const gone = new SdkError(SdkErrorCode.ConnectionClosed, "The connection is closed.");
   const questions = [{ key: "name", message: "Who?", schema: {} }];
   const ctx = requestOf(() => Promise.reject(gone));
   const error = await assertRejects(() => elicitFields(questions, ctx, OVER), Error);
