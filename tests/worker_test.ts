@@ -19,6 +19,7 @@ import {
   JobsError,
   type Json,
   MemoryBackend,
+  TaskCancelled,
   type TaskInfo,
   TaskParked,
   ToolError,
@@ -30,7 +31,7 @@ import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
 import { QuestionKeys } from "../src/questions/key.ts";
 import { recordOf, Scope } from "../src/steps/log.ts";
-import { toJsonSchema, validate } from "../src/schema/schema.ts";
+import { type Schema, toJsonSchema, validate } from "../src/schema/schema.ts";
 import { pause } from "../src/waiting.ts";
 import { gracesOf } from "./support/graces.ts";
 import { pass } from "./support/time.ts";
@@ -319,32 +320,65 @@ for (const first of ["question", "sleep"]) {
   });
 }
 
-Deno.test("an answer that takes a while to validate decides a race with a sleep that is over now", async () => {
-  // As that of the first schema whose check loads a library.
-  const slow = z.object({}).refine(() => new Promise((resolve) => setTimeout(resolve, 20, true)));
+for (const several of [false, true]) {
+  const name = several ? "an answer to several questions" : "an answer";
+  Deno.test(`${name} that takes a while to validate decides a race with a sleep that is over now`, async () => {
+    // As that of the first schema whose check loads a library.
+    const schema = z.object({}).refine(() => new Promise((resolve) => setTimeout(resolve, 20, true)));
+    const question = { message: "Which?", schema };
+    const patient = defineJob({
+      name: "patient",
+      input: z.object({}),
+      run: async (_, { elicit, progress, sleep }) => {
+        const asks = (several ? elicit.all([question]) : elicit(question)).then(() => "answered");
+        const sleeping = several ? sleep("patience", 1_000) : progress(0.5).then(() => sleep("patience", 1_000));
+        const sleeps = sleeping.then(() => "nobody answered");
+        const winner = await Promise.race([asks, sleeps]);
+        await Promise.all([asks, sleeps]);
+        return winner;
+      },
+    });
+    const run = await runnerOf(patient);
+    assertEquals(await run(afterSleep(patient, question)), { kind: "value", value: "answered" });
+  });
+}
+
+Deno.test("a sleep that is over now ends with the task, even while an answer beside it is validated", async () => {
+  const [begun, validated] = [Promise.withResolvers<void>(), Promise.withResolvers<boolean>()];
+  const schema = z.object({}).refine(() => {
+    begun.resolve();
+    return validated.promise;
+  });
+  const question = { message: "Which?", schema };
   const patient = defineJob({
     name: "patient",
     input: z.object({}),
-    run: async (_, { elicit, progress, sleep }) => {
-      const asks = elicit({ message: "Which?", schema: slow }).then(() => "answered");
-      const sleeps = progress(0.5).then(() => sleep("patience", 1_000)).then(() => "nobody answered");
-      const winner = await Promise.race([asks, sleeps]);
-      await Promise.all([asks, sleeps]);
-      return winner;
+    run: async (_, { elicit, sleep }) => {
+      void elicit(question);
+      await sleep("patience", 1_000);
     },
   });
   const run = await runnerOf(patient);
-  const key = new QuestionKeys().next({ message: "Which?", schema: toJsonSchema(slow, "input", "a question") });
+  const controller = new AbortController();
+  const running = run({ ...afterSleep(patient, question), signal: controller.signal });
+  await begun.promise;
+  controller.abort(new TaskCancelled());
+  assertEquals((await running).kind, "error");
+  validated.resolve(true);
+});
+
+/** The claim of a task that has slept, beside a question that was answered. */
+function afterSleep(job: Job, { message, schema }: { message: string; schema: Schema }) {
+  const key = new QuestionKeys().next({ message, schema: toJsonSchema(schema, "input", "a question") });
   const sleep = { scope: new Scope(), name: "patience", place: 0, unordered: true as const };
-  const attempt = await run({
-    ...claimOf(patient),
+  return {
+    ...claimOf(job),
     now: () => 2_000,
-    answers: { [key]: { action: "accept", content: {} } },
+    answers: { [key]: { action: "accept", content: {} } as const },
     mayHaveSteps: true,
     steps: () => Promise.resolve([recordOf(sleep, "1000", 0, 0)]),
-  });
-  assertEquals(attempt, { kind: "value", value: "answered" });
-});
+  };
+}
 
 for (const first of ["question", "step"]) {
   Deno.test(`a recorded step decides a race with an answer that is there, where the code calls the ${first} first`, async () => {

@@ -242,10 +242,14 @@ export class Parking {
 
   /** Resolves once the code has had a turn with each answer that existed when it asked: it may no longer sleep then. */
   async #answersHandled(): Promise<void> {
-    await this.#prepared;
-    await unlessAborted(this.#claim.stored(), this.#signal);
-    await pause(0, this.#signal);
-    this.#signal.throwIfAborted();
+    let prepared: Promise<unknown> | undefined;
+    do {
+      prepared = this.#prepared;
+      await unlessAborted(Promise.resolve(prepared), this.#signal);
+      await unlessAborted(this.#claim.stored(), this.#signal);
+      await pause(0, this.#signal);
+      this.#signal.throwIfAborted();
+    } while (prepared !== this.#prepared);
   }
 
   async #waitUntil(until: number): Promise<void> {

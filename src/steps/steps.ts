@@ -70,7 +70,7 @@ export class Steps {
 
   /** As that of `Asker`. */
   async asking(checked: Promise<unknown>): Promise<Claim["ask"]> {
-    // A step beside it may be recorded.
+    // A step beside it may be recorded; it gets the error of reading them itself.
     const ask = await this.#parking.asking(checked.then(async () => void await this.#log?.catch(() => {})));
     return (question) => {
       this.#replay.end();
