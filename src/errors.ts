@@ -112,11 +112,8 @@ export interface InputIssue {
  * await using backend = new MemoryBackend();
  * using client = createClient(backend, { owner: "user:ann" });
  * const form: unknown = { a: "two" }; // what somebody has sent
- * try {
- *   await client.start(add, form as { a: number });
- * } catch (error) {
- *   console.assert(error instanceof InvalidInput && error.issues[0]?.path === "a");
- * }
+ * const refused = await client.start(add, form as { a: number }).catch((error) => error);
+ * console.assert(refused instanceof InvalidInput && refused.issues[0]?.path === "a");
  * ```
  */
 export class InvalidInput extends JobsError {

@@ -72,6 +72,15 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
   assertEquals(lines.at(-3), "ok | 4 passed (1 step) | 0 failed (time)");
 });
 
+Deno.test("an example whose assertion is wrong fails", async () => {
+  const example = (assertion: string) =>
+    `/**\n * \`\`\`ts\n * console.assert(${assertion});\n * \`\`\`\n */\nexport const a = 1;`;
+  for (const [assertion, code] of [["1 + 1 === 2", 0], ["1 + 1 === 3", 1]] as const) {
+    const files = { ...EMPTY, "tests/a_test.ts": "Deno.test('a', () => {});", "mod.ts": example(assertion) };
+    assertEquals((await run(files, ["--no-check"])).code, code, assertion);
+  }
+});
+
 Deno.test("an example in a documentation comment is a test named by its place, unless it is to be ignored", async () => {
   const example = (marks: string, code: string) => ` * \`\`\`ts${marks}\n * ${code}\n * \`\`\`\n *\n`;
   const examples = [

@@ -8,11 +8,16 @@
 /** A block of TypeScript in a comment, or on a page, unless it is marked "ignore". */
 const EXAMPLE = /^(?<indent> *(?:\* )?)```(?:ts|js|typescript|javascript)\n(?<code>(?: *\*?.*\n)*?)\k<indent>```$/gm;
 
+/** Of itself, `console.assert` only prints, so an example that is wrong would pass. */
+const STRICT = `console.assert = (holds, text = "An assertion of the example is wrong.") => {
+  if (!holds) throw new Error(text);
+};`;
+
 /** A module that holds a test for each example in these files and folders, named by where it stands. */
 export async function entryOfExamples(paths: readonly string[]): Promise<string> {
   const files = (await Promise.all(paths.map(documentedIn))).flat();
   const tests = await Promise.all(files.map(async (file) => testsOf(file, await Deno.readTextFile(file))));
-  return tests.flat().join("\n");
+  return [STRICT, ...tests.flat()].join("\n");
 }
 
 async function documentedIn(path: string): Promise<readonly string[]> {
