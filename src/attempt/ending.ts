@@ -56,11 +56,11 @@ export function explain(error: unknown): Attempt {
 
 /** The thrown value decides whether to retry. Code may throw any value, even `undefined`. */
 function attemptOf(error: unknown): Exclude<Attempt, { kind: "value" }> {
-  if (error instanceof StepMismatch) return { kind: "fault", message: error.message }; // The job has not thrown it.
-  if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
-  if (error instanceof InvalidInput || error instanceof DefinitionError) {
+  // Faults that the job has not thrown have no code.
+  if (error instanceof StepMismatch || error instanceof InvalidInput || error instanceof DefinitionError) {
     return { kind: "fault", message: error.message };
   }
+  if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
   if (error instanceof Abandoned) {
     return { kind: "error", message: error.message, retry: true, abandoned: true };
   }

@@ -24,6 +24,7 @@ import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { toText } from "../../../json.ts";
 import { operatorOf } from "../../../operator/operator.ts";
 import { Pauses } from "../../../operator/pauses.ts";
+import type { OperatedStore } from "../../../operator/primitives.ts";
 import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
 import { countCreated } from "../../../telemetry/metrics.ts";
 import { callback, checkOptions, type Rules } from "../../../options.ts";
@@ -60,6 +61,7 @@ export class StoreBackend implements Backend {
   readonly #workers = new Set<StoreWorker>();
   readonly #groups = new WorkerGroups();
   readonly #pauses: Pauses;
+  readonly #operated: OperatedStore;
   #closing: Promise<void> | undefined;
 
   /**
@@ -90,7 +92,8 @@ export class StoreBackend implements Backend {
     this.#opened = opened;
     this.#pauses = new Pauses(this.documents, () => hub.ready());
     const here = () => [...this.#workers].map(({ info }) => info);
-    this.operator = operatorOf(this, operated(open, here), {
+    this.#operated = operated(open, here);
+    this.operator = operatorOf(this, this.#operated, {
       jobs: () => this.#pauses.jobs(),
       resume: (job) => this.#pauses.resume(job),
       pause: async (job) => {
@@ -186,9 +189,8 @@ export class StoreBackend implements Backend {
 
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
-    const store = this.#open();
-    const isHere = this.#workers.values().some(({ info }) => info.jobs.includes(job));
-    return isHere || (await store.withWorker([job])).length > 0;
+    this.#open();
+    return (await this.#operated.withWorker([job])).length > 0;
   }
 
   /** Listens to every change. */
