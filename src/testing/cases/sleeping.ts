@@ -69,6 +69,25 @@ export const sleeping: Cases = {
     deepStrictEqual(await stage.valueOf(other), YES);
   },
 
+  "an answer that arrives while its task is being parked does not wait for the sleep beside the question": async (
+    stage,
+  ) => {
+    await stage.work({
+      both: (_, ctx) => {
+        void ctx.log("info", "asks"); // It is stored before the task is parked, which gives the answer time.
+        return Promise.race([ctx.elicit(CONFIRM), ctx.sleep("patience", 3_600_000).then(() => "nobody")]);
+      },
+    }, { parkAfter: 0, concurrency: 30 });
+    const second = await stage.connect();
+    const tasks = await Promise.all(Array.from({ length: 30 }, async () => {
+      const task = await stage.create({ job: "both" });
+      const asking = await stage.until(task, "asking", (now) => openQuestions(now).length > 0);
+      await stage.answer(asking, YES, second);
+      return task;
+    }));
+    for (const task of tasks) deepStrictEqual(await stage.valueOf(task), YES);
+  },
+
   "a task whose answer has come goes on outside of steps, although its code sleeps beside the question": async (
     stage,
   ) => {

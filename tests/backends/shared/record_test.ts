@@ -476,6 +476,17 @@ Deno.test("a task that has nothing left to wait for as it is parked is ready at 
   assertEquals(pick(past.info, "status", "parked", "questions"), ["PENDING", undefined, [QUESTION]]);
 });
 
+Deno.test("a task that is parked just after its last answer goes on, although its code also sleeps", () => {
+  const both = asked(asking(), [OTHER], 3_000);
+  const awaited = { keys: ["q", "p"], until: 60_000 };
+  const half = parked(answered(both, { q: YES }, 3_500), awaited, 4_000).record;
+  assertEquals(pick(half.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 60_000]);
+  const all = parked(answered(both, { q: YES, p: YES }, 3_500), awaited, 4_000).record;
+  assertEquals(pick(all.info, "status", "parked", "dueAt"), ["PENDING", undefined, undefined]);
+  const late = parked(asked(running(), [{ ...QUESTION, expiresIn: 500 }], 3_000), { ...awaited, keys: ["q"] }, 4_000);
+  assertEquals(pick(late.record.info, "status", "parked", "dueAt"), ["PENDING", undefined, undefined]);
+});
+
 Deno.test("a task that is parked after it was asked to stop is cancelled", () => {
   const { record } = parked(stopRequested(asking(), 3_500), { keys: ["q"] }, 4_000);
   assertEquals(cancelledWith(record)[0], "stopped");

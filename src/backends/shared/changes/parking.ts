@@ -16,8 +16,8 @@ export interface WaitsFor {
 }
 
 /**
- * The task waits without a worker for its answers, at most until a question expires. If nothing is left to wait for, it is
- * ready at once.
+ * The task waits without a worker for its answers, at most until a question expires. If nothing is left to wait for, or all
+ * answers have come meanwhile, it is ready at once.
  */
 export function waiting(record: TaskRecord, { keys, until }: WaitsFor, now: number): TaskRecord {
   const left = withoutOverdue(record, now);
@@ -25,7 +25,8 @@ export function waiting(record: TaskRecord, { keys, until }: WaitsFor, now: numb
   const questions = all.filter(({ key }) => keys.includes(key));
   const open = questions.length > 0 && { questions };
   const free: TaskRecord = { ...left, holder: undefined, resumes: true };
-  if (until === undefined ? !open : until <= now) {
+  const waits = (until ?? Infinity) > now && (open || until !== undefined && keys.length === 0);
+  if (!waits) {
     return { ...free, info: next({ ...info, ...open }, now, { status: "PENDING" }) };
   }
   const dueAt = Math.min(until ?? Infinity, ...questions.map(({ expiresAt = Infinity }) => expiresAt));

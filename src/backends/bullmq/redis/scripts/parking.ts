@@ -20,8 +20,8 @@ const FOREIGN_STEPS_MS = 30 * 86_400_000;
 
 /**
  * ARGV: queue, id, token, when the job is due in any case or "", and the keys of the questions that it waits for. Others
- * that are open are dropped. It is due when the time of one of the questions is over. If nothing is left to wait for, it is
- * queued at once.
+ * that are open are dropped. It is due when the time of one of the questions is over. If nothing is left to wait for, or all
+ * answers have come meanwhile, it is queued at once.
  */
 export const PARK = `${COMMON}${MOVES}${OPEN}${TO_FRONT}
 local queue, id, due, now = ARGV[1], ARGV[2], tonumber(ARGV[4]), clock()
@@ -41,7 +41,7 @@ for _, name in ipairs(open) do
   end
 end
 if first == math.huge then first = ${NEVER_MS} end
-local waits = due and due > now or not due and #kept > 0
+local waits = (not due or due > now) and (#kept > 0 or due and #ARGV == 4)
 local job = call("HMGET", q .. id, "ats", "atm", "stc")
 if waits then
   call("ZADD", q .. "delayed", first * 0x1000, id)
