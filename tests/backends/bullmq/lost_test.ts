@@ -102,6 +102,26 @@ test("after FLUSHALL new tasks emit events as before, even if Redis's clock was 
   }
 });
 
+test("jobs that are deleted just after their queue was subscribed to are noticed", async (url) => {
+  const store = await RedisStore.open(url, ignored);
+  const admin = new Redis(url);
+  await admin.lpush("bull:queue:wait", "job");
+  const received = Promise.withResolvers<void>();
+  let missed = 0;
+  const subscription = await store.subscribe("queue", () => received.resolve(), () => missed++);
+  try {
+    // Its connection is not open yet.
+    await admin.del("bull:queue:wait");
+    await admin.xadd("bull:queue:events", "*", "event", "active", "jobId", "other");
+    await received.promise;
+    assertEquals(missed, 1);
+  } finally {
+    await subscription.close();
+    await admin.quit();
+    await store.close();
+  }
+});
+
 test("ordinary events of a queue are not reported as missed", async (url) => {
   await using backend = await BullMqBackend.connect({ redis: url });
   using feed = new TaskFeed(backend);

@@ -14,6 +14,7 @@ import { Deadline } from "../../shared/deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect } from "./connection.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
+import { countJobs } from "./events/tally.ts";
 import { ownPrefix } from "./keys.ts";
 import { RedisParking } from "./parking.ts";
 import { RedisRecords } from "./records.ts";
@@ -88,8 +89,11 @@ export class RedisStore {
    */
   async subscribe(queue: string, changed: JobListener, missed: () => void, since?: number): Promise<Subscription> {
     const stream = `${this.#prefix}:${queue}:events`;
-    const from = since === undefined ? await this.#lastEvent(stream) : `${since - 1}`;
-    return new RedisEvents(this.#client, { stream, from, changed, missed, onError: this.#onError });
+    const options = { stream, changed, missed, onError: this.#onError };
+    if (since !== undefined) return new RedisEvents(this.#client, { ...options, from: `${since - 1}` });
+    // Reading "from now on" would lose what happens before the first read, so it starts after the last event.
+    const { newest: from, unfinished } = await countJobs(this.#client, stream);
+    return new RedisEvents(this.#client, { ...options, from, unfinished });
   }
 
   /** Prepares to start BullMQ's workers, which keep the limits of these jobs. */
@@ -193,11 +197,5 @@ export class RedisStore {
     queue.on("error", () => {}); // The call on it that fails rejects, too.
     this.#queues.set(name, queue);
     return queue;
-  }
-
-  /** Reading "from now on" would lose what happens before the first read, so it starts after the last event. */
-  async #lastEvent(stream: string): Promise<string> {
-    const [last] = await this.#client.xrevrange(stream, "+", "-", "COUNT", 1);
-    return last?.[0] ?? "0-0";
   }
 }

@@ -54,6 +54,8 @@ export interface EventOptions {
   readonly stream: string;
   /** The id of the event to read after. */
   readonly from: string;
+  /** How many jobs were unfinished at that event, if known. */
+  readonly unfinished?: number;
   readonly changed: JobListener;
   /** Called after a reconnect, when events were dropped unread, and when jobs left the queue without an event. */
   readonly missed: () => void;
@@ -68,7 +70,7 @@ export class RedisEvents implements Subscription {
   readonly #reading: Promise<void>;
   /** The last event that was read. */
   #last: string;
-  /** How many jobs are unfinished, as the events add up; `undefined` before the first count. */
+  /** How many jobs are unfinished, as the events add up; `undefined`: the next count tells. */
   #unfinished: number | undefined;
   /** The newest event that the stream is known to have had. */
   #newest = "0-0";
@@ -79,6 +81,7 @@ export class RedisEvents implements Subscription {
     this.#connection = openWaiting(client);
     this.#options = options;
     this.#last = options.from;
+    this.#unfinished = options.unfinished;
     let connected = false;
     this.#connection.on("ready", () => {
       if (connected) options.missed();
@@ -131,7 +134,7 @@ export class RedisEvents implements Subscription {
     const restarted = isBefore(newest, this.#newest);
     if (restarted) this.#last = "0-0";
     this.#newest = newest;
-    this.#unfinished = whole ? unfinished : undefined;
+    if (whole) this.#unfinished = unfinished; // Else the sum goes on to the next count.
     if (left || restarted) missed();
   }
 

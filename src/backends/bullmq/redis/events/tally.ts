@@ -10,13 +10,16 @@ import type { Redis } from "ioredis";
 /** The most events that are read with a count. If there are more, the count cannot be compared. */
 const MAX_EVENTS = 1_000;
 
-/** KEYS: the events, three lists of jobs, three sets of jobs. ARGV: the last event that was read, and MAX_EVENTS. */
+/**
+ * KEYS: the events, three lists of jobs, three sets of jobs. ARGV: the last event that was read, or "" if none are to be read,
+ * and MAX_EVENTS.
+ */
 const COUNT = `
 local unfinished = 0
 for i = 2, 4 do unfinished = unfinished + redis.call("LLEN", KEYS[i]) end
 for i = 5, 7 do unfinished = unfinished + redis.call("ZCARD", KEYS[i]) end
 local newest = redis.call("XREVRANGE", KEYS[1], "+", "-", "COUNT", 1)[1]
-local events = redis.call("XRANGE", KEYS[1], "(" .. ARGV[1], "+", "COUNT", ARGV[2])
+local events = ARGV[1] == "" and {} or redis.call("XRANGE", KEYS[1], "(" .. ARGV[1], "+", "COUNT", ARGV[2])
 return { unfinished, newest and newest[1] or "0-0", events }`;
 
 const UNFINISHED = ["wait", "paused", "active", "prioritized", "delayed", "waiting-children"];
@@ -36,8 +39,8 @@ export interface Count {
   readonly whole: boolean;
 }
 
-/** Counts the unfinished jobs of the queue whose events are at the key `stream`. */
-export async function countJobs(redis: Redis, stream: string, last: string): Promise<Count> {
+/** Counts the unfinished jobs of the queue whose events are at the key `stream`, and reads its events after `last`, if given. */
+export async function countJobs(redis: Redis, stream: string, last: string = ""): Promise<Count> {
   const queue = stream.replace(/events$/, "");
   const keys = [stream, ...UNFINISHED.map((state) => queue + state)];
   const found = await redis.eval(COUNT, keys.length, ...keys, last, MAX_EVENTS);
