@@ -52,7 +52,7 @@ export interface Worker extends AsyncDisposable {
 
 /**
  * Starts a worker. Jobs without `run` are contracts, and left to other workers. Throws `DefinitionError` if no job has
- * code, two have the same name, or an option is unknown or cannot be used.
+ * code, two with code have the same name, or an option is unknown or cannot be used.
  *
  * @example
  * ```ts
@@ -81,8 +81,9 @@ export function startWorker(
   const onError = reporterOf(options.onError);
   const byName = new Map<string, Job>();
   for (const job of jobs) {
+    if (!job.run) continue;
     if (byName.has(job.name)) throw new DefinitionError(`Cannot run two jobs named ${job.name} in one worker.`);
-    if (job.run) byName.set(job.name, job);
+    byName.set(job.name, job);
   }
   if (byName.size === 0) {
     throw new DefinitionError(

@@ -611,16 +611,17 @@ Deno.test("the messages of a job are cut before they are stored", async () => {
   assertEquals(said, [`${"👍".repeat(500)}…`, `a${"👍".repeat(499)}…`]);
 });
 
-Deno.test("a worker leaves contracts to others, and refuses to start with only contracts", async () => {
+Deno.test("a worker leaves contracts to others, also beside the same job with code, and refuses to start with only contracts", async () => {
   await using backend = new MemoryBackend();
   const contract = defineJob({ name: "elsewhere", input });
   assertThrows(() => createWorker(backend, [contract]), DefinitionError, "none of its jobs has a `run`");
-  await using worker = createWorker(backend, [contract, returning(1)]);
+  const returningContract = defineJob({ name: "returning", input });
+  await using worker = createWorker(backend, [contract, returning(1), returningContract]);
   await worker.ready;
   assertEquals([await backend.hasWorker("elsewhere"), await backend.hasWorker("returning")], [false, true]);
 });
 
-Deno.test("a worker refuses two jobs of the same name, and an invalid concurrency or grace", async () => {
+Deno.test("a worker refuses two jobs with code of the same name, and an invalid concurrency or grace", async () => {
   await using backend = new MemoryBackend();
   assertThrows(() => createWorker(backend, [returning(1), returning(2)]), DefinitionError, "named returning");
   for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {
