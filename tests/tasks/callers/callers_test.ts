@@ -1,5 +1,6 @@
 import type { KeyStore } from "../../../backend.ts";
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
+import { newTaskId } from "../../../src/ids.ts";
 import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
@@ -288,11 +289,61 @@ Deno.test("an offered task that cannot be read just now is still there for the n
   assertEquals(await servers.take(server), task.id);
 });
 
-Deno.test("a task whose offer has run out is not taken", async () => {
+Deno.test("an offered task that is gone is passed over: the call takes the next one", async () => {
   await using servers = new Servers();
   const server = servers.start();
-  await servers.pass(server.offer(servers.task(), LIST, { ms: 60_000 }));
-  await servers.pass(rest(60_000));
+  const left = await servers.task();
+  await servers.pass(server.offer(Promise.resolve(left), LIST));
+  await servers.pass(server.offer(Promise.resolve({ ...left, id: newTaskId() }), LIST));
+  assertEquals(await servers.take(server), left.id);
+});
+
+Deno.test("a call waits for each offer that is on its way, also once another one has been stored", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const storing = Promise.withResolvers<TaskInfo>();
+  const late = server.offer(storing.promise, LIST);
+  const first = await servers.task();
+  await servers.pass(server.offer(Promise.resolve(first), LIST));
+  const read = (id: string) => servers.backend.get(id, "me");
+  const taking = [1, 2].map(() => server.take(LIST, read, { isUnique: true }).then(({ task }) => task?.id));
+  await servers.pass(rest(1));
+  const second = await servers.task();
+  storing.resolve(second);
+  await servers.pass(late);
+  assertEquals((await Promise.all(taking)).toSorted(), [first.id, second.id].toSorted());
+  assertEquals(server.seemsEmpty(LIST), true); // The next call need not read the list.
+});
+
+Deno.test("a start that has failed offers nothing", async () => {
+  await using servers = new Servers();
+  const errors: unknown[] = [];
+  using server = new Callers(servers.backend.keys, Date.now, (error) => errors.push(error));
+  await servers.pass(server.offer(Promise.reject(new Error("The store is away.")), LIST));
+  await servers.pass(server.close());
+  assertEquals(await servers.take(servers.start()), undefined);
+  assertEquals(errors, []); // The call that starts the task gets the error.
+});
+
+Deno.test("a call that leaves does not share its task because a living server waits for another task with the same input", async () => {
+  await using servers = new Servers();
+  const [one, two] = [servers.start(), servers.start()];
+  await servers.waitingIn(one);
+  const { wait } = await servers.waitingIn(two);
+  two.leave(wait, false);
+  assertEquals(await servers.pass(two.isShared(wait)), false);
+});
+
+Deno.test("a task is taken while it is offered, and no longer once its offer has run out", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const [first, second] = [await servers.task(), await servers.task()];
+  for (const task of [first, second]) {
+    await servers.pass(server.offer(Promise.resolve(task), LIST, { ms: 60_000 }));
+  }
+  await servers.pass(rest(59_000));
+  assertEquals(await servers.take(server), second.id);
+  await servers.pass(rest(1_000));
   assertEquals(await servers.take(server), undefined);
 });
 
