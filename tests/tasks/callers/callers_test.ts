@@ -264,6 +264,33 @@ Deno.test("a task is shared once another call has received it as its answer", as
   assertEquals(await servers.pass(server.isShared(wait)), true);
 });
 
+for (const waits of [true, false]) {
+  const then = waits ? "is not shared once this one leaves, too" : "is shared: this one returned it at once";
+  Deno.test(`a task that another call has found, which waits for it: ${waits}, ${then}`, async () => {
+    await using servers = new Servers();
+    const server = servers.start();
+    const { task, wait } = await servers.waitingIn(server);
+    server.found(task, LIST, waits);
+    server.leave(wait, false);
+    assertEquals(await servers.pass(server.isShared(wait)), !waits);
+  });
+}
+
+Deno.test("a server that closes waits for its calls, and then until their tasks are offered to others", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const task = await servers.task();
+  const ending = Promise.withResolvers<void>();
+  void server.untilClosed(ending.promise.then(() => void server.offer(Promise.resolve(task), LIST)));
+  let isClosed = false;
+  const closing = server.close().then(() => isClosed = true);
+  await servers.pass(rest(1_000));
+  assertEquals(isClosed, false);
+  ending.resolve();
+  await servers.pass(closing);
+  assertEquals(await servers.take(servers.start()), task.id);
+});
+
 Deno.test("an offer waits for the task to be stored, and only starts with the same list wait for it", async () => {
   await using servers = new Servers();
   const server = servers.start();
@@ -296,6 +323,19 @@ Deno.test("an offered task that is gone is passed over: the call takes the next 
   await servers.pass(server.offer(Promise.resolve(left), LIST));
   await servers.pass(server.offer(Promise.resolve({ ...left, id: newTaskId() }), LIST));
   assertEquals(await servers.take(server), left.id);
+});
+
+Deno.test("an offered task that is cancelled meanwhile, or is to be, is not taken", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const [cancelled, stopping] = [await servers.task(), await servers.task()];
+  for (const task of [cancelled, stopping]) await servers.pass(server.offer(Promise.resolve(task), LIST));
+  await servers.backend.cancel(cancelled.id, "me", 0);
+  const read = async (id: string): Promise<TaskInfo> => {
+    const task = await servers.backend.get(id, "me");
+    return id === stopping.id ? { ...task, status: "RUNNING", stopRequested: true } : task;
+  };
+  assertEquals((await servers.pass(server.take(LIST, read))).task, undefined);
 });
 
 Deno.test("a call waits for each offer that is on its way, also once another one has been stored", async () => {
@@ -357,4 +397,17 @@ Deno.test("of several calls, one takes over the task of a call here whose client
   assertEquals(await servers.take(server), undefined);
   server.leave(wait, false);
   assertEquals(await servers.pass(server.isShared(wait)), false);
+});
+
+Deno.test("the task that a call has taken over from another one of its server is taken over again once that server is killed", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { task, wait } = await servers.waitingIn(server, () => false);
+  assertEquals(await servers.take(server), task.id);
+  server.wait(task, () => LIST);
+  await servers.pass(rest(1_000));
+  server.leave(wait, false);
+  await servers.pass(rest(1_000));
+  server[Symbol.dispose]();
+  assertEquals(await servers.take(servers.start()), task.id);
 });
