@@ -172,6 +172,17 @@ Deno.test("a server without waiting calls stops its heartbeat, and leaves none b
   assertEquals(named, ["1", "2", "3", "4", "nothing"]);
 });
 
+Deno.test("a call is not marked before others can see that its server lives: they would take its task for left", async () => {
+  await using servers = new Servers();
+  const { keys } = servers.backend;
+  const writeKey: KeyStore["writeKey"] = async (owner, ...change) => {
+    if (owner === "") await rest(500);
+    return await keys.writeKey(owner, ...change);
+  };
+  await servers.waitingIn(servers.start(Date.now, { ...keys, writeKey }));
+  assertEquals(await servers.take(servers.start()), undefined);
+});
+
 Deno.test("a server that was frozen and counted as dead is alive again once its heartbeat continues", async () => {
   await using servers = new Servers();
   const server = servers.start();
@@ -278,7 +289,12 @@ for (const waits of [true, false]) {
 
 Deno.test("a server that closes waits for its calls, and then until their tasks are offered to others", async () => {
   await using servers = new Servers();
-  const server = servers.start();
+  const { keys } = servers.backend;
+  const writeKey: KeyStore["writeKey"] = async (...change) => {
+    await rest(500);
+    return await keys.writeKey(...change);
+  };
+  const server = servers.start(Date.now, { ...keys, writeKey });
   const task = await servers.task();
   const ending = Promise.withResolvers<void>();
   void server.untilClosed(ending.promise.then(() => void server.offer(Promise.resolve(task), LIST)));
