@@ -10,6 +10,7 @@ import {
   type WorkOptions,
 } from "../backend.ts";
 import {
+  content,
   createWorker,
   defineJob,
   DefinitionError,
@@ -22,6 +23,7 @@ import {
   TaskCancelled,
   type TaskInfo,
   TaskParked,
+  text,
   ToolError,
 } from "../mod.ts";
 import type { OnError } from "../src/log/on_error.ts";
@@ -139,8 +141,28 @@ Deno.test("a result that does not fit the output schema fails at once, and names
   assertEquals((await runOnce(returning({ total: 1 }, output))).outcome, { kind: "value", value: { total: 1 } });
   const { outcome, task } = await runOnce(returning({ total: "much" }, output), { policy: { attempts: 3 } });
   assert(outcome.kind === "tool_error");
-  assertMatch(outcome.message, /result of returning: total/);
+  assertMatch(outcome.message, /^Invalid result of returning: total/);
   assertEquals(task.attempt, 1);
+});
+
+Deno.test("a result whose output schema itself fails is tried again, as after any other error of the code", async () => {
+  const output = z.object({ total: z.number() }).refine(() => {
+    throw new TypeError("no rates today");
+  });
+  const { outcome, task } = await runOnce(returning({ total: 1 }, output), { policy: { attempts: 2 } });
+  assertEquals([outcome, task.attempt], [{ kind: "tool_error", message: "no rates today" }, 2]);
+});
+
+Deno.test("content needs the data that the output schema of its job demands, and is kept with it", async () => {
+  const output = z.object({ total: z.number() });
+  const kept = await runOnce(
+    returning(content([text("It is 1.")], { structuredContent: { total: 1, more: 2 } }), output),
+  );
+  assertEquals(kept.outcome, { kind: "value", value: { total: 1 }, content: [{ type: "text", text: "It is 1." }] });
+  const { outcome, task } = await runOnce(returning(content([text("It is 1.")]), output), { policy: { attempts: 3 } });
+  const message =
+    "The result cannot be stored: its content(…) has no structuredContent, which the output schema demands.";
+  assertEquals([outcome, task.attempt], [{ kind: "tool_error", message }, 1]);
 });
 
 Deno.test("a result is stored as its output schema returns it, because clients validate it with that schema", async () => {
