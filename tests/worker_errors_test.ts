@@ -158,7 +158,9 @@ Deno.test("a task whose recorded steps do not fit the code that continues it is 
   await backend.answer(id, owner, { [question?.key ?? ""]: { action: "decline" } });
   await ended;
   assertEquals(all.map(({ where, job, task }) => [where, job, task]), [["run a job", "changes", id]]);
-  assertStringIncludes(String(all[0]?.error), 'its step 1 was recorded as "load"');
+  const message = all[0]?.error instanceof JobFault ? all[0].error.message : "";
+  assertStringIncludes(message, 'its step 1 was recorded as "load"');
+  assertEquals(await backend.outcome(id, owner), { kind: "fault", message }); // No code: the job has not thrown it.
 });
 
 Deno.test("by default neither the input nor the result of a task is in the log of errors", async () => {
