@@ -61,7 +61,7 @@ export function declared(declaration: Declaration, stored: Schedule | undefined,
 /** The schedule after an operator has paused or resumed it. Times during the pause are left out. */
 export function withPause(schedule: Schedule, paused: boolean, now: number): Schedule {
   if (schedule.paused === paused) return schedule;
-  return { ...schedule, paused, nextAt: paused ? schedule.nextAt : nextOf(schedule, now) };
+  return { ...schedule, paused, nextAt: nextOf(schedule, now) };
 }
 
 /** The next due time that has no task yet. The last one may still be ahead by this clock, if another server's clock is fast. */

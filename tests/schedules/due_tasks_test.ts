@@ -1,5 +1,6 @@
 import { MemoryBackend } from "../../src/backends/memory/mod.ts";
-import { BackendError, TaskExpired } from "../../src/errors.ts";
+import type { KeyStore } from "../../src/backend.ts";
+import { BackendError, InvalidValue, TaskExpired } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { defineJob } from "../../src/job.ts";
 import { ToolRegistry } from "../../src/registry.ts";
@@ -45,7 +46,14 @@ Deno.test("no task is stored for a schedule that has changed since it was read",
 Deno.test("a schedule leaves no key for each of its tasks: that of a due time is deleted with a later one, after a minute", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
-  const tasks = new DueTasks(backend, { ...options, now: () => now });
+  const deleted: string[] = [];
+  const writeKey: KeyStore["writeKey"] = (owner, key, from, to) => {
+    if (to === undefined) deleted.push(key);
+    return backend.keys.writeKey(owner, key, from, to);
+  };
+  const { create: store, get } = backend;
+  const counted = { create: store.bind(backend), get: get.bind(backend), keys: { ...backend.keys, writeKey } };
+  const tasks = new DueTasks(counted, { ...options, now: () => now });
   const keyAt = (dueAt: number) => backend.keys.readKey("ann", `schedule:daily:${dueAt}`);
   const create = async (dueAt: number, last?: { readonly dueAt: number; readonly task: string }) => {
     const time = { ...due, dueAt, schedule: { ...due.schedule, last } };
@@ -59,6 +67,26 @@ Deno.test("a schedule leaves no key for each of its tasks: that of a due time is
   assertEquals([await keyAt(NOW), await keyAt(NOW + 1), await keyAt(NOW + 2)], [undefined, undefined, third.task]);
   await create(NOW + 3, { ...third, task: newTaskId(now - 120_000) }); // Another server has named its own task meanwhile.
   assertEquals(await keyAt(NOW + 2), third.task);
+  assertEquals(deleted, [0, 1, 2].map((ms) => `schedule:daily:${NOW + ms}`)); // Each once.
+});
+
+Deno.test("a task that can never be stored is reported, and the schedule goes on without it; any other error is for the next try", async () => {
+  await using backend = new MemoryBackend();
+  const errors: unknown[] = [];
+  const failing = (error: Error) => {
+    const broken = { get: backend.get.bind(backend), keys: backend.keys, create: () => Promise.reject(error) };
+    const tasks = new DueTasks(broken, {
+      ...options,
+      onError: (error, { where, job }) => errors.push([error, where, job]),
+    });
+    return tasks.create(due, registered, () => Promise.resolve(true));
+  };
+  const tooLarge = new InvalidValue("its input is too large");
+  assertEquals(await failing(tooLarge), undefined);
+  for (const error of [new BackendError("The store is away."), new TypeError("database is locked")]) {
+    assertEquals(await failing(error).catch((thrown) => thrown), error);
+  }
+  assertEquals(errors, [[tooLarge, "create the task of a schedule", "report"]]);
 });
 
 Deno.test("a key that cannot be deleted hides neither the task of a later due time nor the error of its creation", async () => {

@@ -27,10 +27,17 @@ async function serve(server: AsyncToolServer, done: Promise<unknown>): Promise<v
 Deno.test("a scheduled job runs in the server's own worker though no tool offers it, for the owner of the schedule", async () => {
   const { server, backend } = newServer();
   await server.schedule(report, { every: 100, input: { team: "blue" }, owner: "ann" });
+  const nightly = { name: "at_night", cron: "0 3 * * *", input: { team: "red" }, owner: "ann" };
+  await server.schedule(report, nightly);
+  await server.schedule(report, { ...nightly, name: "in_berlin", timeZone: "Europe/Berlin" });
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && resolve());
   const read = ended.then(async () => {
-    const [schedule] = await backend.operator.schedules();
+    const [atNight, inBerlin, schedule] = await backend.operator.schedules();
+    assertEquals([atNight?.times, inBerlin?.times], [
+      { cron: "0 3 * * *", timeZone: "UTC" },
+      { cron: "0 3 * * *", timeZone: "Europe/Berlin" },
+    ]);
     assertEquals([schedule?.name, schedule?.owner, schedule?.input, schedule?.times], [
       "report",
       "ann",
