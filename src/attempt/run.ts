@@ -55,8 +55,6 @@ export async function runAttempt(
     } catch (cause) {
       return failed(new Error("The job threw a value that cannot be read.", { cause }));
     }
-  } finally {
-    parking.end();
   }
 }
 
