@@ -68,7 +68,7 @@ export class Schedules implements AsyncDisposable {
     if (this.#closed || this.#scheduler) return;
     const schedules = [...this.#declared.values()].map(({ job, ...schedule }) => ({
       ...schedule,
-      registered: this.#registry.list().find((one) => one.job === job) ?? new ToolRegistry().register(job),
+      registered: this.#registry.list().find((one) => one.job.name === job.name) ?? new ToolRegistry().register(job),
     }));
     this.#scheduler = new Scheduler(this.#backend, schedules, this.#options);
   }

@@ -1,4 +1,4 @@
-import { AsyncToolServer, defineJob, implement, type Job, MemoryBackend } from "../../mod.ts";
+import { AsyncToolServer, defineJob, implement, type Job, MemoryBackend, type TaskInfo } from "../../mod.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
 import type { ScheduleOptions } from "../../src/schedules/declare.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
@@ -51,14 +51,15 @@ Deno.test("a scheduled job runs in the server's own worker though no tool offers
   await serve(server, read);
 });
 
-Deno.test("a schedule may name the contract of a job whose code is registered", async () => {
+Deno.test("a schedule may name the contract of a job whose code is registered, and its tasks have the options of that", async () => {
   const { server, backend } = newServer();
   const contract = defineJob({ name: "report", input: z.object({ team: z.string() }) });
-  server.registerAsyncTool(implement(contract, ({ team }) => `of ${team}`));
+  server.registerAsyncTool(implement(contract, ({ team }) => `of ${team}`), { resultTtl: 7_000 });
   await server.schedule(contract, { every: 100, input: { team: "blue" }, owner: "ann" });
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
-  backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && resolve());
+  const { promise: ended, resolve } = Promise.withResolvers<TaskInfo>();
+  backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && resolve(event.task));
   await serve(server, ended);
+  assertEquals((await ended).resultTtl, 7_000);
 });
 
 Deno.test("the input of a schedule is validated where it is declared, and the server does not serve with a wrong one", async () => {
