@@ -66,8 +66,8 @@ export class Database implements AsyncDisposable {
   #running = 0;
   /** Resolves once none is running, while this is awaited. */
   #idle: PromiseWithResolvers<void> | undefined;
-  /** How far the database's clock was ahead of `performance.now()` when it was last read, in ms. */
-  #ahead = 0;
+  /** How far the database's clock is ahead of `performance.now()`, in ms, as far as all readings of it tell. */
+  #ahead: number | undefined;
 
   private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean, most: number) {
     this.#pooled = pooled;
@@ -96,11 +96,11 @@ export class Database implements AsyncDisposable {
     const { default: module }: { default: pg.Module } = await import("pg");
     const database = new Database(module, url, schema, max, pooled, most);
     try {
-      await database.readClock();
       // A pooler may have dropped the settings: a plan for small tables must not be kept then.
-      const mode = "SELECT current_setting('plan_cache_mode') AS mode";
-      const [row] = pooled ? [] : await database.run<{ mode: string }>({ text: mode });
-      database.#prepares = row?.mode === "force_generic_plan";
+      const text = "SELECT current_setting('plan_cache_mode') AS mode";
+      const [row] = await database.run<{ mode: string }>({ text });
+      database.#prepares = !pooled && row?.mode === "force_generic_plan";
+      await database.readClock(); // On a connection that is open by now: it takes long to connect.
       return database;
     } catch (error) {
       await database[Symbol.asyncDispose]();
@@ -110,7 +110,7 @@ export class Database implements AsyncDisposable {
 
   /** The database's time, in ms since the epoch. Setting this machine's clock does not change it. */
   get now(): number {
-    return performance.now() + this.#ahead;
+    return performance.now() + (this.#ahead ?? 0);
   }
 
   /** Reads the database's clock anew. */
@@ -118,7 +118,10 @@ export class Database implements AsyncDisposable {
     const asked = performance.now();
     const text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now";
     const [row] = await this.run<{ now: number }>({ name: "mcp_jobs_clock", text });
-    if (row) this.#ahead = row.now - (asked + performance.now()) / 2;
+    if (row === undefined) return;
+    // A quick answer is exact. A slow one only counts as far as it shows that a clock was set.
+    const [least, most] = [row.now - performance.now(), row.now - asked];
+    this.#ahead = Math.min(Math.max(this.#ahead ?? (least + most) / 2, least), most);
   };
 
   /**
