@@ -44,7 +44,7 @@ export interface Route {
 
 /** A key that makes starts equal: of all starts with the same key, one creates the task, and the others receive it. */
 export interface TaskKey {
-  /** The key, at most 200 characters. Each owner has their own keys. */
+  /** The key, at most 200 characters, of which none is NUL. Each owner has their own keys. */
   readonly name: string;
   /** How long a COMPLETED task holds the key after its end, in ms. FAILED and CANCELLED tasks release it at once. */
   readonly window: number;
@@ -158,7 +158,10 @@ export interface Backend extends AsyncDisposable {
    * `InvalidValue` if the answers are too large to be stored.
    */
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered>;
-  /** Lists an owner's tasks, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend. */
+  /**
+   * Lists an owner's tasks, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend, and
+   * with `DefinitionError` if the limit is no whole number from 1.
+   */
   list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
   /**
    * Checks whether a task could be stored now, with a small write that emits no event. Rejects with `BackendError` if not.

@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Backend } from "../../backend.ts";
-import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../errors.ts";
+import { DefinitionError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import { type Cases, eventually, OWNER } from "../stage.ts";
 
@@ -131,6 +131,13 @@ export const reading: Cases = {
     await stage.create({ job: "waits" });
     for (const cursor of ["nonsense", "", "__proto__", "x".repeat(5_000)]) {
       await rejects(stage.backend.list(OWNER, { cursor, limit: 2 }), InvalidInput);
+    }
+  },
+
+  "a limit of a page that is no whole number from 1 is refused": async (stage) => {
+    await stage.create({ job: "waits" });
+    for (const limit of [0, -1, 1.5, NaN, Infinity]) {
+      await rejects(stage.backend.list(OWNER, { limit }), DefinitionError);
     }
   },
 

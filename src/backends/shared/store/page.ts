@@ -4,6 +4,7 @@
  * @module
  */
 import type { TaskPage } from "../../../backend.ts";
+import { checkOptions, required, wholeNumber } from "../../../options.ts";
 import type { TaskInfo } from "../../../task.ts";
 
 /** A task that was listed by its id; without `task` it is gone, or has expired. */
@@ -12,11 +13,17 @@ interface Listed {
   readonly task?: TaskInfo;
 }
 
-/** Fills a page. `list` lists up to `max` tasks whose ids sort before one, or the newest, the newest first. */
+const LIMIT = { limit: required(wholeNumber(1)) };
+
+/**
+ * Fills a page. `list` lists up to `max` tasks whose ids sort before one, or the newest, the newest first. Rejects with
+ * `DefinitionError` unless the limit is a whole number from 1.
+ */
 export async function fillPage(
   { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   list: (before: string | undefined, max: number) => Promise<readonly Listed[]>,
 ): Promise<TaskPage> {
+  checkOptions("list", { limit }, LIMIT);
   const tasks: TaskInfo[] = [];
   let before = cursor;
   while (true) {
