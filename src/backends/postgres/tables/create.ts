@@ -63,14 +63,14 @@ SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
 /** Locks the keys of the new tasks: none of them can be changed before its task is stored. */
 function named(schema: string): string {
   return `named AS MATERIALIZED (
-  SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
+  SELECT left(named, ${ID_LENGTH}) AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
 )`;
 }
 
 /** That the key of a row names its task, and its `unless` nothing. With `NOT EXISTS`, PostgreSQL might read all keys. */
 function conditionHolds(schema: string): string {
-  return `(key IS NULL OR id IN (SELECT task FROM named)) AND (unless IS NULL OR (
+  return `(key IS NULL OR id::text IN (SELECT task FROM named)) AND (unless IS NULL OR (
     SELECT name FROM ${schema}.keys WHERE keys.owner = input.owner AND name = unless AND expires_at > now()
   ) IS NULL)`;
 }

@@ -10,7 +10,7 @@
  */
 import type { KeyStore, NewTask, TaskKey } from "../../../backend.ts";
 import { KeyInUse } from "../../../errors.ts";
-import { timeOfTaskId } from "../../../ids.ts";
+import { isTaskId, timeOfTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { closed, holdsKey, idNamedBy, refuseOther, reopened, textNaming } from "../../../contract/task_key.ts";
 import { pause } from "../../../waiting.ts";
@@ -48,7 +48,9 @@ export async function createKeyed(
       read: () => keys.readKey(owner, key.name),
       write: (from, to) => keys.writeKey(owner, key.name, from, to),
     };
-    return await createNamed(text, tasks, id, key, now);
+    // Somebody may have given the key a text that names no task.
+    const read = async (id: string) => isTaskId(id) ? await tasks.read(id) : undefined;
+    return await createNamed(text, { ...tasks, read }, id, key, now);
   }
   await tasks.admit?.();
   const made = await tasks.create(unless === undefined ? undefined : { name: unless, names: "nothing" });
@@ -120,7 +122,7 @@ async function close(text: KeyText, tasks: KeyedTasks, named: string): Promise<s
 async function readSoon(text: KeyText, tasks: KeyedTasks, named: string, now: number): Promise<TaskInfo | undefined> {
   const id = idNamedBy(named);
   const started = performance.now();
-  const isOld = now - timeOfTaskId(id) > STORE_TIMEOUT_MS;
+  const isOld = !isTaskId(id) || now - timeOfTaskId(id) > STORE_TIMEOUT_MS;
   while (true) {
     const task = await tasks.read(id);
     if (task !== undefined || isOld || performance.now() - started > STORE_TIMEOUT_MS) return task;

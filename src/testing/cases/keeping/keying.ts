@@ -171,6 +171,17 @@ export const keying: Cases = {
       deepStrictEqual(ran.sort(), tasks.map(({ id }) => id).sort());
     },
 
+  "a start whose key has a text that names no task stores its task, and the key names that": async (stage) => {
+    const { keys } = stage.backend;
+    for (const text of ["", "a list", "x".repeat(36), "0000000g-0000-7000-8000-000000000000 and more"]) {
+      const name = `of ${text}`;
+      strictEqual(await keys.writeKey(OWNER, name, undefined, text), true);
+      const { id } = await start(stage, { name });
+      strictEqual(await keys.readKey(OWNER, name), id);
+      strictEqual((await start(stage, { name })).id, id);
+    }
+  },
+
   "a start with a different fingerprint is refused, and stores nothing": async (stage) => {
     const first = await start(stage, { fingerprint: "a" });
     strictEqual((await start(stage, { fingerprint: "a" })).id, first.id);
