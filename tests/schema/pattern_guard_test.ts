@@ -128,3 +128,18 @@ Deno.test("uniqueItems compares values as JSON Schema does", async () => {
   for (const list of equal) assertStringIncludes(await mistakeOf(schema, { list }), "duplicate items");
   for (const list of different) await validate(schema, { list }, "input for test");
 });
+
+Deno.test("a text that is too long for a pattern to be matched at all is refused, and says so", async () => {
+  const pattern = "^((?!foo).)*$";
+  const text = "a".repeat(16_000_000);
+  const plain = { type: "object", properties: { text: { type: "string", pattern } } };
+  const schemas = [plain, z.object({ text: z.string().regex(new RegExp(pattern)) })];
+  for (const schema of schemas) {
+    assertEquals(await validate(schema, { text: "short" }, "input for search"), { text: "short" });
+    await assertRejects(
+      () => validate(schema, { text }, "input for search"),
+      InvalidInput,
+      "it is too long, or nested too deeply, to be checked",
+    );
+  }
+});
