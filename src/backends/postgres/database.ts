@@ -24,6 +24,7 @@ const PROBE_MS = 800;
 /**
  * The codes of statements that were certainly not carried out, so that they are run again: an idle connection was closed
  * before the server read them, or the role has a stricter isolation, under which statements that conflict with others fail.
+ * They are run again for as long as a query may take.
  */
 const AGAIN = ["57P05", "40001"];
 
@@ -126,12 +127,13 @@ export class Database implements AsyncDisposable {
 
   /**
    * Runs one statement on any connection, and right behind it `next`, whose answer is not awaited. Rejects with
-   * `BackendError` if the first one fails.
+   * `BackendError` if the first one fails. `until`: until when it is run again after an error of `AGAIN`.
    */
   readonly run = async <Row>(
     query: pg.Query,
     values: readonly unknown[] = [],
     next?: pg.Query,
+    until: number = performance.now() + QUERY_MS,
   ): Promise<readonly Row[]> => {
     this.#running++;
     try {
@@ -144,7 +146,7 @@ export class Database implements AsyncDisposable {
       }
       return (await answer).rows;
     } catch (cause) {
-      if (AGAIN.includes(codeOf(cause))) return await this.run(query, values, next);
+      if (AGAIN.includes(codeOf(cause)) && performance.now() < until) return await this.run(query, values, next, until);
       if (messageOf(cause) === pg.SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     } finally {

@@ -127,6 +127,44 @@ testUnless(
   },
 );
 
+/** What a server sends that lets a client in, and what it sends as it closes an idle connection. */
+const IN = "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+const IDLE_TOO_LONG = "E\0\0\0\x19SFATAL\0C57P05\0Midle\0\0";
+
+testUnless(
+  missing,
+  "PostgreSQL: a statement that finds each connection closed for being idle is not repeated without end",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    // A statement that is repeated without end is stopped, so that the test ends.
+    const stop = setTimeout(() => listener.close(), 30_000);
+    const text = new TextEncoder();
+    const serve = async () => {
+      for await (const connection of listener) {
+        const [read, write] = [
+          () => connection.read(new Uint8Array(1_024)),
+          (part: string) => connection.write(text.encode(part)),
+        ];
+        await read();
+        await write(IN);
+        await read();
+        await write(IDLE_TOO_LONG);
+        connection.close();
+      }
+    };
+    const serving = serve().catch(() => {}); // The listener was closed.
+    await assertRejects(
+      () => Database.open(`postgres://ann@127.0.0.1:${port}/jobs`, "mcp_jobs", 1),
+      BackendError,
+      ": idle",
+    );
+    clearTimeout(stop);
+    listener.close();
+    await serving;
+  },
+);
+
 testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up", async () => {
   const server = ownPostgres;
   assert(server);
