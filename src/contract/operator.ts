@@ -124,7 +124,7 @@ export interface Operator {
   resume(job: string): Promise<void>;
   /**
    * Deletes tasks with a final status that finished before a time, in ms since the epoch, and their results. Resolves with
-   * how many.
+   * how many. Those whose results had expired may be gone before, and are not counted then.
    */
   purge(which: { readonly status: TerminalStatus; readonly before: number }): Promise<number>;
   /** Lists the schedules, sorted by name. */

@@ -12,7 +12,10 @@ export interface StreamEvent {
   readonly text: string;
 }
 
-/** Keeps messages on their way to clients for a while, so that a broken stream can be resumed where it broke. */
+/**
+ * Keeps messages on their way to clients for a while, so that a broken stream can be resumed where it broke. No name, id or
+ * text has a NUL character, which not every store takes.
+ */
 export interface StreamStore {
   /** Keeps a message for at least `ttl` ms. */
   append(stream: string, event: StreamEvent, ttl: number): Promise<void>;
@@ -24,7 +27,7 @@ export interface StreamStore {
 
 /**
  * Keeps the texts of keys. The text of a task's key is the id of the task, with the fingerprint of its start. Others are what
- * servers share, such as the list of tasks for which no call waits.
+ * servers share, such as the list of tasks for which no call waits. No name or text has a NUL character.
  */
 export interface KeyStore {
   /** Reads the text of an owner's key. The owner `""` has the keys of the servers themselves. */
@@ -45,7 +48,10 @@ export interface NamedDocument {
   readonly text: string;
 }
 
-/** Keeps a few small documents until they are deleted, for all processes that share the store. */
+/**
+ * Keeps a few small documents until they are deleted, for all processes that share the store. No name or text has a NUL
+ * character.
+ */
 export interface DocumentStore {
   /** Reads a document; `undefined` if there is none. */
   read(name: string): Promise<string | undefined>;
