@@ -27,6 +27,8 @@
  *     "an operator stops code in another process, and sees its worker until it is killed": "its store lives in one process",
  *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
  *       "its store lives in one process",
+ *     "of a long log only the end stays in the store, of a finished task no step, and of a purged one nothing":
+ *       "nothing but this backend can read its store",
  *   },
  * });
  * ```
@@ -40,6 +42,7 @@ import { expiring } from "./cases/expiring.ts";
 import { documents } from "./cases/keeping/documents.ts";
 import { keying } from "./cases/keeping/keying.ts";
 import { limits } from "./cases/keeping/limits.ts";
+import { recording } from "./cases/keeping/recording.ts";
 import { schedules } from "./cases/keeping/schedules.ts";
 import { streams } from "./cases/keeping/streams.ts";
 import { operating } from "./cases/operating/mod.ts";
@@ -93,6 +96,7 @@ export function exerciseBackend(
     ...parking,
     ...sleeping,
     ...steps,
+    ...recording,
     ...watching,
     ...stopping,
     ...operating,

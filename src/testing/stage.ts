@@ -27,6 +27,11 @@ export interface BackendHarness {
    * resolves when it is dead. Without this function, skip the cases that need another process.
    */
   startDoomedWorker?(job: string): Promise<{ kill(): Promise<void> }>;
+  /**
+   * Whether the store holds this text anywhere, apart from events, which are kept for a while. Without this function, skip
+   * the case that looks for what is left of a task.
+   */
+  holds?(text: string): Promise<boolean>;
   /** Closes the backend and deletes the store. */
   close(): Promise<void>;
 }
@@ -163,6 +168,12 @@ export class Stage implements AsyncDisposable {
     const kill = () => killing ??= doomed.kill();
     this.#opened.defer(kill);
     return { kill };
+  }
+
+  /** Whether the store holds this text. */
+  async holds(text: string): Promise<boolean> {
+    if (this.#harness.holds) return await this.#harness.holds(text);
+    throw new Error("Cannot search the store: the harness has no holds. Add it, or skip this case.");
   }
 
   /** Gives the same answer to all open questions of a task. Resolves with the task after that. */

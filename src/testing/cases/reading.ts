@@ -63,6 +63,7 @@ export const reading: Cases = {
     await stage.finished(task);
     const read = () => stage.backend.get(task.id, OWNER).then(() => undefined, (error) => error);
     await eventually("the task expires", async () => await read() !== undefined);
+    await stage.work({ other: () => 1 }); // Now a store may delete what it no longer needs.
     await rejects(stage.backend.get(task.id, OWNER), TaskExpired);
     await rejects(stage.backend.outcome(task.id, OWNER), TaskExpired);
     await rejects(stage.backend.cancel(task.id, OWNER, 0), TaskExpired);

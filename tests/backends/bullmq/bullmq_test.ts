@@ -15,6 +15,16 @@ import { newTask } from "../../support/tasks.ts";
 /** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
 
+/** All texts in the value of a key. */
+async function contentsOf(client: Redis, key: string): Promise<readonly string[]> {
+  const type = await client.type(key);
+  if (type === "hash") return Object.values(await client.hgetall(key));
+  if (type === "list") return await client.lrange(key, 0, -1);
+  if (type === "zset") return await client.zrange(key, "0", "-1");
+  if (type === "set") return await client.smembers(key);
+  return [await client.get(key) ?? ""];
+}
+
 if (noRedis === undefined) {
   // One server for all cases; each has its own keys. Our own server permits only what docs/bullmq.md lists.
   const url = Deno.env.get("REDIS_URL");
@@ -35,6 +45,16 @@ if (noRedis === undefined) {
       backend,
       connect,
       startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease }, job)),
+      holds: async (text) => {
+        const client = new Redis(server?.url ?? redis);
+        try {
+          const keys = (await client.keys(`${prefix}*`)).filter((key) => !key.endsWith(":events"));
+          const kept = await Promise.all(keys.map((key) => contentsOf(client, key)));
+          return kept.some((texts) => texts.some((one) => one.includes(text)));
+        } finally {
+          client.disconnect();
+        }
+      },
       close: () => backend.close(),
     };
   }, {

@@ -19,9 +19,15 @@ exerciseBackend("kv", async ({ workersDie }) => {
     };
     return Promise.resolve({ kill });
   };
+  const holds = async (text: string) => {
+    using kv = await Deno.openKv(options.path);
+    const entries = await Array.fromAsync(kv.list({ prefix: [] }));
+    const kept = entries.filter(({ key }) => key[1] !== "event");
+    return Deno.inspect(kept, { depth: 9, iterableLimit: Infinity, strAbbreviateSize: Infinity }).includes(text);
+  };
   const close = async () => {
     await backend.close();
     await Deno.remove(folder, { recursive: true });
   };
-  return { backend, connect, startDoomedWorker, close };
+  return { backend, connect, startDoomedWorker, holds, close };
 });

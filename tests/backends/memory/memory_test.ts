@@ -27,5 +27,7 @@ exerciseBackend("memory", () => {
     "an operator stops code in another process, and sees its worker until it is killed": noProcess,
     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
       noProcess,
+    "of a long log only the end stays in the store, of a finished task no step, and of a purged one nothing":
+      "nothing but this backend can read its store",
   },
 });

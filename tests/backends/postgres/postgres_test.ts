@@ -1,4 +1,5 @@
 import { JobsError, PostgresBackend } from "../../../mod.ts";
+import { Database } from "../../../src/backends/postgres/database.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
@@ -16,6 +17,19 @@ if (noPostgres === undefined) {
       backend,
       connect,
       startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ url, lease }, job)),
+      holds: async (text) => {
+        await using database = await Database.open(url, "mcp_jobs", 1);
+        const where = "schemaname = 'mcp_jobs' AND tablename <> 'events'";
+        const tables = await database.run<{ name: string }>({
+          text: `SELECT tablename AS name FROM pg_tables WHERE ${where}`,
+        });
+        const found = await Promise.all(
+          tables.map(({ name }) =>
+            database.run({ text: `SELECT FROM mcp_jobs.${name} AS one WHERE strpos(one::text, $1) > 0` }, [text])
+          ),
+        );
+        return found.some((rows) => rows.length > 0);
+      },
       close: () => backend.close(),
     };
   });

@@ -16,7 +16,8 @@ export const streams: Cases = {
       const { streams: others } = await stage.connect();
       if (streams === undefined || others === undefined) return; // Then the server keeps them in memory.
       const events = ["one", '"é 💥"', "x".repeat(200_000), "four"].map((text) => ({ id: newTaskId(), text }));
-      for (const event of events) await streams.append("a", event, HOUR);
+      // Those that are kept for longer come first all the same.
+      for (const [index, event] of events.entries()) await streams.append("a", event, HOUR - 60_000 * index);
       const same = { id: events[0]?.id ?? "", text: "the same id, in another stream" };
       for (const name of ["a b", "A"]) await others.append(name, same, HOUR);
       for (const one of [streams, others]) {

@@ -119,6 +119,17 @@ export const listing: Cases = {
     }
   },
 
+  "expired tasks hide no older one from an operator": async (stage) => {
+    const live = await stage.create({ job: "waits" });
+    for (let i = 0; i < 5; i++) {
+      const { id, owner } = await stage.create({ job: "waits", resultTtl: 1 });
+      await stage.backend.cancel(id, owner, 0);
+      const { operator } = stage.backend;
+      await eventually("the task expires", () => operator.get(id).then(() => false, () => true));
+    }
+    deepStrictEqual(await listed(stage, { limit: 2 }), [live.id]);
+  },
+
   "an operator finds no task of an unknown id, and learns that one has expired": async (stage) => {
     const operator = stage.backend.operator;
     for (const id of [newTaskId(), "", "a/b", "__proto__"]) {
