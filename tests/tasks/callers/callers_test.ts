@@ -127,11 +127,19 @@ Deno.test("a server that was alive at the last check can be found dead later", a
 
 Deno.test("a call that has received its answer leaves nothing behind, even if its server is killed later", async () => {
   await using servers = new Servers();
-  const server = servers.start();
+  const { keys } = servers.backend;
+  const written = new Map<string, string>();
+  const writeKey: KeyStore["writeKey"] = async (owner, key, ...change) => {
+    written.set(key, owner);
+    await rest(10);
+    return await keys.writeKey(owner, key, ...change);
+  };
+  const server = servers.start(Date.now, { ...keys, writeKey });
   const { wait } = await servers.waitingIn(server);
   server.leave(wait, true);
   await servers.pass(server.close());
-  assertEquals(await servers.backend.keys.readKey("me", LIST.key), undefined);
+  const left = await Promise.all(written.entries().map(([key, owner]) => keys.readKey(owner, key)));
+  assertEquals(left, [undefined, undefined]); // The list, and the sign of life of the server.
   assertEquals(await servers.take(servers.start()), undefined);
 });
 
@@ -181,6 +189,41 @@ Deno.test("a call is not marked before others can see that its server lives: the
   };
   await servers.waitingIn(servers.start(Date.now, { ...keys, writeKey }));
   assertEquals(await servers.take(servers.start()), undefined);
+});
+
+Deno.test("a server whose calls have all ended, and which has waiting calls again later, is seen to live again", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { wait } = await servers.waitingIn(server);
+  server.leave(wait, true);
+  await servers.pass(rest(5_000));
+  await servers.waitingIn(server);
+  assertEquals(await servers.take(servers.start()), undefined);
+});
+
+Deno.test("a task whose call could not be marked while the store was away is marked with the next call that waits for it", async () => {
+  await using servers = new Servers();
+  const { keys } = servers.backend;
+  let isAway = true;
+  const writeKey: KeyStore["writeKey"] = (...change) =>
+    isAway ? Promise.reject(new Error("The store is away.")) : keys.writeKey(...change);
+  const killed = servers.start(Date.now, { ...keys, writeKey });
+  const task = await servers.task();
+  killed.wait(task, () => LIST);
+  await servers.pass(rest(20_000));
+  isAway = false;
+  killed.wait(task, () => LIST);
+  await servers.pass(rest(1_000));
+  killed[Symbol.dispose]();
+  assertEquals(await servers.take(servers.start()), task.id);
+});
+
+Deno.test("many calls that look at a living server at the same time do not take it for dead", async () => {
+  await using servers = new Servers();
+  await servers.waitingIn(servers.start());
+  const other = servers.start();
+  const taken = await Promise.all(Array.from({ length: 10 }, () => servers.take(other)));
+  assertEquals(taken.filter((id) => id !== undefined), []);
 });
 
 Deno.test("a server that was frozen and counted as dead is alive again once its heartbeat continues", async () => {
