@@ -164,6 +164,26 @@ Deno.test("a count that late events have made too high is repeated before a refu
   assertEquals(got, [true, false, false, false, false]);
 });
 
+Deno.test("the tasks of an owner with room for more are counted once, and without a limit never", async () => {
+  await using backend = new MemoryBackend();
+  for (const [max, reads] of [[3, 1], [Infinity, 0]] as const) {
+    let [now, listed, watchers] = [0, 0, 0];
+    const store = {
+      list: (...page: Parameters<MemoryBackend["list"]>) => {
+        listed++;
+        return backend.list(...page);
+      },
+      watch: () => {
+        watchers++;
+        return () => {};
+      },
+    };
+    using open = new OpenTasks(store, max, () => now);
+    for (; now < 60_000; now += 30_000) assertEquals(await open.reserve("ann", newTaskId()), true);
+    assertEquals([listed, watchers], [reads, reads]);
+  }
+});
+
 Deno.test("a count is also repeated after the clock was set back", async () => {
   await using backend = new MemoryBackend();
   let now = 7_200_000;

@@ -3,16 +3,22 @@ import type { TaskEvent } from "../../src/backend.ts";
 import { TaskNotFound } from "../../src/errors.ts";
 import { pagesOf } from "../../src/exposure/answers/pages.ts";
 import { taskOf } from "../dashboard/support/tasks.ts";
+import type { Schema } from "../../src/schema/schema.ts";
 import { Outcomes } from "../../src/tasks/outcomes.ts";
 import type { Outcome } from "../../src/task.ts";
-import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
+import { z } from "zod";
 
 const LARGE = "x".repeat(60_000);
 const of = (id: string, owner = "ann") => ({ id, owner, job: "job" });
 
-/** The outcomes of a store with the tasks of one owner. `reads` are those that the store was asked for. */
-function outcomesOf(values: { readonly [id: string]: Json }, now?: () => number) {
+/**
+ * The outcomes of a store with the tasks of one owner. `reads` are those that the store was asked for, `counted` whose they
+ * were and how long.
+ */
+function outcomesOf(values: { readonly [id: string]: Json }, now?: () => number, schema?: Schema) {
   const reads: string[] = [];
+  const counted: [owner: string, characters: number][] = [];
   const outcome = (id: string, owner: string): Promise<Outcome> => {
     reads.push(id);
     const value = values[id];
@@ -27,7 +33,9 @@ function outcomesOf(values: { readonly [id: string]: Json }, now?: () => number)
   const emit = (id: string, outcome?: Outcome) => {
     for (const listener of listeners) listener({ kind: "change", task: taskOf({ id, owner: "ann" }), outcome });
   };
-  return { reads, emit, listeners, outcomes: new Outcomes({ outcome, watch }, () => undefined, () => {}, now) };
+  const onRead = (owner: string, characters: number) => void counted.push([owner, characters]);
+  const outcomes = new Outcomes({ outcome, watch }, () => schema, onRead, now);
+  return { reads, counted, emit, listeners, outcomes };
 }
 
 Deno.test("a large result is read from the store once, and cut into pages once, however many of its pages are read", async () => {
@@ -76,7 +84,7 @@ Deno.test("of large results, those that were read last are kept, up to the size 
 
 Deno.test("an outcome that came with the event of its task is not read from the store, and only its owner gets it", async () => {
   let now = 0;
-  const { reads, emit, listeners, outcomes } = outcomesOf({ received: "stored", other: "stored" }, () => now);
+  const { reads, counted, emit, listeners, outcomes } = outcomesOf({ received: "stored", other: "stored" }, () => now);
   emit("received", { kind: "value", value: "received \ud800" });
   emit("other");
   await assertRejects(() => outcomes.read(of("received", "bob")), TaskNotFound);
@@ -87,6 +95,30 @@ Deno.test("an outcome that came with the event of its task is not read from the 
   now += 1_000; // By then, somebody may have run the job again by hand.
   assertEquals(await outcomes.read(of("received")), { kind: "value", value: "stored" });
   assertEquals(reads, ["received", "received", "other", "received"]);
+  assertEquals(counted.map(([owner]) => owner), ["ann", "ann", "ann"]); // Only what the store had to read counts.
   outcomes[Symbol.dispose]();
   assertEquals(listeners.size, 0);
+});
+
+Deno.test("of the outcomes of other workers, only values are held against the output schema, and a misfit or what is no JSON is an error of the tool", async () => {
+  const total = z.string().transform((text) => {
+    if (text === "no rates today") throw new TypeError(text);
+    return BigInt(text);
+  });
+  const schema = z.object({ total: total.pipe(z.any()) });
+  const values = { none: 1, large: { total: "12" }, failing: { total: "no rates today" } };
+  const { outcomes, emit } = outcomesOf(values, () => 0, schema);
+  for (
+    const outcome of [{ kind: "tool_error", message: "no such user" }, { kind: "fault", message: "gone" }] as const
+  ) {
+    emit("ended", outcome);
+    assertEquals(await outcomes.read(of("ended")), outcome);
+  }
+  for (const [id, message] of [["none", "result of job"], ["large", "a bigint"]] as const) {
+    const outcome = await outcomes.read(of(id));
+    assert(outcome.kind === "tool_error");
+    assertStringIncludes(outcome.message, message);
+  }
+  await assertRejects(() => outcomes.read(of("failing")), TypeError, "no rates today");
+  outcomes[Symbol.dispose]();
 });
