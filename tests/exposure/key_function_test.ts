@@ -11,6 +11,7 @@ import {
   SingleToolExposureStrategy,
   ToolError,
 } from "../../mod.ts";
+import { InvalidInput } from "../../strategy.ts";
 import { ask, TASKS } from "../mcp/support/modern.ts";
 import { Reported } from "../support/errors.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
@@ -87,7 +88,10 @@ for (const [strategy, name, args] of STRATEGIES) {
 Deno.test("code that starts a task with a key function that fails gets a ToolError with its cause", async () => {
   await using backend = new MemoryBackend();
   const job = defineJob({ name: "report", input: { type: "object" }, unique: { key: failing } });
-  using client = createClient(backend, { owner: "user:ann", onError: new Reported().onError });
+  const { all, onError } = new Reported();
+  using client = createClient(backend, { owner: "user:ann", onError });
   const error = await assertRejects(() => client.start(job, {}), ToolError, "nothing was started");
   assertEquals((error as ToolError).cause instanceof Error, true);
+  await assertRejects(() => client.start(job, "no object" as never), InvalidInput);
+  assertEquals(all.map(({ where }) => where), ["run a key function"]); // A wrong input is no fault of the key function.
 });

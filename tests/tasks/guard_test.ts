@@ -226,6 +226,18 @@ Deno.test("the audit log has each creation, read of a result or a log, cancellat
   ]);
 });
 
+Deno.test("the audit log tells a start that has found its task from one that has created it", async () => {
+  await using stage = new Stage();
+  const start = (idempotencyKey: string) => stage.tasks.start(registered, {}, "ann", { idempotencyKey });
+  const [first, again, other] = [await start("one"), await start("one"), await start("two")];
+  assertEquals(stage.audited.map(({ event, task }) => [event, task]), [
+    ["created", first.id],
+    ["found", first.id],
+    ["created", other.id],
+  ]);
+  assertEquals(again.id, first.id);
+});
+
 Deno.test("the audit log names the job of a cancelled task", async () => {
   await using stage = new Stage();
   const { id } = await stage.tasks.start(registered, {}, "ann");

@@ -1,13 +1,21 @@
-import { EventLog } from "../../../src/backends/kv/event_log.ts";
+import { EventLog, type EventLogOptions } from "../../../src/backends/kv/event_log.ts";
 import type { HubListener } from "../../../src/backends/shared/store/hub.ts";
 import { eventKey } from "../../../src/backends/kv/keys.ts";
+import type { OnError } from "../../../src/log/on_error.ts";
 import { ignored } from "../../support/errors.ts";
-import { assertEquals, assertRejects } from "../../../tools/std.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 
-function openLog(kv: Deno.Kv, writer: string, path: string, listener: Partial<HubListener> = {}): Promise<EventLog> {
+function openLog(
+  kv: Deno.Kv,
+  writer: string,
+  path: string,
+  listener: Partial<HubListener> = {},
+  options: Partial<EventLogOptions> = {},
+): Promise<EventLog> {
   const silent = { event: () => {}, ready: () => {} };
-  return EventLog.open(kv, path, { writer, listener: { ...silent, ...listener }, check: () => {}, onError: ignored });
+  const all = { ...silent, ...listener };
+  return EventLog.open(kv, path, { writer, listener: all, check: () => {}, onError: ignored, ...options });
 }
 
 Deno.test("KV: when a process closes, the others do not read its events again", async () => {
@@ -107,6 +115,129 @@ Deno.test("KV: a process that is alone touches no wake file, and wakes the next 
     await until(() => Promise.resolve(received.length === 1), "it has read what was stored before");
     alone.wake(false);
     assertEquals(sizes(), [1, 1]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+for (const fails of ["at once", "later"]) {
+  Deno.test(`KV: a process whose watcher fails ${fails} reports that, finds the events of others all the same, and wakes them`, async () => {
+    const folder = await Deno.makeTempDir();
+    using kv = await Deno.openKv(":memory:");
+    const path = `${folder}/jobs.kv`;
+    const { watchFs } = Deno;
+    const failing = Promise.withResolvers<void>();
+    Deno.watchFs = () => {
+      if (fails === "at once") throw new Error("No watcher is left.");
+      async function* events(): AsyncGenerator<Deno.FsEvent> {
+        await failing.promise;
+        throw new Error("No watcher is left.");
+      }
+      return Object.assign(events(), { close: () => {}, [Symbol.dispose]: () => {} }) as unknown as Deno.FsWatcher;
+    };
+    const errors: string[] = [];
+    const received: unknown[] = [];
+    const onError: OnError = (error, { where }) => errors.push(`${where}: ${error}`);
+    try {
+      await using blind = await openLog(kv, "blind", path, { event: (one) => received.push(one) }, { onError });
+      failing.resolve();
+      await until(() => Promise.resolve(errors.length > 0), "the failure is reported");
+      await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told" }]));
+      await until(() => Promise.resolve(received.length === 1), "the change is found");
+      blind.wake(false); // It cannot know whether it is alone.
+      assertEquals(Deno.statSync(`${path}.wake/blind`).size, 1);
+      assertEquals(errors, ["watch the wake files of other processes: Error: No watcher is left."]);
+    } finally {
+      Deno.watchFs = watchFs;
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+Deno.test("KV: a process does not receive its own events, and one that is alone again touches no wake file", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  const received: [by: string, event: unknown][] = [];
+  const hearing = (by: string) => ({ event: (one: unknown) => received.push([by, one]) });
+  try {
+    await using one = await openLog(kv, "one", path, hearing("one"));
+    const other = await openLog(kv, "other", path, hearing("other"));
+    await kv.set(eventKey("one", 1), JSON.stringify([{ id: "told" }]));
+    one.wake(true);
+    await until(() => Promise.resolve(received.length > 0), "the other process has received it");
+    await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told back" }]));
+    await until(() => Promise.resolve(received.length > 1), "this process has received the answer");
+    const changeOf = (id: string) => ({ kind: "change", task: { id } });
+    assertEquals(received, [["other", changeOf("told")], ["one", changeOf("told back")]]);
+    await other[Symbol.asyncDispose]();
+    const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
+    assertEquals(names.toSorted(), ["one", "one.ready"]);
+    await until(() => {
+      Deno.truncateSync(`${path}.wake/one`);
+      one.wake(false);
+      return Promise.resolve(Deno.statSync(`${path}.wake/one`).size === 0);
+    }, "the process notices that it is alone");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: two processes that have noticed each other do not wake each other without end", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  let [ready, polls] = [0, 0];
+  const listener = { ready: () => void ready++ };
+  try {
+    await using one = await openLog(kv, "one", path, listener, { check: () => void polls++ });
+    await using _other = await openLog(kv, "other", path, listener);
+    one.wake(true);
+    await until(() => Promise.resolve(ready > 0), "the other process is woken");
+    polls = 0;
+    await until(() => Promise.resolve(polls >= 4), "four polls have passed");
+    assert(ready < 10, `${ready} wake-ups`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: a process touches its wake files once an hour, so that none of a living process is taken for that of a dead one", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  let polls = 0;
+  const { now } = Date;
+  const files = ["alone", "alone.ready"].map((name) => `${path}.wake/${name}`);
+  const afterPolls = async () => {
+    polls = 0;
+    await until(() => Promise.resolve(polls >= 2), "two polls have passed");
+    return files.map((file) => Deno.statSync(file).size);
+  };
+  try {
+    await using _alone = await openLog(kv, "alone", path, {}, { check: () => void polls++ });
+    assertEquals(await afterPolls(), [0, 0]);
+    Date.now = () => now() + 3_700_000;
+    await until(() => Promise.resolve(Deno.statSync(files[1] ?? "").size === 1), "both files are touched");
+    for (const file of files) Deno.truncateSync(file);
+    assertEquals(await afterPolls(), [0, 0]);
+  } finally {
+    Date.now = now;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: a process that has closed its log touches no file any more, and reports nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  const errors: unknown[] = [];
+  try {
+    await using _other = await openLog(kv, "other", path);
+    const log = await openLog(kv, "closing", path, {}, { onError: (error) => errors.push(error) });
+    await log[Symbol.asyncDispose]();
+    log.wake(true); // As a commit does that was still under way.
+    assertEquals(errors, []);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -131,3 +131,14 @@ Deno.test("a call that has found the unique task of another server leaves it to 
   assertEquals(second.id, first.id);
   assertEquals([await second.caller.leaveToOthers(), await first.caller.leaveToOthers()], [true, false]);
 });
+
+Deno.test("a job that is unique is not so where its registration says otherwise", async () => {
+  await using stage = new Stage();
+  const server = stage.server();
+  const job = defineJob({ name: "echo", input: { type: "object" }, unique: true });
+  for (const [options, tasks] of [[{}, 1], [{ unique: false }, 2]] as const) {
+    const registered = new ToolRegistry().register(job, options);
+    const started = [await server.start(registered, {}, "ann"), await server.start(registered, {}, "ann")];
+    assertEquals(new Set(started.map(({ id }) => id)).size, tasks);
+  }
+});
