@@ -129,11 +129,8 @@ for (const fails of ["at once", "later"]) {
     const failing = Promise.withResolvers<void>();
     Deno.watchFs = () => {
       if (fails === "at once") throw new Error("No watcher is left.");
-      async function* events(): AsyncGenerator<Deno.FsEvent> {
-        await failing.promise;
-        throw new Error("No watcher is left.");
-      }
-      return Object.assign(events(), { close: () => {}, [Symbol.dispose]: () => {} }) as unknown as Deno.FsWatcher;
+      const next = () => failing.promise.then(() => Promise.reject(new Error("No watcher is left.")));
+      return { [Symbol.asyncIterator]: () => ({ next }), close: () => {} } as unknown as Deno.FsWatcher;
     };
     const errors: string[] = [];
     const received: unknown[] = [];
