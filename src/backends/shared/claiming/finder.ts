@@ -16,7 +16,7 @@ export type LimitsOf = ReadonlyMap<string, JobLimits>;
 export class Finder {
   readonly #queue: Queue;
   readonly #limits: LimitsOf;
-  /** Jobs that had more ready tasks than free slots at the last search. */
+  /** Jobs that had more ready tasks than free slots at the last search, or are being searched. */
   readonly #full = new Set<string>();
   /** Counts the searches: each starts with another job. */
   #searches = 0;
@@ -83,9 +83,9 @@ export class Finder {
     const [job = ""] = group;
     const limits = this.#limits.get(job);
     if (limits === undefined || this.#queue.limited === undefined) return await this.#queue.ready(max, held, group);
+    this.#full.add(job); // A task that ends during the search may have had its slot when that began.
     const found = await this.#queue.limited(max, held, job, limits);
-    if (found.full) this.#full.add(job);
-    else this.#full.delete(job);
+    if (!found.full) this.#full.delete(job);
     return found;
   }
 }

@@ -1,4 +1,5 @@
 import type { Entry, Queue } from "../../../../backend.ts";
+import type { LimitedTasks } from "../../../../src/backends/shared/store/store.ts";
 import { Finder } from "../../../../src/backends/shared/claiming/finder.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
@@ -58,4 +59,17 @@ Deno.test("a task that ends, parks, fails or is handed back frees the slot that 
   await finder.find(8, [], ["one"]);
   assertEquals([...ends, running, asking].map(frees), [true, true, true, true, false, false]);
   assertEquals(frees(change.handedBack(change.claimed(ready("two").record, "worker", 2), false, [], 3).record), false);
+});
+
+Deno.test("a task that ends while a search is under way frees a slot: the search may not know of it", async () => {
+  const [begun, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<LimitedTasks>()];
+  const finder = finderOf(["one"], () => (begun.resolve(), answer.promise));
+  const { info } =
+    change.settled(change.claimed(ready("one").record, "worker", 2), { kind: "value", value: 1 }, 3, 0).record;
+  const finding = finder.find(8, [], ["one"]);
+  await begun.promise;
+  assertEquals(finder.freesSlot(info), true);
+  answer.resolve({ entries: [], more: false, full: false });
+  await finding;
+  assertEquals(finder.freesSlot(info), false);
 });
