@@ -117,12 +117,6 @@ export class CallerGone extends JobsError {
   }
 }
 
-/** Whether the work of a plain call ends with the call, whose signal has aborted with `reason`. */
-export function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: unknown): boolean {
-  if (reason instanceof CallerGone) return cancelOnDisconnect ?? (cancel && reason.cancels);
-  return cancel && reason instanceof CallCancelled;
-}
-
 /** What is known about a client that lists the tools. */
 export interface ListClient {
   /** Whether it accepts a task as the answer to any call. */

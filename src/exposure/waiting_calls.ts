@@ -10,7 +10,7 @@ import type { Caller } from "../tasks/callers/caller.ts";
 import type { StartOptions } from "../tasks/starting/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { tryAgain } from "../waiting.ts";
-import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } from "./surface.ts";
+import { CallCancelled, type CallContext, CallerGone, CallTimedOut } from "./surface.ts";
 
 /**
  * Waits up to `ms` for a task to end, or for a change after which `condition` is false, and resolves with its newest state. With
@@ -90,6 +90,12 @@ export function startOptions(ctx: CallContext, caller?: Caller): StartOptions {
 /** Whether a call may take over the task of another one: one with its own key must not get a task of another key. */
 function takesOver({ client, idempotencyKey }: CallContext): boolean {
   return client.tasks === "none" && idempotencyKey === undefined;
+}
+
+/** Whether the work of a plain call ends with the call, whose signal has aborted with `reason`. */
+function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: unknown): boolean {
+  if (reason instanceof CallerGone) return cancelOnDisconnect ?? (cancel && reason.cancels);
+  return cancel && reason instanceof CallCancelled;
 }
 
 /** Whether a signal has aborted because the caller no longer waits. */
