@@ -10,6 +10,7 @@ import { z } from "zod";
 import { BothStrategy } from "../../docs/snippets/both_strategy.ts";
 import { followLog } from "../../docs/snippets/follow_log.ts";
 import { logEnds } from "../../docs/snippets/log_ends.ts";
+import { bookCounter, countWords } from "../../docs/snippets/other_jobs.ts";
 import { remind } from "../../docs/snippets/reminder.ts";
 import { WaitingStrategy } from "../../docs/snippets/waiting_strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
@@ -244,6 +245,25 @@ Deno.test("the reminder waits for days, sends each text once although its code r
   assert(first.at >= 72 * HOUR && first.at < 72 * HOUR + 61_000, `${first.at}`);
   assert(second.at >= 95 * HOUR && second.at < 95 * HOUR + 1_000, `${second.at}`);
   assertEquals(await runOnce(), { kind: "tool_error", message: "It begins within an hour." });
+  client[Symbol.dispose]();
+  await pass(time, worker.close());
+  await pass(time, backend.close());
+});
+
+Deno.test("a job that starts others starts each once, and leaves the only slot of its worker to them", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  const countBook = bookCounter(backend);
+  const worker = createWorker(backend, [countBook, countWords], { concurrency: 1 });
+  const client = createClient(backend, { owner: ME });
+  const book = await client.start(countBook, { chapters: ["one two three", "four five"] });
+  assertEquals(await pass(time, client.wait(book)), { words: 5 });
+  const { tasks } = await backend.list(ME, { limit: 100 });
+  assertEquals(tasks.map(({ job, status }) => `${job} ${status}`), [
+    "count_words COMPLETED",
+    "count_words COMPLETED",
+    "count_book COMPLETED",
+  ]);
   client[Symbol.dispose]();
   await pass(time, worker.close());
   await pass(time, backend.close());
