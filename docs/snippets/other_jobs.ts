@@ -1,4 +1,4 @@
-import { type Backend, createClient, defineJob, isFinished, type StartedTask } from "@mcp-jobs/mcp-jobs";
+import { type Backend, createClient, defineJob, isFinished, type Job, type StartedTask } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 
 export const countWords = defineJob({
@@ -9,7 +9,7 @@ export const countWords = defineJob({
 });
 
 /** A job that starts a task for each chapter, and adds up their results. It needs the backend of these tasks. */
-export function bookCounter(backend: Backend) {
+export function bookCounter(backend: Backend): Job<{ chapters: string[] }, { words: number }> {
   return defineJob({
     name: "count_book",
     description: "Count the words of a book",
