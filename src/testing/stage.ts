@@ -32,6 +32,8 @@ export interface BackendHarness {
    * the case that looks for what is left of a task.
    */
   holds?(text: string): Promise<boolean>;
+  /** Destroys the store for good under its connections, as if its file was deleted. Absent: it may always come back. */
+  lose?(): Promise<void>;
   /** Closes the backend and deletes the store. */
   close(): Promise<void>;
 }
@@ -174,6 +176,12 @@ export class Stage implements AsyncDisposable {
   async holds(text: string): Promise<boolean> {
     if (this.#harness.holds) return await this.#harness.holds(text);
     throw new Error("Cannot search the store: the harness has no holds. Add it, or skip this case.");
+  }
+
+  /** Destroys the store for good. Resolves with whether that is possible. */
+  async lose(): Promise<boolean> {
+    await this.#harness.lose?.();
+    return this.#harness.lose !== undefined;
   }
 
   /** Gives the same answer to all open questions of a task. Resolves with the task after that. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
-import { BackendError } from "../../errors.ts";
+import { BackendError, StoreLost } from "../../errors.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { aborted, type Cases, type Code, OWNER, whereWorkersDie, within } from "../stage.ts";
 
@@ -173,6 +173,29 @@ export const stopping: Cases = {
     stop();
     await stage.backend.close();
     await rejects(stage.backend.check(), BackendError);
+  },
+
+  "once the store is gone for good, watchers are told to read again, and all calls reject with StoreLost": async (
+    stage,
+  ) => {
+    const { backend } = stage;
+    const { id } = await stage.create({ job: "waits" });
+    const gap = Promise.withResolvers<void>();
+    backend.watch((event) => event.kind === "gap" && gap.resolve());
+    if (!await stage.lose()) return;
+    await within(gap.promise, () => "No watcher has received a gap.");
+    const calls = [
+      () => stage.create({ job: "waits" }),
+      () => backend.get(id, OWNER),
+      () => backend.outcome(id, OWNER),
+      () => backend.log(id, OWNER),
+      () => backend.cancel(id, OWNER, 0),
+      () => backend.answer(id, OWNER, {}),
+      () => backend.list(OWNER, { limit: 1 }),
+      () => backend.check(),
+      () => backend.operator.tasks(),
+    ];
+    for (const call of calls) await rejects(call, StoreLost);
   },
 
   "a closed backend refuses all calls, and may be closed again": async (stage) => {
