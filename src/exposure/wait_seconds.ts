@@ -4,7 +4,7 @@
  * @module
  */
 import type { JsonSchema } from "../schema/json_schema.ts";
-import type { TaskInfo } from "../task.ts";
+import type { TaskInfo, TaskStatus } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { type Asking, awaitsModel } from "./answers/asking.ts";
 import type { PollingResponse } from "./answers/response.ts";
@@ -29,9 +29,18 @@ export function waitSecondsSchema({ most, byDefault }: WaitLimits, how = "How"):
   return { type: "number", minimum: 0, description };
 }
 
-/** Whether a task still has the same status as before. */
+/** Whether a task still has the same status as before, to its model. */
 export function sameStatusAs(before: TaskInfo): (task: TaskInfo) => boolean {
-  return ({ status }) => status === before.status;
+  const status = statusForModel(before);
+  return (task) => statusForModel(task) === status;
+}
+
+/**
+ * A model learns nothing from it that a task has lost its worker and waits for the next one: that counts as running. Such a
+ * task was stored, claimed and given back, so it has changed three times at least.
+ */
+function statusForModel(task: TaskInfo): TaskStatus {
+  return task.status === "PENDING" && task.revision > 2 && task.dueAt === undefined ? "RUNNING" : task.status;
 }
 
 /** As `sameStatusAs`, but false while the model has to answer first, since nothing will change until then. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   AdaptiveExposureStrategy,
+  createWorker,
   defineJob,
   DefinitionError,
   type Job,
@@ -218,6 +219,27 @@ Deno.test("where calls return handles at once, task_status still waits, as the h
     assertEquals(fieldsOf(await waiting).status, "RUNNING");
     gate.open();
   }
+});
+
+Deno.test("task_status goes on waiting while a task is handed from one worker to the next", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 60_000 }));
+  const gate = new Gate();
+  const surface = merge([bench.expose(gate.job, { answerWithin: 0 })], bench.tasks);
+  const { token } = fieldsOf(await call(surface, "gated", {}));
+  const read = () => call(surface, "task_status", { token });
+  const begun = read();
+  const first = createWorker(bench.backend, [gate.job]);
+  assertEquals(fieldsOf(await begun).status, "RUNNING");
+
+  const running = read();
+  await bench.untilWatched(1);
+  await first.close(0);
+  assertEquals((await bench.tasks.get(String(token), ME)).status, "PENDING");
+  const waiting = read();
+  await bench.work(gate.job);
+  await bench.until(String(token), ({ status, progress }) => status === "RUNNING" && progress === 0.5);
+  gate.open();
+  assertEquals([fieldsOf(await running).status, fieldsOf(await waiting).status], ["COMPLETED", "COMPLETED"]);
 });
 
 Deno.test("the tasks of a job with two names can be waited for as long as either name says, and by default as the shorter", async () => {
