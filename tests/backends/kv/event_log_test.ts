@@ -113,8 +113,8 @@ Deno.test("KV: a process that is alone touches no wake file, and wakes the next 
     await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
     await until(() => Promise.resolve(sizes()[1] === 1), "the other process is noticed, and woken");
     await until(() => Promise.resolve(received.length === 1), "it has read what was stored before");
-    alone.wake(false);
-    assertEquals(sizes(), [1, 1]);
+    for (let wake = 0; wake < 3; wake++) alone.wake(false);
+    assertEquals(sizes(), [1, 1]); // The file does not grow.
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
