@@ -96,10 +96,11 @@ export const counting: Cases = {
 
   "a task that is due counts as waiting, also if there is no worker to notice": async (stage) => {
     const task = await stage.create({ job: "later", delay: 50 });
-    await stage.create({ job: "later", delay: LATER });
+    for (const job of ["later", "latest"]) await stage.create({ job, delay: LATER });
     const dueAt = "dueAt" in task ? task.dueAt : undefined;
     ok(dueAt);
     await eventually("it is due", async () => (await countsOf(stage.backend, "later"))?.oldestWaiting === dueAt);
+    strictEqual((await countsOf(stage.backend, "latest"))?.oldestWaiting, undefined);
   },
 
   "a task that was answered waits since its answer": async (stage) => {

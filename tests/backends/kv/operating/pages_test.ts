@@ -1,4 +1,5 @@
 import type { TaskQuery } from "../../../../src/operator/primitives.ts";
+import { notableKey } from "../../../../src/backends/kv/keys.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import { operated } from "../../../../src/backends/shared/store/operated.ts";
 import { firstIdOf, newTaskId } from "../../../../src/ids.ts";
@@ -145,4 +146,24 @@ Deno.test("KV: a page of tasks until a time reads none that are newer, and inclu
     const ahead = await create({ id: idAt(until + 10) });
     const found = (await tasks({ until: clock.now + 1, limit: 5 })).tasks.map(({ id }) => id);
     assertEquals(found, [ahead.record.info.id]);
+  }));
+
+Deno.test("KV: a task leaves no key behind in the index of a status that it no longer has", () =>
+  withFile(async ({ kv, create, change: write, finish, clock: { now } }) => {
+    const steps: ((record: change.TaskRecord) => change.Ended | change.TaskRecord)[] = [
+      (record) => change.claimed(record, "worker", now),
+      (record) => change.asked(record, [QUESTION], now),
+      (record) => change.answered(record, { which: { action: "decline" } }, now),
+      (record) => change.settled(record, { kind: "error", message: "no", retry: true }, now, 0),
+    ];
+    let entry = await create({ delay: 1_000 });
+    const seen = [entry.record.info.status];
+    for (const step of steps) {
+      entry = await write(entry, step(entry.record));
+      seen.push(entry.record.info.status);
+    }
+    seen.push((await finish(entry)).record.info.status);
+    assertEquals(seen, ["PENDING", "RUNNING", "INPUT_REQUIRED", "RUNNING", "RETRYING", "COMPLETED"]);
+    const prefix = notableKey("job", "PENDING").slice(0, -1);
+    assertEquals(await Array.fromAsync(kv.list({ prefix })), []);
   }));

@@ -63,3 +63,17 @@ Deno.test("KV: two purges at once delete each task once, and count it once", () 
     assert(counted);
     assertEquals([counted.counts.COMPLETED, counted.counts.PENDING], [0, 1]);
   }));
+
+Deno.test("KV: a purge finds the tasks that ended early enough behind whole pages of others that ended later", () =>
+  withFile(async (opened) => {
+    const { create, finish, clock } = opened;
+    const made = [];
+    for (let i = 0; i < 201; i++) made.push(await create());
+    const last = made.pop();
+    assert(last);
+    await finish(last);
+    const before = ++clock.now;
+    await Promise.all(made.map((entry) => finish(entry)));
+    assertEquals(sum(await purge(opened, "COMPLETED", before)), 1);
+    assertEquals(sum(await purge(opened, "COMPLETED", before + 1)), 200);
+  }));
