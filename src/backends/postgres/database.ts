@@ -289,5 +289,6 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
     /certificate|altnames/,
     "Name the certificate of its authority in the URL: sslmode=verify-full&sslrootcert=FILE; docs/postgres.md says more.",
   ],
+  [/getaddrinfo EPERM/, "Give Deno the permission --allow-net=<host>:<port>."],
   [/^\S* ?URI malformed$/, "Percent-encode special characters of the password."],
 ];

@@ -63,6 +63,15 @@ async function refuseAll(listener: Deno.TlsListener): Promise<void> {
   }
 }
 
+Deno.test({
+  name: "bullmq: connecting to a host that Deno does not permit is an error that names the flag",
+  permissions: { env: true, net: false, read: true, sys: true },
+  async fn() {
+    const open = () => BullMqBackend.connect({ redis: "redis://localhost:6379" });
+    await assertRejects(open, BackendError, "EPERM localhost. Give Deno the permission --allow-net=<host>:<port>.");
+  },
+});
+
 testUnless(
   noRedis,
   "bullmq on Redis: connecting to a Redis that goes away before it is probed is an error",

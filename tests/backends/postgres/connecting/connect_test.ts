@@ -87,6 +87,15 @@ testUnless(
   },
 );
 
+Deno.test({
+  name: "PostgreSQL: connecting to a host that Deno does not permit is an error that names the flag",
+  permissions: { env: true, net: false, read: true, sys: true },
+  async fn() {
+    const message = await refusal("postgres://localhost:5432/app");
+    assertStringIncludes(message, "EPERM localhost. Give Deno the permission --allow-net=<host>:<port>.");
+  },
+});
+
 testUnless(
   noPostgres,
   "PostgreSQL: for a missing database, missing tables or missing rights, the error says what to do",
