@@ -135,11 +135,13 @@ export class BullMqBackend implements Backend {
           countCreated(name);
           return created(task, storedAt).info;
         });
+      let now = Date.now(); // Until Redis has told the time.
       const read = async (id: string) => {
         const found = await records.read(id, owner);
+        now = found?.readAt ?? now;
         return found && !found.expired ? toTask(found) : undefined;
       };
-      return await createKeyed(records, { read, create, admit }, { id, owner, key }, Date.now);
+      return await createKeyed(records, { read, create, admit }, { id, owner, key }, () => now);
     });
   }
 

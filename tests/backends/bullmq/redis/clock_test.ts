@@ -38,7 +38,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
-type More = Partial<Pick<NewTask, "delay" | "retry" | "resultTtl">>;
+type More = Partial<Pick<NewTask, "delay" | "key" | "retry" | "resultTtl">>;
 
 /** A task in a queue of its own. */
 function newTask(more: More = {}): NewTask {
@@ -116,6 +116,17 @@ test("a delayed task from a server whose clock was two hours fast runs when it i
   await using _server = await startWithWrongClock(2 * HOURS, { what: "create", options: place.options, task });
   await using _worker = startWorker(place, task.job);
   await until(place, task, "COMPLETED");
+});
+
+test("a start from a server whose clock is two hours fast finds the finished task that still holds its key", async (place) => {
+  const task = newTask({ key: { name: "key", window: MINUTES } });
+  await using _worker = startWorker(place, task.job);
+  await place.backend.create(task);
+  await until(place, task, "COMPLETED");
+  const again = { ...task, id: newTaskId() };
+  await using _server = await startWithWrongClock(2 * HOURS, { what: "create", options: place.options, task: again });
+  const { tasks } = await place.backend.list(OWNER, { limit: 10 });
+  assertEquals(tasks.map(({ id }) => id), [task.id]);
 });
 
 test("a worker whose clock is two hours fast does not take a delayed task before it is due", async (place) => {
