@@ -1,4 +1,13 @@
-import { BlockingExposureStrategy, DefinitionError, ToolError } from "../../mod.ts";
+import { z } from "zod";
+import {
+  BackendError,
+  BlockingExposureStrategy,
+  defineJob,
+  DefinitionError,
+  MemoryBackend,
+  ToolError,
+} from "../../mod.ts";
+import { type FinishedTask, isFinished } from "../../src/task.ts";
 import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 import { Bench, call, endless, ME, report } from "./support.ts";
 
@@ -19,6 +28,38 @@ Deno.test("a task that does not end in time is cancelled, and its call says so",
   await assertRejects(() => call(surface, "endless", {}), ToolError, text);
   const { tasks } = await bench.tasks.list(ME);
   assertEquals(tasks.map(({ status }) => status), ["CANCELLED"]);
+});
+
+/** A store in which a task ends just before it would be cancelled, or which is then away. */
+class Late extends MemoryBackend {
+  readonly ending = Promise.withResolvers<void>();
+  isAway = false;
+
+  override async cancel(...which: Parameters<MemoryBackend["cancel"]>): Promise<FinishedTask> {
+    if (this.isAway) throw new BackendError("The store is away.");
+    const [id, owner] = which;
+    const ended = Promise.withResolvers<void>();
+    const stop = this.watch((event) => event.kind === "change" && isFinished(event.task) && ended.resolve());
+    this.ending.resolve();
+    if (!isFinished(await this.get(id, owner))) await ended.promise;
+    stop();
+    return await super.cancel(...which);
+  }
+}
+
+Deno.test("a task that ends just as its call would cancel it is answered with its result, and only then", async () => {
+  for (const isAway of [false, true]) {
+    const backend = new Late();
+    await using bench = new Bench(new BlockingExposureStrategy({ maxWait: 20 }), backend);
+    backend.isAway = isAway;
+    const slow = defineJob({ name: "slow", input: z.object({}), run: () => backend.ending.promise.then(() => "done") });
+    const surface = bench.exposeAll(slow);
+    await bench.work(slow);
+    const answer = call(surface, "slow", {});
+    if (isAway) await assertRejects(() => answer, BackendError, "The store is away.");
+    else assertEquals((await answer).content, [{ type: "text", text: "done" }]);
+    backend.ending.resolve();
+  }
 });
 
 Deno.test("an invalid maxWait is refused", () => {

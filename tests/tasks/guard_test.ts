@@ -238,6 +238,16 @@ Deno.test("the audit log tells a start that has found its task from one that has
   assertEquals(again.id, first.id);
 });
 
+Deno.test("the audit log has each reading of a log, and not the lines that a client is sent as they come", async () => {
+  await using stage = new Stage();
+  const task = await stage.tasks.start(registered, {}, "ann");
+  stage.audited.length = 0;
+  await stage.tasks.log(task, true);
+  assertEquals(stage.audited, []);
+  await stage.tasks.log(task);
+  assertEquals(stage.audited.map(({ event }) => event), ["log_read"]);
+});
+
 Deno.test("the audit log names the job of a cancelled task", async () => {
   await using stage = new Stage();
   const { id } = await stage.tasks.start(registered, {}, "ann");
