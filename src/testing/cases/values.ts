@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { content, file, image, text } from "../../content/content.ts";
-import { InvalidValue, TaskNotFound } from "../../errors.ts";
+import { DefinitionError, InvalidValue, TaskNotFound } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import { type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import { aborted, type Cases, NO, OWNER } from "../stage.ts";
@@ -146,6 +146,13 @@ export const values: Cases = {
       // Not compared in depth: a difference would print 5 MB.
       strictEqual(JSON.stringify(outcome) === JSON.stringify({ kind: "value", value: input }), true);
     }
+  },
+
+  "a task for a queue of others is refused where there are none, and nothing is stored": async (stage) => {
+    if (stage.backend.routes) return;
+    const route = { queue: "others", jobName: "theirs" };
+    await rejects(stage.create({ job: "ours", route }), DefinitionError);
+    deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, []);
   },
 
   "an input of more than 16 MiB is refused, and nothing is stored": async (stage) => {

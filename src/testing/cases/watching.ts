@@ -4,7 +4,8 @@
  * @module
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
-import { aborted, type Cases, eventually } from "../stage.ts";
+import type { Json, Outcome } from "../../task.ts";
+import { aborted, type Cases, eventually, OWNER } from "../stage.ts";
 
 export const watching: Cases = {
   "every connection receives the changes of a task in order, up to its end": async (stage) => {
@@ -46,6 +47,25 @@ export const watching: Cases = {
       const revisions = stage.events(task).map(({ revision }) => revision);
       deepStrictEqual(revisions, [...new Set(revisions)].sort((a, b) => a - b));
     }
+  },
+
+  "an event that says how its task has ended says what a read says": async (stage) => {
+    const told = new Map<string, Outcome>();
+    stage.backend.watch((event) => {
+      if (event.kind === "change" && event.outcome) told.set(event.task.id, event.outcome);
+    });
+    await stage.work({ ends: ({ value }) => value ?? Promise.reject(new Error("no")) });
+    const inputs: readonly Json[] = [{ value: ["a", { b: "ü" }] }, {}, { value: 0 }, { value: "x".repeat(100_000) }];
+    for (const input of inputs) {
+      const { id, owner } = await stage.finished(await stage.create({ job: "ends", input }));
+      const outcome = await stage.backend.outcome(id, owner);
+      deepStrictEqual(told.get(id) ?? outcome, outcome);
+    }
+    const { id } = await stage.create({ job: "waits" });
+    const end = await stage.backend.cancel(id, OWNER, 0);
+    await stage.finished(end);
+    const outcome = await stage.backend.outcome(id, OWNER);
+    deepStrictEqual(told.get(id) ?? outcome, outcome);
   },
 
   "an event has the same record as a read, and each change increases its revision": async (stage) => {

@@ -8,7 +8,7 @@ import type { Backend, TaskKey } from "../../../backend.ts";
 import { InvalidInput, KeyInUse, LimitExceeded } from "../../../errors.ts";
 import { firstIdOf } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
-import { type Cases, OWNER, type Stage } from "../../stage.ts";
+import { type Cases, eventually, OWNER, type Stage } from "../../stage.ts";
 
 const KEY: TaskKey = { name: "report:1", window: 0 };
 
@@ -54,6 +54,16 @@ export const keying: Cases = {
     await stage.finished(first);
     strictEqual((await start(stage, { window: 60_000 })).id, first.id);
     notStrictEqual((await start(stage)).id, first.id);
+  },
+
+  "a task whose result has expired holds its key no longer, however long the window is": async (stage) => {
+    await stage.work({ keyed: () => 1 });
+    const key = { ...KEY, window: 3_600_000 };
+    const { id } = await stage.finished(await stage.create({ job: "keyed", key, resultTtl: 300 }));
+    await eventually("it has expired", () => stage.backend.get(id, OWNER).then(() => false, () => true));
+    const again = await stage.create({ job: "keyed", key });
+    notStrictEqual(again.id, id);
+    strictEqual((await stage.create({ job: "keyed", key })).id, again.id);
   },
 
   "a failed or cancelled task releases its key at once": async (stage) => {

@@ -56,6 +56,17 @@ export const steering: Cases = {
     deepStrictEqual((await stage.backend.list("ann", { limit: 10 })).tasks, [end, failed]);
   },
 
+  "a task that an operator repeats has the priority of the first one": async (stage) => {
+    const first = await stage.create({ job: "notes", priority: 5 });
+    await stage.backend.cancel(first.id, OWNER, 0);
+    const tasks = [await stage.backend.operator.retry(first.id)];
+    for (const priority of [4, 6]) tasks.push(await stage.create({ job: "notes", priority }));
+    const ran: string[] = [];
+    await stage.work({ notes: (_, { id }) => void ran.push(id) }, { concurrency: 1 });
+    for (const task of tasks) await stage.finished(task);
+    deepStrictEqual(ran, [tasks[1], tasks[0], tasks[2]].map((task) => task?.id));
+  },
+
   "each retry makes a task, and those with the same key make one, also at once and on two connections": async (
     stage,
   ) => {
@@ -120,6 +131,7 @@ export const steering: Cases = {
     strictEqual(await countsOf(stage.backend, "fails"), undefined);
     // More than a store deletes at once.
     await Promise.all(Array.from({ length: 250 }, () => make("waits")));
+    ok((await operator.tasks()).tasks.length <= 100, "A page has more than 100 tasks.");
     strictEqual(await operator.purge({ status: "CANCELLED", before: Infinity }), 251);
     deepStrictEqual((await operator.tasks()).tasks.map(({ id }) => id), [newer.id, live.id]);
   },
