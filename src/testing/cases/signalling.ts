@@ -6,43 +6,53 @@
 import { ok, strictEqual } from "node:assert";
 import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../../errors.ts";
 import { pause } from "../../waiting.ts";
-import { aborted, type Cases, type Code, OWNER, whereWorkersDie } from "../stage.ts";
+import { aborted, type Cases, type Code, OWNER, whereWorkersDie, within } from "../stage.ts";
 
 /** How long the process freezes to lose its task, in ms: each time longer, until it exceeds the lease. */
 const STILL_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
-/** Code that stops when its signal aborts, and the reason of that. */
-function listener(): { readonly code: Code; readonly reason: Promise<unknown> } {
-  const { promise: reason, resolve } = Promise.withResolvers<unknown>();
-  return { code: (_, { signal }) => aborted(signal).finally(() => resolve(signal.reason)), reason };
+/** A task may be RUNNING a moment before its code begins; code that need not begin never does. */
+const NOT_BEGUN = () => "The code of the task has not begun.";
+
+/** Code that stops when its signal aborts, when it has begun, and the reason of the signal. */
+function listener(): { readonly code: Code; readonly begun: Promise<void>; readonly reason: Promise<unknown> } {
+  const [begun, reason] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()];
+  const code: Code = (_, { signal }) => {
+    begun.resolve();
+    return aborted(signal).finally(() => reason.resolve(signal.reason));
+  };
+  return { code, begun: begun.promise, reason: reason.promise };
 }
 
 async function check(reason: Promise<unknown>, kind: typeof HoldLost | typeof TimedOut): Promise<void> {
-  ok(await reason instanceof kind, `The signal aborts for the reason ${await reason}, and not with ${kind.name}.`);
+  const why = await within(reason, () => "The signal has not aborted.");
+  ok(why instanceof kind, `The signal aborts for the reason ${why}, and not with ${kind.name}.`);
 }
 
 export const signalling: Cases = {
   "the reason of the signal is TaskCancelled when the task is cancelled": async (stage) => {
-    const { code, reason } = listener();
+    const { code, begun, reason } = listener();
     await stage.work({ careful: code });
     const task = await stage.create({ job: "careful" });
-    await stage.running(task);
+    await within(begun, NOT_BEGUN);
     await stage.backend.cancel(task.id, OWNER, 20_000);
     await check(reason, TaskCancelled);
   },
 
   "the reason of the signal is WorkerStopping when the worker stops": async (stage) => {
-    const { code, reason } = listener();
+    const { code, begun, reason } = listener();
     const worker = await stage.work({ careful: code });
-    await stage.running(await stage.create({ job: "careful" }));
+    await stage.create({ job: "careful" });
+    await within(begun, NOT_BEGUN);
     await worker.close(0);
     await check(reason, WorkerStopping);
   },
 
   "the reason of the signal is WorkerStopping when the backend is closed": async (stage) => {
-    const { code, reason } = listener();
+    const { code, begun, reason } = listener();
     await stage.work({ careful: code });
-    await stage.running(await stage.create({ job: "careful" }));
+    await stage.create({ job: "careful" });
+    await within(begun, NOT_BEGUN);
     await stage.backend.close();
     await check(reason, WorkerStopping);
   },
