@@ -9,14 +9,15 @@ import type { IncomingMessage } from "node:http";
 /** What `fetch` takes `incoming` for. `signal` becomes that of the request. */
 export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = "GET", url: target = "/", rawHeaders, headers: { host = "localhost" } } = incoming;
-  const headers: [string, string][] = [];
-  for (let i = 1; i < rawHeaders.length; i += 2) headers.push([rawHeaders[i - 1] ?? "", rawHeaders[i] ?? ""]);
-  const init: RequestInit = { method, headers };
+  const init: RequestInit = { method };
   if (method !== "GET" && method !== "HEAD") Object.assign(init, { body: bodyOf(incoming), duplex: "half" });
   // RFC 9112, section 3.2.2: a proxy may send the whole URL.
   const url = /^https?:/i.test(target) ? target : `http://${host}${target}`;
+  const request = newRequest(url, init);
+  // `new Request` would convert each of them several times.
+  for (let i = 1; i < rawHeaders.length; i += 2) request.headers.append(rawHeaders[i - 1] ?? "", rawHeaders[i] ?? "");
   // Passing the signal to `new Request` takes as long as all the rest.
-  return withProperties(newRequest(url, init), { signal });
+  return withProperties(request, { signal });
 }
 
 function newRequest(url: string, init: RequestInit): Request {
@@ -24,8 +25,7 @@ function newRequest(url: string, init: RequestInit): Request {
     return new Request(url, init);
   } catch {
     // `Request` takes no invalid Host header, for example, and no TRACE. The handler sees both here, and refuses the request.
-    const { method, headers } = init;
-    return withProperties(new Request("http://localhost/", { headers }), { url, method });
+    return withProperties(new Request("http://localhost/"), { url, method: init.method });
   }
 }
 
