@@ -226,13 +226,13 @@ function groupLength(queue: readonly Pending[]): number {
   const [written, checked] = [new Set<string>(), new Set<string>()];
   let [mutations, bytes] = [0, 0];
   for (const [index, { write }] of queue.entries()) {
-    for (const name of checksOf([write]).keys()) checked.add(name);
-    const { sets = [], deletes = [], counts = [], raises = [] } = write;
-    mutations += sets.length + deletes.length + counts.length + raises.length;
-    bytes += write.bytes;
+    const { checks = [], sets = [], deletes = [], counts = [], raises = [] } = write;
+    const reads = checks.map(({ key }) => nameOf(key));
     const writes = [...sets.map(({ key }) => nameOf(key)), ...deletes.map(nameOf)];
-    const touched = [...(write.checks ?? []).map(({ key }) => nameOf(key)), ...writes];
-    const clash = touched.some((name) => written.has(name));
+    for (const name of reads) checked.add(name);
+    mutations += writes.length + counts.length + raises.length;
+    bytes += write.bytes;
+    const clash = [...reads, ...writes].some((name) => written.has(name));
     const full = checked.size > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES;
     if (index > 0 && (clash || full)) return index;
     for (const name of writes) written.add(name);

@@ -61,7 +61,9 @@ export function expiryIn(ms: number): number {
   return Math.min(Math.ceil(ms), LONGEST_MS);
 }
 
+const BEYOND_LATIN_1 = /[^\0-\xff]/;
+
 /** The size of a text in KV: one character outside Latin-1 doubles it. */
 function bytesOf(text: string): number {
-  return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length;
+  return BEYOND_LATIN_1.test(text) ? 2 * text.length : text.length;
 }

@@ -91,7 +91,7 @@ export class Claims implements RunnerStore {
   /** The tasks that this worker holds, and then those that it is about to claim: a list that is too short leaves out the last ones. */
   get held(): readonly TaskInfo[] {
     const claiming = this.#claiming.map(({ record }) => record.info).filter(({ id }) => !this.#held.has(id));
-    return [...this.#held.tasks, ...claiming, ...this.#starts.tasks];
+    return this.#held.tasks.concat(claiming, [...this.#starts.tasks]);
   }
 
   /** Takes the due time of a delayed task from its event. */

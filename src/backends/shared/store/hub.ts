@@ -28,6 +28,11 @@ export function readyJobs(tasks: readonly TaskInfo[]): ReadonlySet<string> {
 export class Hub implements HubListener {
   readonly #listeners = new Set<HubListener>();
   #onError: OnError = reporterOf();
+  /** Made once, not with each event. */
+  readonly #guarded = guarded(
+    (listener: HubListener, call: (listener: HubListener) => void) => call(listener),
+    (error) => this.#onError(error, { where: CALL_A_LISTENER }),
+  );
 
   /** Reports what listeners throw to this function. Default: a line on stderr. */
   reportTo(onError: OnError): void {
@@ -61,8 +66,7 @@ export class Hub implements HubListener {
   }
 
   #tell(call: (listener: HubListener) => void): void {
-    const tell = guarded(call, (error) => this.#onError(error, { where: CALL_A_LISTENER }));
-    for (const listener of [...this.#listeners]) tell(listener);
+    for (const listener of [...this.#listeners]) this.#guarded(listener, call);
   }
 
   /**
