@@ -95,10 +95,10 @@ async function exercise(client: Client, revision: Revision, kind: Kind, bytes: n
     const { result: plain } = await call(client, name, args);
     checkSizes(client, `a plain call of ${name}`);
     const uri: string = plain?._meta.resourceUri;
-    const [block, note, link] = plain?.content ?? [];
+    const [block, link] = plain?.content ?? [];
     checkInline(plain);
     assertEquals(link?.uri, uri);
-    assertStringIncludes(note.text, `Read the resource ${uri}`);
+    assertStringIncludes(block.text, `Read the resource ${uri}`);
     assert(block.text.startsWith((name === "string" ? text : whole).slice(0, 100)));
     // Clients refuse a result without data if an output schema promises it.
     assertEquals([plain?.isError, plain?.structuredContent?.resource], [undefined, name === "typed" ? uri : undefined]);

@@ -19,7 +19,10 @@ const NAMED_PARTS = 2;
 
 /** The beginning of a result. */
 export interface Beginning {
-  /** The blocks that have room in the answer; the text at their end may be cut. */
+  /**
+   * The blocks that have room in the answer. The last one tells how to read the rest, unless the handle has that as text. If a
+   * text is cut, it is the same block, because some clients pass on only the first one, as smolagents does.
+   */
   readonly blocks: readonly ContentBlock[];
   /** The data of the answer: `message` is the beginning of the text, and `next` says how to read the pages. */
   readonly handle: Required<Pick<PollingResponse, "token" | "status" | "message" | "resource" | "pages" | "next">>;
@@ -66,16 +69,12 @@ export function beginningOf(
   const call = pageCall !== undefined && rest.page !== undefined
     ? `, or call ${pageCall} with the token ${token} and page ${rest.page}`
     : "";
+  const how = `This ${rest.what}. Read the resource ${rest.place}${call}.`;
+  const told = inText ? [] : [how];
+  const shown = next?.type === "text" ? [headOf(next.text, inlineBytes, left), ...told] : told;
   return {
-    blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes, left))] : whole,
-    handle: {
-      token,
-      status,
-      message,
-      resource: uri,
-      pages: pages.length,
-      next: `This ${rest.what}. Read the resource ${rest.place}${call}.`,
-    },
+    blocks: [...whole, ...shown.length > 0 ? [textBlock(shown.join("\n\n"))] : []],
+    handle: { token, status, message, resource: uri, pages: pages.length, next: how },
     link: pageCall === undefined ? [linkTo(result, uri, whole.length)] : [],
   };
 }

@@ -59,7 +59,7 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const cut = (hasValue: boolean): ToolResult => {
     const { blocks, handle, link } = beginningOf(outcome, task, uri, { ...form, inlineBytes, hasValue, inText: false });
     const sent = hasValue ? data : typed && { structuredContent: handle };
-    return { content: [...blocks, textBlock(handle.next), ...link], ...sent, _meta };
+    return { content: [...blocks, ...link], ...sent, _meta };
   };
   return inlineAnswer(whole, cut, inlineBytes, data && content !== undefined ? value : null);
 }

@@ -87,10 +87,12 @@ function pageAnswer(
   };
   const blocks = result.content === undefined ? [] : blocksOf(result, uri);
   const title = `Page ${page} of ${pages.length}.${next ? ` ${next.next}` : ""}`;
-  return {
-    content: [textBlock(title), ...pieces.map((piece) => blockOf(piece, blocks, uri))],
-    structuredContent,
-  };
+  const shown = pieces.map((piece) => blockOf(piece, blocks, uri));
+  // In one block with the text, because some clients pass on only the first one, as smolagents does.
+  const content = shown[0]?.type === "text"
+    ? [textBlock(`${title}\n\n${shown[0].text}`), ...shown.slice(1)]
+    : [textBlock(title), ...shown];
+  return { content, structuredContent };
 }
 
 function blockOf(piece: Piece, blocks: readonly ContentBlock[], uri: string): ContentBlock {
