@@ -48,6 +48,19 @@ export const expiring: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
   },
 
+  "an answer that is the first to come after its question has expired does not count": async (stage) => {
+    const worker = await stage.work({ ask: askBriefly });
+    const task = await stage.create({ job: "ask" });
+    const { key, expiresAt = Infinity } = await askedBy(stage, task);
+    await worker.close(0);
+    await eventually("its time has passed", () => Date.now() > expiresAt + 100);
+    const { counted, task: { expiredQuestions } } = await stage.backend.answer(task.id, OWNER, { [key]: YES });
+    deepStrictEqual([counted, expiredQuestions], [[], [key]]);
+    await stage.work({ ask: askBriefly });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
+  },
+
   "a parked task whose question expires runs again by itself, in the same attempt": async (stage) => {
     let runs = 0;
     await stage.work({ ask: (input, ctx) => (runs++, askBriefly(input, ctx)) }, { parkAfter: 0 });
