@@ -1,4 +1,4 @@
-import { OperationResourceStrategy } from "../../mod.ts";
+import { defineJob, OperationResourceStrategy } from "../../mod.ts";
 import { newTaskId } from "../../backend.ts";
 import { ResultPartNotFound } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
@@ -6,13 +6,15 @@ import { Bench, endless, ME, report, start } from "./support.ts";
 
 Deno.test("the latest result of a job is that of the owner's newest completed task, with its parts and pages", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
-  const surface = bench.exposeAll(report, endless);
-  await bench.work(report, endless);
+  const other = defineJob({ name: "other", input: { type: "object" }, run: () => "of another job" });
+  const surface = bench.exposeAll(report, endless, other);
+  await bench.work(report, endless, other);
   const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
   assert(latest);
   assertEquals(surface.templates.filter(({ name }) => name.endsWith("latest result")).map(({ title }) => title), [
     "Report: latest result",
     undefined, // As its job has none.
+    undefined,
   ]);
   const read = async (owner = ME, page?: string) => {
     const [content] = await latest.read({ id: "", page }, owner);
@@ -28,7 +30,8 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
   await finish("report", { user: "Ada" });
   const id = await finish("report", { user: "Grace" });
   await finish("report", { user: "Joan", fail: "error" }); // Has no result.
-  await start(surface, "endless", {}); // Is of another job.
+  await start(surface, "endless", {});
+  await finish("other", {});
   assertEquals(await read(), ['{"total":5}', `mcp://results/report/${id}`]);
   assertEquals((await read(ME, "1"))[0], '{"total":5}');
   await assertRejects(() => read(ME, "2"), ResultPartNotFound);
