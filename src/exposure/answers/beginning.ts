@@ -66,10 +66,11 @@ export function beginningOf(
     place: `${uri}?page=1 and so on`,
     page: 1,
   };
-  const call = pageCall !== undefined && rest.page !== undefined
-    ? `, or call ${pageCall} with the token ${token} and page ${rest.page}`
-    : "";
-  const how = `This ${rest.what}. Read the resource ${rest.place}${call}.`;
+  // Most models can call tools, but read no resources.
+  const read = pageCall === undefined || rest.page === undefined
+    ? "Read"
+    : `Call ${pageCall} with the token ${token} and page ${rest.page}, or read`;
+  const how = `This ${rest.what}. ${read} the resource ${rest.place}.`;
   const told = inText ? [] : [how];
   const shown = next?.type === "text" ? [headOf(next.text, inlineBytes, left), ...told] : told;
   return {

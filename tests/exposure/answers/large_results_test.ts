@@ -132,8 +132,11 @@ for (const [name, way] of Object.entries(WAYS)) {
     const pages = Number(rest.pages);
     assertEquals(rest, { token, status: "COMPLETED", resource, pages });
     assert(JSON_TEXT.startsWith(String(message).slice(0, -1)));
-    const [tool] = way.read("large", token);
-    assertStringIncludes(String(next), `Read the resource ${resource}?page=1 and so on, or call ${tool} `);
+    const tool = spoken(way.read("large", token));
+    assertStringIncludes(
+      String(next),
+      `Call ${tool} with the token ${token} and page 1, or read the resource ${resource}?page=1 and so on.`,
+    );
     // Several frameworks fail on a link, and the tool has the pages.
     assertEquals(first.content.map(({ type }) => type), ["text"]);
 
@@ -194,15 +197,14 @@ for (const [name, way] of Object.entries(WAYS)) {
     const cut = await answer();
     assertEquals(cut.content.map(({ type }) => type), ["text", "text"]);
     assertEquals(cut.structuredContent?.pages, 3);
-    const [tool] = way.read("drawing", token);
+    const tool = spoken(way.read("drawing", token));
     const lacked =
       'This answer lacks the image (image/png, 90,000 bytes) and the file "a.pdf" (application/pdf, 300 bytes).';
     const resource = `mcp://results/drawing/${token}`;
     assertStringIncludes(
       String(cut.structuredContent?.next),
-      `${lacked} Read the resource ${resource}?page=2 and so on, or call ${tool} `,
+      `${lacked} Call ${tool} with the token ${token} and page 2, or read the resource ${resource}?page=2 and so on.`,
     );
-    assertStringIncludes(String(cut.structuredContent?.next), `with the token ${token} and page 2.`);
     const page = await answer({ page: 2 });
     const [, picture] = page.content;
     assertEquals(picture, { type: "image", data: new Uint8Array(90_000).fill(1).toBase64(), mimeType: "image/png" });
@@ -249,7 +251,10 @@ for (
     assertEquals([JSON_TEXT.startsWith(beginning.slice(0, -1)), note], [true, structuredContent?.next]);
     assertEquals([structuredContent?.status, isError], ["COMPLETED", undefined]);
     await validate(toolOf(surface, "large").outputSchema ?? {}, structuredContent, "a handle");
-    assertStringIncludes(String(structuredContent?.next), "Read the resource mcp://results/large/");
+    assertStringIncludes(
+      String(structuredContent?.next),
+      `${hasTool ? "or read" : "Read"} the resource mcp://results/large/`,
+    );
     assertEquals(String(structuredContent?.next).includes("task_status"), hasTool);
   });
 }
@@ -337,3 +342,8 @@ Deno.test("a result resource has binary content as blob with its media type, and
     [`${of}/3`, "application/pdf"],
   ]);
 });
+
+/** How a text for a model names the tool that reads a task. */
+function spoken([tool, input]: ReturnType<Way["read"]>): string {
+  return "action" in input ? `${tool} with action "${input.action}"` : tool;
+}
