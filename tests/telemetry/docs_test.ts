@@ -30,7 +30,7 @@ Deno.test("the alerts of the docs name places of errors that exist, and do not f
   const places = [...alerts.matchAll(/where: "([^"]+)"/g)].map(([, where]) => where ?? "");
   assertEquals(places, ["renew the lease of a worker", "renew the locks of jobs", RUN_A_JOB]);
   assertStringIncludes(await readFile("src/backends/shared/claiming/lease.ts"), `"${places[0]}"`);
-  assertStringIncludes(await readFile("src/backends/bullmq/worker/locks.ts"), `"${places[1]}"`);
+  assertStringIncludes(await readFile("src/backends/bullmq/worker/mod.ts"), `"${places[1]}"`);
   const others = [RUN_A_JOB, RUN_A_KEY_FUNCTION].map((where) => `mcp_jobs_error_where!="${where}"`).join(",");
   assertStringIncludes(page, `mcp_jobs_errors_total{${others}}[5m]`);
 });

@@ -5,14 +5,14 @@
  *
  * @module
  */
-import type { IRedisTransaction, Job, Worker } from "bullmq";
+import type { IRedisTransaction, Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { nextTick } from "node:process";
 // A peer of BullMQ. If only an `import()` named it, `deno check` without a lock file, as in every new folder, would
 // resolve npm:bullmq a second time and find no types for it (Deno 2.9).
 import type {} from "pg";
 import { internalOf, isFunction, isString, MissingInternal } from "../../libraries/internals.ts";
-import { checkScripts, LAST } from "./redis/scripts/changed.ts";
+import { checkScripts } from "./redis/scripts/changed.ts";
 
 /** BullMQ's module, which is loaded when the backend connects. */
 export type BullMq = typeof import("bullmq");
@@ -29,16 +29,11 @@ export async function loadLibraries(): Promise<{ readonly bullmq: BullMq; readon
 }
 
 /** The parts of BullMQ that are looked up. */
-export type CheckedBullMq = Pick<BullMq, "Job" | "RedisConnection" | "RedisQueueBackend" | "Worker">;
+export type CheckedBullMq = Pick<BullMq, "Job" | "RedisConnection">;
 
 /** Throws `MissingInternal` if BullMQ lacks what is used here. */
-export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }: CheckedBullMq): void {
-  retryMethodsOf(Worker.prototype);
+export function checkBullMq({ Job, RedisConnection }: CheckedBullMq): void {
   internalOf("bullmq", "Job", Job.prototype, "addJob", isFunction);
-  internalOf("bullmq", "Worker", Worker.prototype, "createJob", isFunction);
-  for (const name of ["waitForJob", "disconnectBlocking"]) {
-    internalOf("bullmq", "RedisQueueBackend", RedisQueueBackend.prototype, name, isFunction);
-  }
   checkScripts(scriptTexts(RedisConnection));
 }
 
@@ -63,20 +58,6 @@ function scriptTexts({ prototype }: BullMq["RedisConnection"]): ReadonlyMap<stri
   return texts;
 }
 
-/** The private methods with which a worker of BullMQ calls Redis and handles errors; they can be replaced. */
-export interface RetryMethods {
-  retryIfFailed<T>(act: () => Promise<T | undefined>, options: unknown): Promise<T | undefined>;
-  checkConnectionError<T>(act: () => Promise<T>, delay?: number): Promise<T | undefined>;
-}
-
-/** The retry methods of a worker: the same object, under a type that shows them. */
-export function retryMethodsOf(worker: Worker): RetryMethods {
-  for (const name of ["retryIfFailed", "checkConnectionError"]) {
-    internalOf("bullmq", "Worker", worker, name, isFunction);
-  }
-  return worker as unknown as RetryMethods;
-}
-
 /** A transaction of ours, as far as BullMQ uses it to add a job. */
 interface ScriptTransaction {
   runCommand(name: string, args: readonly (string | number)[]): unknown;
@@ -85,35 +66,6 @@ interface ScriptTransaction {
 /** Makes a job add its scripts to a transaction. */
 export async function addJobTo(job: Job, transaction: ScriptTransaction): Promise<void> {
   await job.addJob(transaction as unknown as IRedisTransaction);
-}
-
-/** Makes a worker ask Redis what is due, not its own clock. With delayed jobs it waits no longer than without. */
-export function askRedisWhatIsDue(worker: Worker): void {
-  const { drainDelay = Infinity } = worker.opts;
-  const backend = worker.getBackend();
-  const wait = backend.waitForJob.bind(backend);
-  backend.waitForJob = async (seconds) => {
-    const marker = await wait(Math.min(seconds, drainDelay));
-    return marker && { ...marker, score: 0 };
-  };
-}
-
-/** Makes a worker that has taken the last job wait until it is woken. By itself it asks for another one. */
-export function waitAfterLast(worker: Worker): void {
-  const createJob = internalOf("bullmq", "Worker", worker, "createJob", isFunction);
-  internalOf("bullmq", "Worker", worker, "drained", isBoolean);
-  Reflect.set(worker, "createJob", (data: { readonly processedBy?: string }, id: string) => {
-    if (data.processedBy === LAST) Reflect.set(worker, "drained", true);
-    return Reflect.apply(createJob, worker, [data, id]);
-  });
-}
-
-/**
- * Makes a worker close the connection on which it waits for jobs in our way. BullMQ's own way rejects if an error of the
- * connection comes in between, and then the worker closes without waiting for its running jobs.
- */
-export function closeWaitingWith(worker: Worker, close: () => Promise<void>): void {
-  Reflect.set(worker.getBackend(), "disconnectBlocking", close);
 }
 
 /**
@@ -242,10 +194,6 @@ interface Commands {
 
 function isCommands(value: unknown): value is Commands {
   return isObject(value) && isFunction(Reflect.get(value, "shift"));
-}
-
-function isBoolean(value: unknown): value is boolean {
-  return typeof value === "boolean";
 }
 
 function isObject(value: unknown): value is object {

@@ -51,7 +51,7 @@ import { documentsOn, keysOn, streamsOn } from "./redis/keeping.ts";
 import { outcomeOf } from "./result.ts";
 import { hasExpired, type Snapshot, toTask } from "./snapshot.ts";
 import { sweepExpired } from "./sweeper.ts";
-import { QueueWork } from "./worker/mod.ts";
+import { BullMqWork } from "./worker/mod.ts";
 
 /** How long a call waits for a reconnect, in ms. */
 const RECONNECT_MS = 600;
@@ -83,7 +83,7 @@ export class BullMqBackend implements Backend {
   readonly #feed: QueueFeed;
   readonly #sweeper: AsyncDisposable;
   readonly #hub = new Hub();
-  readonly #works = new Set<QueueWork>();
+  readonly #works = new Set<BullMqWork>();
   /** The queues that are open and subscribed to. */
   readonly #open = new Map<string, Queue>();
   #closing: Promise<void> | undefined;
@@ -229,7 +229,7 @@ export class BullMqBackend implements Backend {
   work(options: WorkOptions): WorkHandle {
     this.#checkOpen();
     const onError = options.onError ? reporterOf(options.onError) : this.#onError;
-    const work = new QueueWork(this.#store, { ...options, onError, lease: this.#lease });
+    const work = new BullMqWork(this.#store, { ...options, onError, lease: this.#lease });
     this.#works.add(work);
     return { ready: work.ready, stop: (grace) => work.stop(grace).finally(() => this.#works.delete(work)) };
   }

@@ -385,7 +385,7 @@ test("what comes with the claim of a run is what a request would read", async (p
   const store = await RedisStore.open(url, ignored, prefix);
   const workers = store.workers();
   try {
-    const taken = await workers.start("twice", () => Promise.resolve(), { autorun: false }).getNextJob("token", {
+    const taken = await workers.open("twice", {}).worker.getNextJob("token", {
       block: false,
     });
     if (taken === undefined) throw new Error("The queue gave out no job.");
@@ -409,7 +409,7 @@ test("the code of a task that is to stop does not start again where its claim co
   const store = await RedisStore.open(url, ignored, prefix);
   const workers = store.workers();
   try {
-    await workers.start("again", () => Promise.resolve(), { autorun: false }).getNextJob("token", { block: false });
+    await workers.open("again", {}).worker.getNextJob("token", { block: false });
     assertEquals(await store.records.cancel(task.id, "ask"), "asked");
   } finally {
     await workers.close();

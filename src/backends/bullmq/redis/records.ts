@@ -79,6 +79,7 @@ export class RedisRecords implements KeyStore {
   readonly #scripts: RedisScripts;
   readonly #begin: ReturnType<typeof transactionsOn>;
   readonly #queue: (name: string) => Promise<Queue>;
+  readonly #deadline: Deadline;
 
   /** `begin` begins a transaction, `queue` opens BullMQ's queues, `deadline` says how long an answer may take. */
   constructor(
@@ -90,6 +91,7 @@ export class RedisRecords implements KeyStore {
     this.#scripts = scripts;
     this.#begin = begin;
     this.#queue = queue;
+    this.#deadline = deadline;
     const options: BatchOptions = {
       atOnce: AT_ONCE,
       maxSize: MAX_SIZE,
@@ -146,7 +148,8 @@ export class RedisRecords implements KeyStore {
   async storeResult({ id, run }: Hold, result: ResultValue): Promise<Json> {
     const { job, apart } = toStored(run, result);
     if (apart === undefined) return job;
-    const stored = await this.#scripts.run<0 | 1>("mark", id, apart.field, apart.text);
+    const { field, text } = apart;
+    const stored = await this.#deadline.wait(this.#scripts.run<0 | 1>("mark", id, field, text), text.length);
     return stored === 1 ? job : withoutRecord(result);
   }
 

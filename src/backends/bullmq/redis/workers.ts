@@ -1,30 +1,31 @@
 /**
- * The BullMQ workers of one worker of ours: one connection for all, and another for each that waits for jobs.
+ * The BullMQ workers of one worker of ours, from which jobs are requested one by one: one connection for all, and another for
+ * each that waits for jobs.
  *
  * @module
  */
-import type { Processor, Worker, WorkerOptions } from "bullmq";
+import type { Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../backend.ts";
 import { patchScripts } from "./scripts/changed.ts";
-import {
-  askRedisWhatIsDue,
-  type BullMq,
-  closeForGood,
-  closeWaitingWith,
-  waitAfterLast,
-  withDuplicate,
-} from "../internals.ts";
+import { type BullMq, closeForGood, withDuplicate } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { WORKER } from "./scripts/read.ts";
+
+/** A BullMQ worker that runs nothing by itself. */
+export interface OpenWorker {
+  readonly worker: Worker;
+  /** Closes the connection on which it waits for jobs. */
+  stopWaiting(): Promise<void>;
+}
 
 /** BullMQ's workers, which start and end together. They wait while Redis is away. */
 export class RedisWorkers {
   readonly #bullmq: BullMq;
   readonly #client: Redis;
   readonly #prefix: string;
-  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #opened: OpenWorker[] = [];
 
   /** The workers have connections of their own to the Redis of `client`, and keep the limits of these jobs. */
   constructor(bullmq: BullMq, client: Redis, prefix: string, limits: WorkOptions["limits"]) {
@@ -33,31 +34,20 @@ export class RedisWorkers {
     this.#client = patchScripts(openWaiting(client), limits);
   }
 
-  /** Starts the worker of a queue. */
-  start(queue: string, process: Processor, options: Omit<WorkerOptions, "connection" | "prefix">): Worker {
+  /** Opens the worker of a queue. */
+  open(queue: string, options: Omit<WorkerOptions, "connection" | "prefix">): OpenWorker {
     const settings = { ...options, connection: this.#client, prefix: this.#prefix, name: WORKER };
-    const [worker, blocking] = withDuplicate(this.#client, () => new this.#bullmq.Worker(queue, process, settings));
+    const [worker, blocking] = withDuplicate(this.#client, () => new this.#bullmq.Worker(queue, null, settings));
     withHeartbeat(blocking);
-    askRedisWhatIsDue(worker);
-    waitAfterLast(worker);
-    closeWaitingWith(worker, () => closeForGood(blocking));
-    worker.on("error", () => {}); // Until `pauseAfterErrors` listens, which reports them.
-    this.#closers.push(async () => {
-      const closed = worker.close();
-      await closeForGood(blocking);
-      await closed;
-    });
-    return worker;
+    worker.on("error", () => {}); // The call on it that fails rejects, too.
+    const opened = { worker, stopWaiting: () => closeForGood(blocking) };
+    this.#opened.push(opened);
+    return opened;
   }
 
-  /** Takes no new jobs, and resolves once none runs any more. */
+  /** Closes all connections: what is still to be written is lost. */
   async close(): Promise<void> {
-    await Promise.all(this.#closers.map((close) => close()));
-    await this.abandon();
-  }
-
-  /** Stops waiting for Redis: what is still to be written is lost, and `close` resolves. */
-  async abandon(): Promise<void> {
-    await closeForGood(this.#client);
+    await Promise.all([closeForGood(this.#client), ...this.#opened.map(({ stopWaiting }) => stopWaiting())]);
+    await Promise.all(this.#opened.map(({ worker }) => worker.close(true)));
   }
 }

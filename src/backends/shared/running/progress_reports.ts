@@ -19,7 +19,6 @@ export class Reports {
   /** Resolves once what waits is stored, or could not be: a call waits no longer, though others may follow without end. */
   #stored: PromiseWithResolvers<void> | undefined;
   #storingLines = false;
-  #ended = false;
 
   /** `failed` receives the error of what cannot be stored. */
   constructor(store: (report: ProgressReport, added: NewLines) => Promise<void>, failed: (error: unknown) => void) {
@@ -50,12 +49,6 @@ export class Reports {
     return this.#storingLines || this.#waiting.added.lines.length > 0 ? this.#flush() : undefined;
   }
 
-  /** Stores no more reports. Returns what resolves once the write under way is made, if there is one. */
-  end(): Promise<void> | undefined {
-    this.#ended = true;
-    return this.#storing;
-  }
-
   #storeSoon(): Promise<void> {
     this.#isNew = true;
     this.#stored ??= Promise.withResolvers();
@@ -66,15 +59,14 @@ export class Reports {
 
   async #drain(): Promise<void> {
     await undefined; // Reports of the same tick are stored together.
-    while (this.#isNew && !this.#ended) {
+    while (this.#isNew) {
       this.#isNew = false;
       const stored = this.#stored;
       this.#stored = undefined;
       await this.#storeNext().catch(this.#failed); // The job does not fail because a report could not be stored.
       stored?.resolve();
     }
-    this.#stored?.resolve(); // Nothing more is stored.
-    this.#stored = this.#storing = undefined;
+    this.#storing = undefined;
   }
 
   async #flush(): Promise<void> {

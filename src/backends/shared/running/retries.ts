@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { InvalidValue } from "../../../errors.ts";
+import { HoldLost, InvalidValue, JobFault } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
-import type { TaskInfo } from "../../../task.ts";
 import { pause } from "../../../waiting.ts";
-import type { RunnerStore } from "./runner_store.ts";
+import type { RunnerStore, RunningTask } from "./runner_store.ts";
 
 /** The pause before a read or a write is tried again, in ms. */
 export const STORE_RETRY_MS = 500;
@@ -35,22 +34,24 @@ export class Retries {
   }
 
   /** Returns a function that repeats calls of the store for a running task, until `isOver`. */
-  of(task: TaskInfo, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
+  of(task: RunningTask, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
     return async (act) => {
       while (true) {
         try {
           return await act();
         } catch (error) {
-          if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
+          const isFinal = [HoldLost, InvalidValue, JobFault].some((final) => error instanceof final);
+          if (isFinal || isOver() || this.#closed.signal.aborted) throw error;
           this.#onError(error, { where: "read or store what a running task needs", job: task.job, task: task.id });
           await pause(STORE_RETRY_MS, this.#closed.signal);
+          if (isOver()) throw error;
         }
       }
     };
   }
 
   /** Writes how a task ended. A result that can never be stored ends its task with a fault that says so. */
-  write(task: TaskInfo, write: () => Promise<void>): Promise<void> {
+  write(task: RunningTask, write: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       while (true) {
         try {
@@ -67,7 +68,7 @@ export class Retries {
     return writing;
   }
 
-  async #writeOrFault(task: TaskInfo, write: () => Promise<void>): Promise<void> {
+  async #writeOrFault(task: RunningTask, write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (error) {

@@ -7,7 +7,7 @@
 import type { Claim, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
-import { isNewer } from "../../../recent.ts";
+import { orderOf } from "../../../recent.ts";
 import type { TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../waiting.ts";
@@ -15,14 +15,14 @@ import { isAbandoned } from "../record.ts";
 import type { OpenQuestions } from "./open_questions.ts";
 import { Retries, STORE_RETRY_MS } from "./retries.ts";
 import { RunCalls, type RunStore } from "./run_calls.ts";
-import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
+import type { ClaimedTask, RunnerStore, RunningTask } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 export const ABORT_GRACE_MS = 1_000;
 
 interface Running {
   /** The task as it was claimed; events of older revisions are outdated. */
-  readonly task: TaskInfo;
+  readonly task: RunningTask;
   readonly controller: AbortController;
   readonly questions: OpenQuestions;
   /** Takes no more from its code, and stores the lines that it has logged. */
@@ -51,6 +51,8 @@ export class Runner implements WorkHandle {
   #claiming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
+  /** Why the code is to stop; set once the grace is over. */
+  #reason: WorkerStopping | undefined;
   /** Resolves when a later call of `stop` has cut the grace short. */
   readonly #graceOver = Promise.withResolvers<void>();
 
@@ -83,7 +85,7 @@ export class Runner implements WorkHandle {
   #claimMore(): void {
     if (this.#claiming || !this.#mayBeReady || !this.isFree) return;
     this.#claiming = this.#claim().catch((error) => {
-      this.#onError(error, { where: "look for tasks to run" });
+      if (!this.#stopping) this.#onError(error, { where: "look for tasks to run" });
       this.#wakeIn(STORE_RETRY_MS);
     }).finally(() => {
       this.#claiming = undefined;
@@ -133,7 +135,7 @@ export class Runner implements WorkHandle {
       if (mayBeClaimed && "stopRequested" in task) this.#stopRequests.set(task.id, task);
       return;
     }
-    if (!isNewer(task, running.task)) return;
+    if (orderOf(task) <= running.task.revision) return;
     const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") &&
       task.attempt === running.task.attempt;
     if ("stopRequested" in task) running.controller.abort(new TaskCancelled());
@@ -143,13 +145,29 @@ export class Runner implements WorkHandle {
 
   /** Changes may have been missed. */
   recheck(): void {
-    for (const { questions } of this.#running.values()) questions.recheck();
+    this.recheckAnswers();
     this.#wakeOne();
   }
 
-  /** This worker no longer holds a task: another may run it now. */
+  /** There may be answers to questions, of all tasks or of one. */
+  recheckAnswers(id?: string): void {
+    for (const { task, questions } of this.#running.values()) {
+      if (id === undefined || task.id === id) questions.recheck();
+    }
+  }
+
+  /** A running task is to stop. */
+  cancel(id: string): void {
+    this.#running.get(id)?.controller.abort(new TaskCancelled());
+  }
+
+  /** This worker no longer holds a task: another may run it now. Its slot is free, whatever its code does. */
   lose(id: string): void {
-    this.#running.get(id)?.controller.abort(new HoldLost());
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    this.#running.delete(id);
+    running.controller.abort(new HoldLost());
+    this.#claimMore();
   }
 
   /** Stops as `WorkHandle` says. A second call shortens the grace. */
@@ -220,7 +238,7 @@ export class Runner implements WorkHandle {
     const done = this.#options.run(claim).then(async (attempt) => {
       over = true;
       await calls.recorded();
-      if (parked || isPast()) return;
+      if (this.#running.get(id)?.controller !== controller) return; // It is parked or lost.
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
       void this.#retries.write(task, async () => {
@@ -236,17 +254,19 @@ export class Runner implements WorkHandle {
     this.#running.set(id, { task, controller, questions, giveUp, done });
     const stop = this.#stopRequests.get(id);
     if (stop) this.receive(stop);
+    if (this.#reason) controller.abort(this.#reason);
   }
 
   async #stop(grace: number): Promise<void> {
     clearTimeout(this.#timer);
-    // What is being claimed must be finished or handed back.
-    await Promise.allSettled([this.#claiming, ...this.#starting.values()]);
-    await this.#allDone(grace, this.#graceOver.promise);
-    const stopping = new WorkerStopping();
+    const claimed = Promise.allSettled([this.#claiming, ...this.#starting.values()]);
+    const done = claimed.then(() => Promise.all([...this.#running.values()].map(({ done }) => done)));
+    await doneWithin(Promise.race([done, this.#graceOver.promise]), grace);
+    const stopping = this.#reason = new WorkerStopping();
     this.#retries.close(stopping);
     for (const { controller } of this.#running.values()) controller.abort(stopping);
-    await this.#allDone(ABORT_GRACE_MS);
+    await claimed; // What is being claimed must be finished or handed back.
+    await doneWithin(done, ABORT_GRACE_MS);
     for (const { task, giveUp } of this.#running.values()) {
       void this.#retries.write(task, async () => {
         await giveUp();
@@ -255,19 +275,12 @@ export class Runner implements WorkHandle {
     }
     await this.#retries.written();
   }
-
-  /** Resolves once nothing is running, or after `ms`, or when `unless` resolves. */
-  async #allDone(ms: number, unless?: Promise<void>): Promise<void> {
-    if (this.#running.size === 0) return;
-    const done = Promise.all([...this.#running.values()].map(({ done }) => done));
-    await doneWithin(unless ? Promise.race([done, unless]) : done, ms);
-  }
 }
 
 /** The store for the code of one run. What fails is repeated by `retry`, except for reports: the next one follows. */
 function ofRun(
   store: RunnerStore,
-  task: TaskInfo,
+  task: RunningTask,
   retry: <T>(act: () => Promise<T>) => Promise<T>,
   isDropped: (added: NewLines) => boolean,
 ): RunStore {

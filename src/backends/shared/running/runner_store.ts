@@ -9,10 +9,13 @@ import type { Answer, Json, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import type { WaitsFor } from "../record.ts";
 
+/** What a runner knows of a task that it runs; `revision` is that of the claim. */
+export type RunningTask = Pick<TaskInfo, "id" | "job" | "owner" | "attempt" | "revision">;
+
 /** A task that was just claimed. */
 export interface ClaimedTask {
   /** The task, which is RUNNING now. */
-  readonly task: TaskInfo;
+  readonly task: RunningTask;
   /** Its input. */
   readonly input: Json;
   /** The longest time that the attempt may take, in ms; absent: no limit. */
@@ -28,7 +31,7 @@ export interface ClaimedTask {
 /** A task that was just claimed and cannot run. */
 export interface FailedClaim {
   /** The task, which is RUNNING now. */
-  readonly task: TaskInfo;
+  readonly task: RunningTask;
   /** Writes what becomes of it instead. The runner calls it again while it fails. */
   readonly end: () => Promise<void>;
 }

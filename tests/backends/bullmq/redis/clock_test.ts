@@ -228,12 +228,7 @@ test("BullMQ's scripts return when the next delayed job is due by the clock of t
   const { createdAt } = await place.backend.create(task);
   const store = await RedisStore.open(place.url, ignored, place.options.prefix);
   const workers = store.workers();
-  const worker = workers.start(task.job, () => Promise.resolve(), {
-    concurrency: 1,
-    lockDuration: LEASE,
-    stalledInterval: LEASE,
-    autorun: false,
-  });
+  const { worker } = workers.open(task.job, { lockDuration: LEASE, stalledInterval: LEASE });
   await worker.waitUntilReady();
   const { now } = Date;
   for (const ahead of [-2 * HOURS, 0, 2 * HOURS]) {

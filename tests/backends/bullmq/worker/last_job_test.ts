@@ -1,9 +1,11 @@
 import { type Job, Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
-import type { RedisWorkers } from "../../../../src/backends/bullmq/redis/workers.ts";
+import { BullMqWork } from "../../../../src/backends/bullmq/worker/mod.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { assertEquals } from "../../../../tools/std.ts";
+import { isObject } from "../../../../src/json.ts";
+import type { Json } from "../../../../src/task.ts";
 import { ignored } from "../../../support/errors.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 
@@ -12,7 +14,9 @@ const LONG_S = 600;
 
 interface Place {
   readonly queue: Queue;
-  readonly workers: RedisWorkers;
+  readonly store: RedisStore;
+  /** Takes a worker of ours that ends with the test. */
+  keep(work: BullMqWork): void;
   /** How many markers the queue has: each wakes a worker. */
   markers(): Promise<number>;
   /** Starts a worker of BullMQ itself. */
@@ -25,14 +29,15 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
     const prefix = `test-${crypto.randomUUID()}`;
     const connection = { url: redis.url, maxRetriesPerRequest: null };
     const store = await RedisStore.open(redis.url, ignored, prefix);
-    const workers = store.workers();
     const queue = new Queue("few", { connection, prefix });
     const admin = new Redis(redis.url);
     const others: Worker[] = [];
+    const ours: BullMqWork[] = [];
     try {
       await run({
         queue,
-        workers,
+        store,
+        keep: (work) => ours.push(work),
         markers: () => admin.zcard(queue.toKey("marker")),
         startOther: (run) => {
           const other = new Worker("few", run, { connection, prefix, drainDelay: LONG_S });
@@ -41,30 +46,54 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
         },
       });
     } finally {
-      await Promise.all([workers.close(), ...others.map((other) => other.close())]);
+      await Promise.all([...ours.map((work) => work.stop(60_000)), ...others.map((other) => other.close())]);
       await Promise.all([queue.close(), store.close(), admin.quit()]);
     }
   });
 }
 
-/** A worker of ours, and what it has asked Redis for until it waited for a job. */
-function startOurs({ workers }: Place, run: (job: Job) => Promise<unknown>, concurrency: number) {
-  const worker = workers.start("few", run, { concurrency, autorun: false, drainDelay: LONG_S });
-  const backend = worker.getBackend();
-  const [take, wait] = [backend.moveToActive.bind(backend), backend.waitForJob.bind(backend)];
+/** A worker of ours that waits until it is woken. Resolves with what it has asked Redis for until it waited for a job. */
+function startOurs({ store, keep }: Place, run: (job: Pick<Job, "name">) => Promise<unknown>, concurrency: number) {
   const waits = Promise.withResolvers<readonly string[]>();
   const asked: string[] = [];
-  backend.moveToActive = (...args) => {
-    asked.push("take");
-    return take(...args);
+  const workersOf = store.workers.bind(store);
+  store.workers = (limits) => {
+    const workers = workersOf(limits);
+    const open = workers.open.bind(workers);
+    workers.open = (...args) => {
+      const opened = open(...args);
+      const backend = opened.worker.getBackend();
+      const [take, wait] = [backend.moveToActive.bind(backend), backend.waitForJob.bind(backend)];
+      backend.moveToActive = (...args) => {
+        asked.push("take");
+        return take(...args);
+      };
+      backend.waitForJob = () => {
+        waits.resolve([...asked, "wait"]);
+        return wait(LONG_S);
+      };
+      return opened;
+    };
+    return workers;
   };
-  backend.waitForJob = (seconds) => {
-    waits.resolve([...asked, "wait"]);
-    return wait(seconds);
-  };
-  void worker.run();
-  return { worker, asked: waits.promise };
+  keep(
+    new BullMqWork(store, {
+      jobs: ["few"],
+      concurrency,
+      lease: 60_000,
+      onError: ignored,
+      run: async ({ input }) => {
+        await run({ name: nameIn(input) });
+        return { kind: "value", value: null };
+      },
+    }),
+  );
+  store.workers = workersOf;
+  return { asked: waits.promise };
 }
+
+/** The name of a job, which is its input, too: a claim has none. */
+const nameIn = (input: Json) => isObject(input) ? String(input.name) : "";
 
 /** Jobs that run until the test has ended. */
 function gated() {
@@ -73,7 +102,7 @@ function gated() {
   let [enough, awaited] = [0, Promise.withResolvers<void>()];
   return {
     started,
-    run: async ({ name }: Job) => {
+    run: async ({ name }: Pick<Job, "name">) => {
       if (started.push(name) >= enough) awaited.resolve();
       await gate.promise;
     },
@@ -90,11 +119,11 @@ function gated() {
 test("a worker that has taken the last job waits for the next one, and no marker wakes another worker", async (place) => {
   const { queue, markers } = place;
   using jobs = gated();
-  await queue.addBulk(["first", "second"].map((name) => ({ name, data: {} })));
+  await queue.addBulk(["first", "second"].map((name) => ({ name, data: { name } })));
   assertEquals(await markers(), 1);
   const { asked } = startOurs(place, jobs.run, 4);
   assertEquals([await asked, await markers()], [["take", "take", "wait"], 0]);
-  await queue.add("third", {});
+  await queue.add("third", { name: "third" });
   await jobs.until(3);
   assertEquals([jobs.started, await markers()], [["first", "second", "third"], 0]);
 });
@@ -102,7 +131,7 @@ test("a worker that has taken the last job waits for the next one, and no marker
 test("while jobs wait, or are delayed, a marker wakes other workers as before", async (place) => {
   const { queue, markers } = place;
   using jobs = gated();
-  await queue.addBulk(["first", "second"].map((name) => ({ name, data: {} })));
+  await queue.addBulk(["first", "second"].map((name) => ({ name, data: { name } })));
   startOurs(place, jobs.run, 1);
   await jobs.until(1);
   assertEquals(await markers(), 1);
@@ -115,8 +144,8 @@ test("while jobs wait, or are delayed, a marker wakes other workers as before", 
 test("beside a delayed job a worker asks when it is due, and starts it then", async (place) => {
   const { queue } = place;
   using jobs = gated();
-  await queue.add("delayed", {}, { delay: 2_000 }); // Not due before the worker has asked, also on a busy machine.
-  await queue.add("first", {});
+  await queue.add("delayed", { name: "delayed" }, { delay: 2_000 }); // Not due before the worker has asked, also on a busy machine.
+  await queue.add("first", { name: "first" });
   const { asked } = startOurs(place, jobs.run, 4);
   assertEquals(await asked, ["take", "take", "wait"]);
   await jobs.until(2);

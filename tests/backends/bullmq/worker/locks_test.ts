@@ -1,11 +1,11 @@
+import { Job } from "bullmq";
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob, type JobContext } from "../../../../mod.ts";
-import { Locks } from "../../../../src/backends/bullmq/worker/locks.ts";
+import { type HeldJob, HeldJobs } from "../../../../src/backends/bullmq/worker/held.ts";
 import { HoldLost } from "../../../../src/errors.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
-import { ignored } from "../../../support/errors.ts";
 import { assertEquals, assertMatch } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
@@ -34,34 +34,23 @@ async function open(url: string, lease = LEASE) {
   };
 }
 
-/** A worker that records which locks are renewed, and reports those in `lose` as lost. */
-function recorded() {
-  const asked: [ids: string[], tokens: string[]][] = [];
-  let [next, gone] = [Promise.withResolvers<void>(), [] as string[]];
-  const extendJobLocks = (ids: string[], tokens: string[]) => {
-    asked.push([ids, tokens]);
-    next.resolve();
-    next = Promise.withResolvers();
-    return Promise.resolve(gone);
-  };
-  return { asked, extendJobLocks, next: () => next.promise, lose: (...ids: string[]) => gone = ids };
+/** A run of the same job. */
+function heldBy(run: number): HeldJob {
+  const job: Job = Object.create(Job.prototype);
+  const hold = { id: "a", run, token: `${run}` };
+  return { job, hold, recorded: undefined, reported: {}, isCancelled: false, isEnding: false };
 }
 
-Deno.test("when a job comes back to its worker, the earlier run loses it, and its end does not end the renewal of the later run's lock", async () => {
-  const worker = recorded();
-  const locks = new Locks(worker, "job", 20, ignored);
-  const lost: string[] = [];
-  const endFirst = locks.hold("a", "first", () => lost.push("first"));
-  const endSecond = locks.hold("a", "second", () => lost.push("second"));
-  endFirst();
-  await worker.next();
-  assertEquals(lost, ["first"]);
-  assertEquals(worker.asked, [[["a"], ["second"]]]);
-  worker.lose("a");
-  await until(() => Promise.resolve(lost.length > 1), "the second run knows that its lock is gone");
-  assertEquals(lost, ["first", "second"]);
-  endSecond();
-  locks.close();
+Deno.test("when a job comes back to its worker, the end of its earlier run does not end the hold of the later one", () => {
+  const jobs = new HeldJobs();
+  const [first, second] = [heldBy(1), heldBy(2)];
+  jobs.add(first);
+  jobs.add(second);
+  assertEquals([1, 2].map((revision) => jobs.of({ id: "a", revision })), [undefined, second]);
+  jobs.remove(first);
+  assertEquals(jobs.all, [second]);
+  jobs.remove(second);
+  assertEquals(jobs.all, []);
 });
 
 testUnless(

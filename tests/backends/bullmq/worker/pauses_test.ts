@@ -3,97 +3,60 @@
  *
  * @module
  */
-import * as bullmq from "bullmq";
-import { createWorker, defineJob } from "../../../../mod.ts";
-import { pauseAfterErrors } from "../../../../src/backends/bullmq/worker/error_pauses.ts";
+import { type BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
-import { ignored } from "../../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
 import { newTask } from "../../../support/tasks.ts";
 
-const LEASE = 60_000;
-
-/** A plain worker that pauses, and its pauses. Each pause lasts until `meanwhile` is done. */
-function startWorker({ url }: Place, meanwhile: (pauses: readonly number[]) => Promise<unknown>) {
-  const pauses: number[] = [];
-  const wait = async (ms: number) => {
-    pauses.push(ms);
-    await meanwhile(pauses);
-  };
-  const done = Promise.withResolvers<string>();
-  const options = { connection: { url, maxRetriesPerRequest: null }, autorun: false, drainDelay: 0.01 };
-  const worker = new bullmq.Worker("jobs", () => Promise.resolve("done"), options);
-  worker.on("error", () => {});
-  worker.on("completed", (job) => done.resolve(`${job.returnvalue}`));
-  worker.on("failed", (_, error) => done.resolve(error.message));
-  pauseAfterErrors(bullmq, worker, { job: "jobs", lease: LEASE, onError: ignored }, wait);
-  return { worker, pauses, done: done.promise };
-}
-
-async function add({ server }: Place): Promise<void> {
-  const queue = new bullmq.Queue("jobs", { connection: { url: server.url } });
-  await queue.add("job", {});
-  await queue.close();
-}
-
 /** Makes Redis refuse writes, as with too few replicas, or accept them again. */
 const refuse = ({ admin }: Place, yes: boolean) => admin.config("SET", "min-replicas-to-write", yes ? 1 : 0);
 
-test("a worker that may not write retries less and less often, and runs waiting jobs once it may", async (place) => {
-  await place.allow("on", ">secret", ...EVERYTHING);
-  await add(place);
-  await refuse(place, true);
-  const { worker, pauses, done } = startWorker(
-    place,
-    async ({ length }) => length === 7 && await refuse(place, false),
-  );
-  void worker.run();
-  assertEquals(await done, "done");
-  assertEquals(pauses, [100, 200, 400, 800, 1_600, 2_000, 2_000]);
-  await worker.close();
-});
-
-test("a worker that may not wait for jobs retries less and less often, and runs new jobs once it may", async (place) => {
-  await place.allow("on", ">secret", ...EVERYTHING, "-bzpopmin");
-  const { worker, pauses, done } = startWorker(place, async ({ length }) => {
-    if (length < 5) return;
-    await place.allow("+bzpopmin");
-    await add(place);
+/** A worker that takes jobs from `after` on. `failed` receives the places of its errors. */
+function workOn(backend: BullMqBackend, failed: (where: string) => void, after?: Promise<void>) {
+  const done = Promise.withResolvers<void>();
+  const work = backend.work({
+    jobs: ["job"],
+    concurrency: 1,
+    after,
+    onError: (_, { where }) => failed(where),
+    run: () => {
+      done.resolve();
+      return Promise.resolve({ kind: "value", value: null });
+    },
   });
-  void worker.run();
-  assertEquals(await done, "done");
-  assertEquals(pauses, [100, 200, 400, 800, 1_600]);
-  await worker.close();
-});
+  return { work, done: done.promise };
+}
 
-test("the end of a job that Redis refuses to store is stored later, and does not fail the job", async (place) => {
-  await place.allow("on", ">secret", ...EVERYTHING);
-  await add(place);
-  const { worker, pauses, done } = startWorker(
-    place,
-    async ({ length }) => length === 3 && await refuse(place, false),
-  );
-  worker.once("active", () => void refuse(place, true));
-  void worker.run();
-  assertEquals(await done, "done");
-  assertEquals(pauses.slice(0, 3), [100, 200, 400]);
-  await worker.close();
-});
-
-test("a worker that pauses can be closed", async (place) => {
-  await place.allow("on", ">secret", ...EVERYTHING);
-  const paused = Promise.withResolvers<void>();
-  const options = { connection: { url: place.url, maxRetriesPerRequest: null }, autorun: false };
-  const worker = new bullmq.Worker("jobs", () => Promise.resolve(), options);
-  worker.on("error", () => paused.resolve());
-  pauseAfterErrors(bullmq, worker, { job: "jobs", lease: LEASE, onError: ignored });
+test("a worker that may not write asks again for jobs, and runs those that wait once it may", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  await backend.create(newTask());
+  const [refused, begin] = [1, 2].map(() => Promise.withResolvers<void>());
+  let errors = 0;
+  const failed = (where: string) => where === "look for tasks to run" && ++errors === 2 && refused?.resolve();
+  const { work, done } = workOn(backend, failed, begin?.promise);
+  await work.ready;
   await refuse(place, true);
-  void worker.run();
-  await paused.promise;
-  await worker.close();
+  begin?.resolve();
+  await refused?.promise;
+  await refuse(place, false);
+  await done;
+  await work.stop(60_000);
+});
+
+test("a worker that may not wait for jobs pauses, and runs new jobs once it may", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  await place.allow("-bzpopmin");
+  const refused = Promise.withResolvers<void>();
+  let errors = 0;
+  const { work, done } = workOn(backend, (where) => where === "wait for jobs" && ++errors === 2 && refused.resolve());
+  await refused.promise;
+  await place.allow("+bzpopmin");
+  await backend.create(newTask());
+  await done;
+  await work.stop(60_000);
 });
 
 const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });

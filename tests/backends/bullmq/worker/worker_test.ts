@@ -4,7 +4,8 @@ import type { WorkOptions } from "../../../../backend.ts";
 import { BullMqBackend } from "../../../../mod.ts";
 import type { Signal } from "../../../../src/backends/bullmq/redis/events/signals.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
-import { QueueWork } from "../../../../src/backends/bullmq/worker/mod.ts";
+import type { OpenWorker } from "../../../../src/backends/bullmq/redis/workers.ts";
+import { BullMqWork } from "../../../../src/backends/bullmq/worker/mod.ts";
 import { EVENTS } from "../../../../src/telemetry/events.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
@@ -42,8 +43,8 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
 }
 
 /** A worker of one job. */
-function workOn(store: RedisStore, job: string, run: WorkOptions["run"]): QueueWork {
-  return new QueueWork(store, { jobs: [job], concurrency: 1, onError: ignored, lease: 5_000, run });
+function workOn(store: RedisStore, job: string, run: WorkOptions["run"]): BullMqWork {
+  return new BullMqWork(store, { jobs: [job], concurrency: 1, onError: ignored, lease: 5_000, run });
 }
 
 /** Holds back the signals to the workers of a store. The function that it returns sends them one. */
@@ -70,15 +71,35 @@ function waitingConnectionOf(store: RedisStore): Promise<EventEmitter> {
   const workersOf = store.workers.bind(store);
   store.workers = (limits) => {
     const workers = workersOf(limits);
-    const start = workers.start.bind(workers);
-    workers.start = (...args) => {
-      const worker = start(...args);
-      connection.resolve(Reflect.get(worker.getBackend() as object, "blockingClient"));
-      return worker;
+    const open = workers.open.bind(workers);
+    workers.open = (...args) => {
+      const opened = open(...args);
+      connection.resolve(Reflect.get(opened.worker.getBackend() as object, "blockingClient"));
+      return opened;
     };
     return workers;
   };
   return connection.promise;
+}
+
+/** BullMQ's reply to a claim. */
+type Claim = ReturnType<ReturnType<OpenWorker["worker"]["getBackend"]>["moveToActive"]>;
+
+/** Has `around` make each claim of a worker. */
+function aroundClaims(store: RedisStore, around: (claim: () => Claim) => Claim): void {
+  const workersOf = store.workers.bind(store);
+  store.workers = (limits) => {
+    const workers = workersOf(limits);
+    const open = workers.open.bind(workers);
+    workers.open = (...args) => {
+      const opened = open(...args);
+      const backend = opened.worker.getBackend();
+      const moveToActive = backend.moveToActive.bind(backend);
+      backend.moveToActive = (...claim) => around(() => moveToActive(...claim));
+      return opened;
+    };
+    return workers;
+  };
 }
 
 test("a run that has ended no longer calls a store that fails", async ({ backend, store, create }) => {
@@ -174,26 +195,14 @@ test("a job that arrives when a stopping worker no longer waits for code does no
   const createHistogram = (name: string) => ({ record: () => measured.push(name) });
   const meter = { createCounter: () => ({ add() {} }), createHistogram };
   metrics.setGlobalMeterProvider({ getMeter: () => meter as unknown as Meter });
-  const { workers } = store;
-  store.workers = (limits) => {
-    const made = workers.call(store, limits);
-    const start = made.start.bind(made);
-    made.start = (...args) => {
-      const worker = start(...args);
-      const redis = worker.getBackend();
-      const moveToActive = redis.moveToActive.bind(redis);
-      let jobs = 0;
-      redis.moveToActive = async (...args) => {
-        const reply = await moveToActive(...args);
-        if (!reply[0] || ++jobs < 2) return reply;
-        fetched?.resolve();
-        await released?.promise;
-        return reply;
-      };
-      return worker;
-    };
-    return made;
-  };
+  let jobs = 0;
+  aroundClaims(store, async (claim) => {
+    const reply = await claim();
+    if (!reply[0] || ++jobs < 2) return reply;
+    fetched?.resolve();
+    await released?.promise;
+    return reply;
+  });
   const markHandedBack = store.records.markHandedBack.bind(store.records);
   store.records.markHandedBack = (hold) => {
     released?.resolve();
@@ -205,7 +214,7 @@ test("a job that arrives when a stopping worker no longer waits for code does no
     started?.resolve();
     return new Promise<never>(() => {});
   };
-  const work = new QueueWork(store, { jobs: ["endless"], concurrency: 2, onError: ignored, lease: 5_000, run });
+  const work = new BullMqWork(store, { jobs: ["endless"], concurrency: 2, onError: ignored, lease: 5_000, run });
   const ids = [newTaskId(), newTaskId()];
   await create(ids[0] ?? "", "endless");
   await started?.promise;
@@ -293,7 +302,7 @@ test("the time that a worker tells its jobs does not go ahead by as long as a la
     ahead.resolve([before, measure()]);
     return { kind: "value", value: null };
   };
-  const worker = new QueueWork(store, { jobs: ["job"], concurrency: 1, onError: ignored, lease: 1_000, run });
+  const worker = new BullMqWork(store, { jobs: ["job"], concurrency: 1, onError: ignored, lease: 1_000, run });
   await create(newTaskId(), "job");
   const [before = NaN, after = NaN] = await ahead.promise;
   assert(after < before + 100, `It was ahead by ${before} ms, and is by ${after} ms.`);
@@ -315,16 +324,14 @@ test("a worker that has stood still for longer than a lease since its claim does
     stoodStill.resolve(success);
   };
   const stoodStill = Promise.withResolvers<boolean>();
-  const open = store.workers.bind(store);
-  store.workers = (limits) => {
-    const workers = open(limits);
-    const start = workers.start.bind(workers);
-    workers.start = (...of) => start(...of).once("active", standStill);
-    return workers;
-  };
+  aroundClaims(store, async (claim) => {
+    const reply = await claim();
+    if (reply[0]) standStill();
+    return reply;
+  });
   let runs = 0;
   const run: WorkOptions["run"] = () => Promise.resolve({ kind: "value", value: ++runs });
-  const worker = new QueueWork(store, { jobs: ["job"], concurrency: 1, onError: ignored, lease: 300, run });
+  const worker = new BullMqWork(store, { jobs: ["job"], concurrency: 1, onError: ignored, lease: 300, run });
   const id = newTaskId();
   await create(id, "job");
   assert(await stoodStill.promise);

@@ -1,6 +1,7 @@
 import { Committer } from "../../../../src/backends/kv/committer.ts";
 import { blobKey, delayedKey } from "../../../../src/backends/kv/keys.ts";
 import type { KvStore, KvStoreOptions } from "../../../../src/backends/kv/store.ts";
+import type { ClaimName } from "../../../../src/backends/shared/running/runner_store.ts";
 import { Claims, type ClaimsListener } from "../../../../src/backends/shared/claiming/claims.ts";
 import { Lease } from "../../../../src/backends/shared/claiming/lease.ts";
 import type { Worker } from "../../../../src/backends/shared/store/store.ts";
@@ -17,7 +18,7 @@ import {
 import { PAUSED, Pauses } from "../../../../src/operator/pauses.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
-import type { Json, TaskInfo } from "../../../../src/task.ts";
+import type { Json } from "../../../../src/task.ts";
 import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { found, OWNER, storeOf } from "../support/store.ts";
@@ -191,7 +192,7 @@ Deno.test("KV: a worker whose task was taken over learns that it has lost it, an
     const lose = (id: string) => void lost.push(id);
     const claims = claimsOf(store, { lose });
     const heir = claimsOf(store, { lose }, { name: "heir" });
-    const acts: readonly ((task: TaskInfo) => Promise<unknown>)[] = [
+    const acts: readonly ((task: ClaimName) => Promise<unknown>)[] = [
       (task) => claims.report(task, { progress: 0.5 }, { skipped: 0, lines: [] }),
       (task) => claims.settle(task, { kind: "value", value: "late" }),
       (task) => claims.handBack(task, false),

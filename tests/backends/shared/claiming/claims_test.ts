@@ -3,12 +3,13 @@ import { createWorker, defineJob } from "../../../../mod.ts";
 import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
+import type { ClaimName } from "../../../../src/backends/shared/running/runner_store.ts";
 import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
 import { HeldClaims } from "../../../../src/backends/shared/claiming/held.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
-import { openQuestions, type Question, type TaskInfo } from "../../../../src/task.ts";
+import { openQuestions, type Question } from "../../../../src/task.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { turn } from "../../../../src/waiting.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
@@ -83,7 +84,7 @@ async function create(store: MemoryStore): Promise<string> {
 }
 
 Deno.test("a worker that has lost its task, to another one or to a later claim of its own, changes it no more", async () => {
-  const writes: { readonly [name: string]: (claims: Claims, task: TaskInfo) => Promise<unknown> } = {
+  const writes: { readonly [name: string]: (claims: Claims, task: ClaimName) => Promise<unknown> } = {
     settle: (claims, task) => claims.settle(task, { kind: "value", value: "too late" }),
     report: (claims, task) => claims.report(task, { message: "too late" }, { skipped: 0, lines: [] }),
     ask: (claims, task) => claims.ask(task, [{ key: "sure", message: "Sure?", schema: { type: "object" } }]),
@@ -91,7 +92,7 @@ Deno.test("a worker that has lost its task, to another one or to a later claim o
     handBack: (claims, task) => claims.handBack(task, false),
     record: (claims, task) => claims.record(task, { index: 0, text: "{}" }),
   };
-  const lose = async (write: (claims: Claims, task: TaskInfo) => Promise<unknown>, toItself: boolean) => {
+  const lose = async (write: (claims: Claims, task: ClaimName) => Promise<unknown>, toItself: boolean) => {
     const store = new MemoryStore(new Hub());
     const id = await create(store);
     const { claims, lost, worker } = claimsOf(store);

@@ -4,10 +4,17 @@
  * @module
  */
 import type { Attempt, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
-import type { RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
 import type { WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { Answer, NewQuestion } from "../../../../../src/task.ts";
 import type { NewLines } from "../../../../../src/task_log/newest_lines.ts";
+
+/** How a run ends; `abandoned`: its code was given up and may run on. */
+export type RunEnd =
+  & { readonly abandoned: boolean }
+  & (
+    | { readonly kind: "settled"; readonly attempt: Attempt }
+    | { readonly kind: "cancelled" | "handed back" }
+  );
 
 /** One thing that happens to a task. */
 export type Event =

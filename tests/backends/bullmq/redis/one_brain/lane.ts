@@ -4,31 +4,24 @@
  *
  * @module
  */
-import type { Job, Queue, Worker } from "bullmq";
+import type { Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { LogLine, NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
+import type { LogLine, NewTask, RecordedStep } from "../../../../../src/backend.ts";
 import { toJob } from "../../../../../src/backends/bullmq/new_task.ts";
 import { LISTS } from "../../../../../src/backends/bullmq/redis/scripts/lists.ts";
-import type { Hold } from "../../../../../src/backends/bullmq/redis/records.ts";
 import { operatedOn } from "../../../../../src/backends/bullmq/redis/operating.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
 import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
 import { toTask } from "../../../../../src/backends/bullmq/snapshot.ts";
-import { endRun, holdOf, type RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
+import { Ends } from "../../../../../src/backends/bullmq/worker/ends.ts";
+import type { HeldJob } from "../../../../../src/backends/bullmq/worker/held.ts";
+import type { JobSource } from "../../../../../src/backends/bullmq/worker/source.ts";
 import { isAbandoned, MAX_CRASHES, type WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { TaskInfo } from "../../../../../src/task.ts";
-import type { Event } from "./events.ts";
+import { ignored } from "../../../../support/errors.ts";
+import type { Event, RunEnd } from "./events.ts";
 import { OWNER } from "./random_events.ts";
 import { type Model, mustStop } from "./model.ts";
-
-/** A run of a task's code. */
-interface Run {
-  readonly job: Job;
-  readonly hold: Hold;
-  /** What it has said of itself, merged as a worker does. */
-  said: ProgressReport;
-  end?: RunEnd;
-}
 
 /** What a run says of itself at once. */
 type Reported = Pick<Event & { kind: "report" }, "report" | "added">;
@@ -52,24 +45,22 @@ export class Lane {
   readonly #prefix: string;
   readonly #queue: Queue;
   readonly #worker: Worker;
-  readonly #runs = new Map<string, Run>();
+  readonly #ends: Ends;
   #tokens = 0;
   #id = "";
-  #current: Run | undefined;
+  #current: HeldJob | undefined;
   /** The runs that no longer hold the task. */
-  #late: Run[] = [];
+  #late: HeldJob[] = [];
 
   private constructor({ store, workers, client, prefix }: Place, queue: Queue) {
     this.#store = store;
     this.#client = client;
     this.#queue = queue;
     this.#prefix = `${prefix}:${queue.name}:`;
-    this.#worker = workers.start(queue.name, (job, token = "") => this.#end(job, token), {
-      autorun: false,
-      lockDuration: LEASE_MS,
-      maxStalledCount: MAX_CRASHES - 1,
-      skipLockRenewal: true,
-    });
+    const { worker } = workers.open(queue.name, { lockDuration: LEASE_MS, maxStalledCount: MAX_CRASHES - 1 });
+    this.#worker = worker;
+    const end: JobSource["end"] = async (_, end) => void await end(false);
+    this.#ends = new Ends(store, queue.name, { end }, ignored);
   }
 
   /** Opens a queue of this name. */
@@ -165,13 +156,12 @@ export class Lane {
   async clear(): Promise<void> {
     this.#lose();
     this.#late = [];
-    this.#runs.clear();
     const lists = ["wait", "active", "delayed", "prioritized", "pc", "stalled", "stalled-check", "marker"];
     const keys = [...lists, this.#id, `${this.#id}:lock`].map((key) => this.#prefix + key);
     await this.#client.del([...keys, ...LISTS.map((list) => this.#list(list))]);
   }
 
-  #running(): Run {
+  #running(): HeldJob {
     if (this.#current === undefined) throw new Error(`Nobody runs task ${this.#id}.`);
     return this.#current;
   }
@@ -182,20 +172,19 @@ export class Lane {
   }
 
   /** Takes the job, be it due or not. */
-  async #take(): Promise<Run> {
+  async #take(): Promise<HeldJob> {
     await this.#client.zadd(`${this.#prefix}delayed`, "XX", Date.now() * 0x1000, this.#id);
     const token = `${++this.#tokens}`;
     const job = await this.#worker.getNextJob(token, { block: false });
     if (job?.id !== this.#id) throw new Error(`The queue gave out job ${job?.id} and not ${this.#id}.`);
-    const run: Run = { job, hold: holdOf(job, token), said: {} };
-    this.#runs.set(token, run);
-    return run;
+    const hold = { id: this.#id, run: job.attemptsStarted, token };
+    return { job, hold, recorded: undefined, reported: {}, isCancelled: false, isEnding: false };
   }
 
-  async #report(run: Run, { report, added }: Reported): Promise<void> {
-    const { progress = run.said.progress, message = run.said.message } = report;
-    run.said = { progress, message };
-    await this.#store.records.storeProgress(this.#queue.name, run.hold, run.said, added);
+  async #report(run: HeldJob, { report, added }: Reported): Promise<void> {
+    const { progress = run.reported.progress, message = run.reported.message } = report;
+    run.reported = { progress, message };
+    await this.#store.records.storeProgress(this.#queue.name, run.hold, run.reported, added);
   }
 
   /** Ends the run that holds the task: as stopped, where somebody wants that. */
@@ -240,16 +229,13 @@ export class Lane {
     return tasks.some(({ id }) => id === this.#id);
   }
 
-  /** Has BullMQ's worker end a run. */
-  async #process(run: Run, end: RunEnd): Promise<void> {
-    run.end = end;
-    await this.#worker.processJob(run.job, run.hold.token, () => false);
-  }
-
-  async #end(job: Job, token: string) {
-    const run = this.#runs.get(token);
-    if (run?.end === undefined) throw new Error(`No end is known of run ${token}.`);
-    return await endRun(this.#store, job, run.hold, run.end, (act) => act());
+  /** Ends a run as our workers do. */
+  async #process(run: HeldJob, end: RunEnd): Promise<void> {
+    const { deferredFailure } = run.job;
+    if (deferredFailure) return await this.#ends.fail(run, deferredFailure);
+    if (end.kind === "settled") return await this.#ends.settle(run, end.attempt);
+    if (end.kind === "cancelled") run.isCancelled = true;
+    await this.#ends.handBack(run, end.abandoned);
   }
 
   /** The lock runs out, and a worker finds that. It also takes what it is to fail, or, if `taken`, to stop. */
