@@ -1,5 +1,8 @@
-import { type Backend, createClient, defineJob, isFinished, type Job, type StartedTask } from "@mcp-jobs/mcp-jobs";
+import { type Backend, createClient, defineJob, isFinished, type Job } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
+
+/** The results of short chapters are kept until the long ones have ended. */
+const WEEK_MS = 604_800_000;
 
 export const countWords = defineJob({
   name: "count_words",
@@ -17,19 +20,20 @@ export function bookCounter(backend: Backend): Job<{ chapters: string[] }, { wor
     parkAfter: 0, // It holds no worker while it waits, so one worker is enough for all.
     run: async ({ chapters }, { owner, step, sleep }) => {
       using client = createClient(backend, { owner });
-      const started: StartedTask<number>[] = [];
-      for (const chapter of chapters) {
-        // With the key, a second run of this step receives the task of the first.
-        const start = step("start", ({ idempotencyKey: key }) => client.start(countWords, { chapter }, { key }));
-        started.push(await start);
-      }
-      let words = 0;
-      for (const task of started) {
-        const hasEnded = () => step("has it ended?", async () => isFinished(await client.get(task.id)));
-        for (let pause = 1_000; !await hasEnded(); pause = Math.min(2 * pause, 600_000)) await sleep("wait", pause);
-        words += await step("count", () => client.wait(task));
-      }
-      return { words };
+      // One step starts all, since a task has at most 200. With the keys, a second run of it receives the tasks of the first.
+      const started = await step("start", ({ idempotencyKey }) => {
+        const start = (chapter: string, index: number) =>
+          client.start(countWords, { chapter }, { key: `${idempotencyKey}:${index}`, resultTtl: WEEK_MS });
+        return Promise.all(chapters.map(start));
+      });
+      const allEnded = () =>
+        step("have all ended?", async () => {
+          const tasks = await Promise.all(started.map(({ id }) => client.get(id)));
+          return tasks.every(isFinished);
+        });
+      for (let pause = 1_000; !await allEnded(); pause *= 1.2) await sleep("wait", pause);
+      const counts = await step("count", () => Promise.all(started.map((task) => client.wait(task))));
+      return { words: counts.reduce((sum, count) => sum + count, 0) };
     },
   });
 }
