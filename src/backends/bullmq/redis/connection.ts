@@ -32,7 +32,7 @@ const CHECK = "Check the address, which begins with rediss:// for TLS, and the p
 const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
   [/certificate/, "Let Deno trust the certificate of its authority: deno run --cert FILE, or DENO_CERT=FILE."],
   [/^URI malformed$/, ENCODE],
-  [/^getaddrinfo EPERM/, "Give Deno the permission --allow-net=<host>:<port>."],
+  [/^getaddrinfo EPERM|^Requires net access/, "Give Deno the permission --allow-net=<host>:<port>."],
 ];
 
 /**
