@@ -94,3 +94,9 @@ export function capBackoff(job: Job): void {
   const retry = { attempts: 0, delay: policy.delay, maxDelay: Number(policy.maxDelay) };
   job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
 }
+
+/** The backoff of a job that another program has queued, if only the workers of that program know it. */
+export function foreignBackoffOf({ opts: { backoff } }: Job): string | undefined {
+  const type = typeof backoff === "object" ? backoff.type : "fixed";
+  return type === "fixed" || type === "exponential" ? undefined : type;
+}

@@ -8,10 +8,10 @@ import { TaskCancelled } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import type { TerminalStatus } from "../../../task.ts";
 import { countEnded } from "../../../telemetry/metrics.ts";
-import { messageOf } from "../../../text.ts";
+import { messageOf, quote } from "../../../text.ts";
 import { isAbandoned, MAX_HAND_BACKS } from "../../shared/record.ts";
 import { handedBackTooOften } from "../../shared/texts.ts";
-import { capBackoff } from "../new_task.ts";
+import { capBackoff, foreignBackoffOf } from "../new_task.ts";
 import type { RedisStore } from "../redis/store.ts";
 import type { HeldJob } from "./held.ts";
 import type { JobSource } from "./source.ts";
@@ -43,6 +43,11 @@ export class Ends {
     }
     if (attempt.kind === "fault") await deadline.wait(records.markFault(hold, attempt.code));
     if (attempt.kind === "fault" || !attempt.retry) return await this.fail(held, attempt.message);
+    const backoff = foreignBackoffOf(job);
+    if (backoff !== undefined && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
+      const why = `not tried again, because this worker does not know the backoff ${quote(backoff)}`;
+      return await this.fail(held, `${attempt.message} (${why})`);
+    }
     // BullMQ's counts do not tell which of the two came last.
     if (job.stalledCounter > 0) await deadline.wait(records.markFailed(hold));
     capBackoff(job);
@@ -74,9 +79,11 @@ export class Ends {
 
   async #end(held: HeldJob, status: TerminalStatus, end: Parameters<JobSource["end"]>[1]): Promise<void> {
     const { job, hold } = held;
+    const stacktrace = job.stacktrace?.slice() ?? null;
     try {
       await this.#source.end(hold.token, end);
     } catch (error) {
+      job.stacktrace = stacktrace; // Each call has added to it.
       return await this.#refused(held, error);
     }
     const { timestamp: createdAt, finishedOn: finishedAt } = job;

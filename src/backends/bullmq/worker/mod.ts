@@ -120,10 +120,12 @@ export class BullMqWork implements WorkHandle {
     if (!await inGrace && !await doneWithin(stopped, 3 * ABORT_GRACE_MS)) await this.#workers.close();
     await stopped;
     await this.#workers.close();
-    await Promise.all(this.#recurring.map((each) => each[Symbol.asyncDispose]()));
     const { scripts, deadline } = this.#store;
-    // If this fails, it counts as dead a little later.
-    await deadline.wait(scripts.client.hdel(scripts.key("workers"), this.#me.name)).catch(() => {});
+    await Promise.all([
+      ...this.#recurring.map((each) => each[Symbol.asyncDispose]()),
+      // If this fails, it counts as dead a little later.
+      deadline.wait(scripts.client.hdel(scripts.key("workers"), this.#me.name)).catch(() => {}),
+    ]);
     this.#known.resolve();
     this.#unsubscribe();
   }

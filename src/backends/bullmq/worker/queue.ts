@@ -73,7 +73,8 @@ export class QueueWork implements RunnerStore {
     this.now = now;
     const opened = workers.open(name, {
       lockDuration: lease,
-      stalledInterval: Math.ceil(lease / 4),
+      // Less than the pause between two searches: BullMQ leaves out one that comes earlier than this after another.
+      stalledInterval: Math.ceil(lease / 5),
       maxStalledCount: MAX_CRASHES - 1,
       ...(rate && { limiter: { max: rate.max, duration: rate.per } }),
     });
@@ -232,7 +233,7 @@ export class QueueWork implements RunnerStore {
     if (deferredFailure) return fails(() => this.#ends.fail(held, deferredFailure));
     // The signal may have been lost.
     const stops = run > 1 && (resumed?.stops ?? await this.#isToStop(id));
-    if (stops || this.#earlyStops.has(id)) return fails(() => this.#ends.cancel(held));
+    if (stops || held.isCancelled || this.#earlyStops.has(id)) return fails(() => this.#ends.cancel(held));
     if (run === 1) measureStart(name, Number(job.processedOn) - job.timestamp - (job.opts.delay ?? 0));
     const { answers } = resumed ?? {};
     const mayHaveSteps = recorded !== NO_STEPS;

@@ -15,6 +15,9 @@ import type { OpenWorker } from "../redis/workers.ts";
 /** How long a worker waits to be woken before it looks for jobs by itself, in s. */
 const WAIT_S = 0.5;
 
+/** The shortest such wait, in s: none would be one without end. */
+const MIN_WAIT_S = 0.002;
+
 /** The pause after Redis has refused to let a worker wait, in ms. */
 const WAIT_RETRY_MS = 500;
 
@@ -37,7 +40,7 @@ export interface LockedJob {
   readonly token: string;
 }
 
-/** What was found, whether there may be more, and when to look again, in ms. */
+/** What was found, whether there may be more, and for how long there is none because the rate is used up, in ms. */
 export interface Found {
   readonly jobs: readonly LockedJob[];
   readonly more: boolean;
@@ -73,6 +76,8 @@ export class JobSource {
   #isDrained = false;
   /** The rate is used up: only time helps. */
   #isLimited = false;
+  /** When a delayed job is due, in ms since the epoch. */
+  #dueAt = Infinity;
   #isWaiting = false;
   #scheduler: JobScheduler | undefined;
 
@@ -95,6 +100,7 @@ export class JobSource {
     const replies = await unlessAborted(Promise.all(claims.map(({ reply }) => reply)), this.#givenUp.signal);
     const jobs: LockedJob[] = [];
     let [more, dueIn] = [true, Infinity];
+    this.#dueAt = Infinity;
     for (const [index, { token }] of claims.entries()) {
       const reply = replies[index];
       if (reply === undefined) continue;
@@ -102,7 +108,7 @@ export class JobSource {
       more = Boolean(data) && data.processedBy !== LAST;
       this.#isLimited = limited > 0;
       if (limited > 0) dueIn = Math.min(limited, RATE_PAUSE_MS);
-      else if (due > 0) dueIn = Math.max(1, due - Date.now());
+      else if (due > 0) this.#dueAt = due;
       if (!data) continue;
       try {
         jobs.push({ job: this.#bullmq.Job.fromJSON(this.#worker, data, id), token });
@@ -132,7 +138,8 @@ export class JobSource {
       const next = ended.then((reply) => reply ?? undefined).catch(() => undefined); // The caller gets the error.
       const claim = { token, reply: this.#unlessStopping(token, next) };
       this.#following.push(claim);
-      void claim.reply.then(() => this.#following.includes(claim) && this.#options.wake());
+      // Whoever takes it, or stops, gets its error.
+      claim.reply.then(() => this.#following.includes(claim) && this.#options.wake(), () => {});
     }
     await ended;
   }
@@ -178,7 +185,9 @@ export class JobSource {
   async #woken(): Promise<void> {
     const { signal } = this.#stopping;
     try {
-      await this.#worker.getBackend().waitForJob(WAIT_S);
+      // It must not take the mark of a new job from other workers when the delayed one has filled its last slot.
+      const dueIn = (this.#dueAt - Date.now()) / 1_000;
+      await this.#worker.getBackend().waitForJob(Math.max(MIN_WAIT_S, Math.min(WAIT_S, dueIn)));
     } catch (error) {
       if (signal.aborted) return;
       this.#options.onError(error, { where: "wait for jobs", job: this.#options.name });
@@ -193,6 +202,7 @@ export class JobSource {
     const { name: queue, onError } = this.#options;
     const backend = () => this.#worker.getBackend();
     const scheduler = this.#scheduler ??= new this.#bullmq.JobScheduler(queue, this.#worker.opts, backend);
+    scheduler.on("error", () => {}); // The call on it that fails rejects, too.
     const options = { override: false, producerId: id };
     try {
       if (!await scheduler.isJobScheduler(repeatJobKey)) return;

@@ -1,5 +1,5 @@
 /**
- * The worker of our own stores: slots, claims, progress, cancellation and shutdown. The store reads and writes; `record.ts`
+ * The worker of every store: slots, claims, progress, cancellation and shutdown. The store reads and writes; `record.ts`
  * decides what becomes of a task.
  *
  * @module

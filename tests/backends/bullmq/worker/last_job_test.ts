@@ -12,6 +12,9 @@ import { testUnless } from "../../../support/test_unless.ts";
 /** How long a worker waits for a job unless it is woken, in s: longer than any test. */
 const LONG_S = 600;
 
+/** How long a worker waits otherwise before it looks for jobs by itself, in s. */
+const LOOK_S = 0.5;
+
 interface Place {
   readonly queue: Queue;
   readonly store: RedisStore;
@@ -52,8 +55,16 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
-/** A worker of ours that waits until it is woken. Resolves with what it has asked Redis for until it waited for a job. */
-function startOurs({ store, keep }: Place, run: (job: Pick<Job, "name">) => Promise<unknown>, concurrency: number) {
+/**
+ * A worker of ours that waits until it is woken, or for `longest`, in s, unless a delayed job is due earlier. Resolves with
+ * what it has asked Redis for until it waited for a job.
+ */
+function startOurs(
+  { store, keep }: Place,
+  run: (job: Pick<Job, "name">) => Promise<unknown>,
+  concurrency: number,
+  longest: number = LONG_S,
+) {
   const waits = Promise.withResolvers<readonly string[]>();
   const asked: string[] = [];
   const workersOf = store.workers.bind(store);
@@ -68,9 +79,9 @@ function startOurs({ store, keep }: Place, run: (job: Pick<Job, "name">) => Prom
         asked.push("take");
         return take(...args);
       };
-      backend.waitForJob = () => {
+      backend.waitForJob = (seconds) => {
         waits.resolve([...asked, "wait"]);
-        return wait(LONG_S);
+        return wait(seconds < LOOK_S ? seconds : longest); // A shorter wait is until a delayed job is due.
       };
       return opened;
     };
@@ -146,7 +157,7 @@ test("beside a delayed job a worker asks when it is due, and starts it then", as
   using jobs = gated();
   await queue.add("delayed", { name: "delayed" }, { delay: 2_000 }); // Not due before the worker has asked, also on a busy machine.
   await queue.add("first", { name: "first" });
-  const { asked } = startOurs(place, jobs.run, 4);
+  const { asked } = startOurs(place, jobs.run, 4, LOOK_S);
   assertEquals(await asked, ["take", "take", "wait"]);
   await jobs.until(2);
   assertEquals(jobs.started, ["first", "delayed"]);

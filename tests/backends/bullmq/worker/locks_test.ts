@@ -73,8 +73,10 @@ testUnless(
         return left < 0 || renewals > 8;
       }, "the lock of the second run is renewed");
     };
+    let first: AbortSignal | undefined;
     const run = async (_: unknown, ctx: JobContext) => {
       if (++runs === 1) {
+        first = ctx.signal;
         await ctx.progress(0.1);
         await queueAgain(client, `${prefix}:still`, id);
         await again.promise; // It ignores its signal.
@@ -99,7 +101,7 @@ testUnless(
       kind: "value",
       value: { runs: 2, progress: 0.5, message: "the second run" },
     });
-    assertEquals(runs, 2);
+    assertEquals([runs, first?.reason instanceof HoldLost], [2, true]);
   },
 );
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
+import { type BullMqBackend, createWorker, defineJob, type OnError } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
@@ -98,4 +98,35 @@ test("a task whose end Redis refuses for a while completes in the same attempt",
   await refuse(place, false);
   assertEquals([(await end).status, runs], ["COMPLETED", 1]);
   assertEquals(await backend.outcome(id, owner), { kind: "value", value: "done" });
+});
+
+test("a failure whose end Redis refuses many times is stored with one trace of its stack", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
+  const job = defineJob({
+    name: "job",
+    input: { type: "object" },
+    run: async () => {
+      started?.resolve();
+      await gate?.promise;
+      throw new Error("It broke.");
+    },
+  });
+  const thrice = Promise.withResolvers<void>();
+  let errors = 0;
+  const onError: OnError = (_, { where }) => {
+    if (where === "store how an attempt has ended" && ++errors === 3) thrice.resolve();
+  };
+  await using _worker = createWorker(backend, [job], { onError });
+  const [id, owner] = [newTaskId(), "owner"];
+  await backend.create(newTask({ id, owner }));
+  using feed = new TaskFeed(backend);
+  const end = feed.wait(id, owner, AbortSignal.timeout(60_000));
+  await started?.promise;
+  await refuse(place, true);
+  gate?.resolve();
+  await thrice.promise;
+  await refuse(place, false);
+  assertEquals((await end).status, "FAILED");
+  assertEquals(JSON.parse(await place.admin.hget(`bull:job:${id}`, "stacktrace") ?? "").length, 1);
 });

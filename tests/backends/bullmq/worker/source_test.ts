@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { Queue } from "bullmq";
+import { Job, Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { BullMqBackend } from "../../../../mod.ts";
+import type { BullMq } from "../../../../src/backends/bullmq/internals.ts";
+import { JobSource } from "../../../../src/backends/bullmq/worker/source.ts";
 import { isObject } from "../../../../src/json.ts";
+import { messageOf } from "../../../../src/text.ts";
 import type { WorkHandle } from "../../../../src/backend.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
@@ -35,8 +38,12 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
         concurrency,
         onError: ignored,
         run: async ({ input }) => {
-          await run(isObject(input) ? Number(input.index) : NaN);
-          return { kind: "value", value: null };
+          try {
+            await run(isObject(input) ? Number(input.index) : NaN);
+            return { kind: "value", value: null };
+          } catch (error) {
+            return { kind: "error", message: messageOf(error), retry: true };
+          }
         },
       });
       works.push(work);
@@ -133,4 +140,79 @@ test("a job of a scheduler is followed by the next one", async ({ queue, start }
   await twice.promise;
   await queue.removeJobScheduler("often");
   await until(async () => await queue.getActiveCount() === 0, "no run is active");
+});
+
+test("a job that fails with a backoff that only its own program knows is not tried again, and says so", async ({ queue, start }) => {
+  const job = await queue.add("one", { index: 0 }, { attempts: 3, backoff: { type: "custom" } });
+  start(() => Promise.reject(new Error("It broke.")), 1);
+  await until(async () => await job.getState() === "failed", "it has failed");
+  const { failedReason, attemptsMade } = await Job.fromId(queue, job.id ?? "") ?? job;
+  assertEquals([failedReason, attemptsMade], [
+    'It broke. (not tried again, because this worker does not know the backoff "custom")',
+    1,
+  ]);
+});
+
+test("a worker whose only slot a delayed job has taken leaves new jobs to others", async ({ queue, start }) => {
+  const begun = new Map<number, PromiseWithResolvers<void>>();
+  const beginOf = (index: number) => {
+    const begin = begun.get(index) ?? Promise.withResolvers<void>();
+    begun.set(index, begin);
+    return begin;
+  };
+  const run = async (index: number) => {
+    beginOf(index).resolve();
+    // Of a pair, the delayed job waits until the new one has begun.
+    if (index % 2 === 0) await beginOf(index + 1).promise;
+  };
+  start(run, 1);
+  // BullMQ's own worker, which would notice by itself only after the test has failed.
+  const connection = { ...queue.opts.connection };
+  const other = new Worker("many", ({ data }) => run(data.index), {
+    connection,
+    prefix: queue.opts.prefix,
+    drainDelay: 1_000,
+  });
+  await other.waitUntilReady();
+  for (const index of [0, 2, 4]) {
+    await queue.add("one", { index }, { delay: 300 + 100 * index });
+    await beginOf(index).promise;
+    await queue.add("one", { index: index + 1 });
+    await beginOf(index + 1).promise;
+  }
+  await other.close(true);
+});
+
+testUnless(noRedis, "bullmq: each search for the jobs of dead workers is made when it is due", async () => {
+  await using redis = await openRedis();
+  const prefix = `test-${crypto.randomUUID()}`;
+  await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: 1_000 });
+  const client = new Redis(redis.url);
+  const monitor = await client.monitor();
+  let [asked, made] = [0, 0];
+  const enough = Promise.withResolvers<void>();
+  monitor.on("monitor", (_: string, [command, key]: readonly string[]) => {
+    if (key !== `${prefix}:many:stalled-check`) return;
+    if (command?.toUpperCase() === "SET") made++;
+    else if (++asked === 20) enough.resolve();
+  });
+  const run = () => Promise.resolve({ kind: "value", value: null } as const);
+  const work = backend.work({ jobs: ["many"], concurrency: 1, onError: ignored, run });
+  await enough.promise;
+  await work.stop(0);
+  monitor.disconnect();
+  client.disconnect();
+  assert(made >= 18, `Of 20 searches, ${made} were made.`); // One that was late on its way makes the next one too early.
+});
+
+Deno.test("bullmq: a worker that stops, and cannot give back a job that comes too late, ends nothing but itself", async () => {
+  const reply = Promise.withResolvers<[object, string, number, number]>();
+  const backend = { moveJobFromActiveToWait: () => Promise.reject(new Error("Connection is closed.")) };
+  const worker = { id: "w", getBackend: () => backend } as unknown as Worker;
+  const options = { name: "many", onError: ignored, hasRoom: () => true, wake() {} };
+  const source = new JobSource({} as BullMq, { worker, stopWaiting: () => Promise.resolve() }, options);
+  const stopped = source.stop(source.end("w:0", () => reply.promise));
+  reply.resolve([{ name: "one" }, "next", 0, 0]);
+  await stopped;
+  await new Promise((resolve) => setTimeout(resolve)); // An unhandled rejection would end the process by now.
 });
