@@ -6,7 +6,7 @@
 import { HoldLost, InvalidValue, JobFault } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { pause } from "../../../waiting.ts";
-import type { RunnerStore, RunningTask } from "./runner_store.ts";
+import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** The pause before a read or a write is tried again, in ms. */
 export const STORE_RETRY_MS = 500;
@@ -34,7 +34,7 @@ export class Retries {
   }
 
   /** Returns a function that repeats calls of the store for a running task, until `isOver`. */
-  of(task: RunningTask, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
+  of(task: ClaimedTask["task"], isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
     return async (act) => {
       while (true) {
         try {
@@ -51,7 +51,7 @@ export class Retries {
   }
 
   /** Writes how a task ended. A result that can never be stored ends its task with a fault that says so. */
-  write(task: RunningTask, write: () => Promise<void>): Promise<void> {
+  write(task: ClaimedTask["task"], write: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       while (true) {
         try {
@@ -68,7 +68,7 @@ export class Retries {
     return writing;
   }
 
-  async #writeOrFault(task: RunningTask, write: () => Promise<void>): Promise<void> {
+  async #writeOrFault(task: ClaimedTask["task"], write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (error) {

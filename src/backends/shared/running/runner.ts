@@ -15,14 +15,14 @@ import { isAbandoned } from "../record.ts";
 import type { OpenQuestions } from "./open_questions.ts";
 import { Retries, STORE_RETRY_MS } from "./retries.ts";
 import { RunCalls, type RunStore } from "./run_calls.ts";
-import type { ClaimedTask, RunnerStore, RunningTask } from "./runner_store.ts";
+import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 export const ABORT_GRACE_MS = 1_000;
 
 interface Running {
   /** The task as it was claimed; events of older revisions are outdated. */
-  readonly task: RunningTask;
+  readonly task: ClaimedTask["task"];
   readonly controller: AbortController;
   readonly questions: OpenQuestions;
   /** Takes no more from its code, and stores the lines that it has logged. */
@@ -280,7 +280,7 @@ export class Runner implements WorkHandle {
 /** The store for the code of one run. What fails is repeated by `retry`, except for reports: the next one follows. */
 function ofRun(
   store: RunnerStore,
-  task: RunningTask,
+  task: ClaimedTask["task"],
   retry: <T>(act: () => Promise<T>) => Promise<T>,
   isDropped: (added: NewLines) => boolean,
 ): RunStore {

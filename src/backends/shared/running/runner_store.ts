@@ -9,13 +9,10 @@ import type { Answer, Json, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import type { WaitsFor } from "../record.ts";
 
-/** What a runner knows of a task that it runs; `revision` is that of the claim. */
-export type RunningTask = Pick<TaskInfo, "id" | "job" | "owner" | "attempt" | "revision">;
-
 /** A task that was just claimed. */
 export interface ClaimedTask {
-  /** The task, which is RUNNING now. */
-  readonly task: RunningTask;
+  /** The task, which is RUNNING now; `revision` is that of the claim. */
+  readonly task: Pick<TaskInfo, "id" | "job" | "owner" | "attempt" | "revision">;
   /** Its input. */
   readonly input: Json;
   /** The longest time that the attempt may take, in ms; absent: no limit. */
@@ -31,7 +28,7 @@ export interface ClaimedTask {
 /** A task that was just claimed and cannot run. */
 export interface FailedClaim {
   /** The task, which is RUNNING now. */
-  readonly task: RunningTask;
+  readonly task: ClaimedTask["task"];
   /** Writes what becomes of it instead. The runner calls it again while it fails. */
   readonly end: () => Promise<void>;
 }
