@@ -37,7 +37,7 @@ export function sameStatusAs(before: TaskInfo): (task: TaskInfo) => boolean {
 
 /**
  * A model learns nothing from it that a task has lost its worker and waits for the next one: that counts as running. Such a
- * task was stored, claimed and given back, so it has changed three times at least.
+ * task was stored, claimed and given back, so its revision is 3 at least.
  */
 function statusForModel(task: TaskInfo): TaskStatus {
   return task.status === "PENDING" && task.revision > 2 && task.dueAt === undefined ? "RUNNING" : task.status;

@@ -130,7 +130,7 @@ export class QueueWork implements RunnerStore {
     await this.#source.stop(this.#runner.stop(grace));
   }
 
-  /** Claims what follows the jobs that have just ended, or else the next job. */
+  /** Claims what follows the jobs that have just ended, and the next job. */
   async claim(max: number): Promise<ClaimResult> {
     try {
       const { jobs, ...rest } = await this.#source.take(max);

@@ -8,6 +8,7 @@ import { isObject } from "../../../../src/json.ts";
 import type { Json } from "../../../../src/task.ts";
 import { ignored } from "../../../support/errors.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { onOpenedWorker } from "../../support/opened_workers.ts";
 
 /** How long a worker waits for a job unless it is woken, in s: longer than any test. */
 const LONG_S = 600;
@@ -67,26 +68,18 @@ function startOurs(
 ) {
   const waits = Promise.withResolvers<readonly string[]>();
   const asked: string[] = [];
-  const workersOf = store.workers.bind(store);
-  store.workers = (limits) => {
-    const workers = workersOf(limits);
-    const open = workers.open.bind(workers);
-    workers.open = (...args) => {
-      const opened = open(...args);
-      const backend = opened.worker.getBackend();
-      const [take, wait] = [backend.moveToActive.bind(backend), backend.waitForJob.bind(backend)];
-      backend.moveToActive = (...args) => {
-        asked.push("take");
-        return take(...args);
-      };
-      backend.waitForJob = (seconds) => {
-        waits.resolve([...asked, "wait"]);
-        return wait(seconds < LOOK_S ? seconds : longest); // A shorter wait is until a delayed job is due.
-      };
-      return opened;
+  const end = onOpenedWorker(store, (worker) => {
+    const backend = worker.getBackend();
+    const [take, wait] = [backend.moveToActive.bind(backend), backend.waitForJob.bind(backend)];
+    backend.moveToActive = (...args) => {
+      asked.push("take");
+      return take(...args);
     };
-    return workers;
-  };
+    backend.waitForJob = (seconds) => {
+      waits.resolve([...asked, "wait"]);
+      return wait(seconds < LOOK_S ? seconds : longest); // A shorter wait is until a delayed job is due.
+    };
+  });
   keep(
     new BullMqWork(store, {
       jobs: ["few"],
@@ -99,7 +92,7 @@ function startOurs(
       },
     }),
   );
-  store.workers = workersOf;
+  end();
   return { asked: waits.promise };
 }
 

@@ -5,7 +5,6 @@
  */
 import { type BullMqBackend, createWorker, defineJob, type OnError } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { newTaskId } from "../../../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
@@ -70,63 +69,66 @@ test("a worker whose user may no longer run INFO rejects, and its process contin
   await worker.close();
 });
 
+/** Starts a task whose code begins, and waits for the test; `end` is how it then ends. Calls back with what its worker reports. */
+async function startTask(backend: BullMqBackend, end: () => string, reported?: OnError) {
+  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
+  const run = async () => {
+    started?.resolve();
+    await gate?.promise;
+    return end();
+  };
+  const worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run })], {
+    ...(reported && { onError: reported }),
+  });
+  const feed = new TaskFeed(backend);
+  const { id, owner } = await backend.create(newTask());
+  const ended = feed.wait(id, owner, AbortSignal.timeout(60_000));
+  await started?.promise;
+  return {
+    id,
+    owner,
+    ended,
+    go: () => gate?.resolve(),
+    async [Symbol.asyncDispose]() {
+      feed[Symbol.dispose]();
+      await worker.close();
+    },
+  };
+}
+
 test("a task whose end Redis refuses for a while completes in the same attempt", async (place) => {
   await using backend = await place.connect(EVERYTHING);
-  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
   let runs = 0;
-  const job = defineJob({
-    name: "job",
-    input: { type: "object" },
-    run: async () => {
-      runs++;
-      started?.resolve();
-      await gate?.promise;
-      return "done";
-    },
-  });
-  await using _worker = createWorker(backend, [job]);
-  const [id, owner] = [newTaskId(), "owner"];
-  await backend.create(newTask({ id, owner }));
-  using feed = new TaskFeed(backend);
-  const end = feed.wait(id, owner, AbortSignal.timeout(60_000));
-  await started?.promise;
+  const end = () => {
+    runs++;
+    return "done";
+  };
+  await using task = await startTask(backend, end);
   await refuse(place, true);
   const refused = async () => Number((await place.admin.info("errorstats")).match(/NOREPLICAS:count=(\d+)/)?.[1] ?? 0);
   const before = await refused();
-  gate?.resolve();
+  task.go();
   await until(async () => await refused() > before, "Redis has refused the end");
   await refuse(place, false);
-  assertEquals([(await end).status, runs], ["COMPLETED", 1]);
-  assertEquals(await backend.outcome(id, owner), { kind: "value", value: "done" });
+  assertEquals([(await task.ended).status, runs], ["COMPLETED", 1]);
+  assertEquals(await backend.outcome(task.id, task.owner), { kind: "value", value: "done" });
 });
 
 test("a failure whose end Redis refuses many times is stored with one trace of its stack", async (place) => {
   await using backend = await place.connect(EVERYTHING);
-  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
-  const job = defineJob({
-    name: "job",
-    input: { type: "object" },
-    run: async () => {
-      started?.resolve();
-      await gate?.promise;
-      throw new Error("It broke.");
-    },
-  });
   const thrice = Promise.withResolvers<void>();
   let errors = 0;
-  const onError: OnError = (_, { where }) => {
+  const reported: OnError = (_, { where }) => {
     if (where === "store how an attempt has ended" && ++errors === 3) thrice.resolve();
   };
-  await using _worker = createWorker(backend, [job], { onError });
-  const [id, owner] = [newTaskId(), "owner"];
-  await backend.create(newTask({ id, owner }));
-  using feed = new TaskFeed(backend);
-  const end = feed.wait(id, owner, AbortSignal.timeout(60_000));
-  await started?.promise;
+  const fail = () => {
+    throw new Error("It broke.");
+  };
+  await using task = await startTask(backend, fail, reported);
   await refuse(place, true);
-  gate?.resolve();
+  task.go();
   await thrice.promise;
   await refuse(place, false);
-  assertEquals((await end).status, "FAILED");
-  assertEquals(JSON.parse(await place.admin.hget(`bull:job:${id}`, "stacktrace") ?? "").length, 1);
+  assertEquals((await task.ended).status, "FAILED");
+  assertEquals(JSON.parse(await place.admin.hget(`bull:job:${task.id}`, "stacktrace") ?? "").length, 1);
 });

@@ -1,10 +1,10 @@
 import type { EventEmitter } from "node:events";
+import type { Worker } from "bullmq";
 import { type Meter, metrics } from "@opentelemetry/api";
 import type { WorkOptions } from "../../../../backend.ts";
 import { BullMqBackend } from "../../../../mod.ts";
 import type { Signal } from "../../../../src/backends/bullmq/redis/events/signals.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
-import type { OpenWorker } from "../../../../src/backends/bullmq/redis/workers.ts";
 import { BullMqWork } from "../../../../src/backends/bullmq/worker/mod.ts";
 import { EVENTS } from "../../../../src/telemetry/events.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
@@ -17,6 +17,7 @@ import { assert, assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { onOpenedWorker } from "../../support/opened_workers.ts";
 
 const OWNER = "ann";
 const ROOT = new URL("../../../../", import.meta.url);
@@ -68,38 +69,22 @@ async function untilToStop({ backend }: Pick<Place, "backend">, id: string): Pro
 /** The connection on which the first worker of BullMQ that a store starts waits for jobs. */
 function waitingConnectionOf(store: RedisStore): Promise<EventEmitter> {
   const connection = Promise.withResolvers<EventEmitter>();
-  const workersOf = store.workers.bind(store);
-  store.workers = (limits) => {
-    const workers = workersOf(limits);
-    const open = workers.open.bind(workers);
-    workers.open = (...args) => {
-      const opened = open(...args);
-      connection.resolve(Reflect.get(opened.worker.getBackend() as object, "blockingClient"));
-      return opened;
-    };
-    return workers;
-  };
+  onOpenedWorker(store, (worker) => {
+    connection.resolve(Reflect.get(worker.getBackend() as object, "blockingClient"));
+  });
   return connection.promise;
 }
 
 /** BullMQ's reply to a claim. */
-type Claim = ReturnType<ReturnType<OpenWorker["worker"]["getBackend"]>["moveToActive"]>;
+type Claim = ReturnType<ReturnType<Worker["getBackend"]>["moveToActive"]>;
 
 /** Has `around` make each claim of a worker. */
 function aroundClaims(store: RedisStore, around: (claim: () => Claim) => Claim): void {
-  const workersOf = store.workers.bind(store);
-  store.workers = (limits) => {
-    const workers = workersOf(limits);
-    const open = workers.open.bind(workers);
-    workers.open = (...args) => {
-      const opened = open(...args);
-      const backend = opened.worker.getBackend();
-      const moveToActive = backend.moveToActive.bind(backend);
-      backend.moveToActive = (...claim) => around(() => moveToActive(...claim));
-      return opened;
-    };
-    return workers;
-  };
+  onOpenedWorker(store, (worker) => {
+    const backend = worker.getBackend();
+    const moveToActive = backend.moveToActive.bind(backend);
+    backend.moveToActive = (...claim) => around(() => moveToActive(...claim));
+  });
 }
 
 test("a run that has ended no longer calls a store that fails", async ({ backend, store, create }) => {
