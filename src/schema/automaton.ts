@@ -9,7 +9,7 @@ import { type Assertion, type CharSet, type Concatenation, type Element, JS, typ
 type Alternatives = readonly NoParent<Concatenation>[];
 
 /** Positions, each with the number of ways that lead there: 1, or 2 for "more than one". */
-type Ways = ReadonlyMap<number, number>;
+export type Ways = ReadonlyMap<number, number>;
 
 /** A regular expression as an automaton. */
 export interface Automaton {
@@ -17,8 +17,10 @@ export interface Automaton {
   readonly characters: readonly CharSet[];
   /** The positions that can follow each position. */
   readonly follow: readonly Ways[];
-  /** The positions at which a search can start anywhere in the text; `undefined` if it can only start at the beginning. */
-  readonly searched: Ways | undefined;
+  /** The positions at which a match can start. */
+  readonly first: Ways;
+  /** Whether a match can start anywhere in the text, and not only at its beginning. */
+  readonly searches: boolean;
   /** Whether parts of any length are read again, by a backreference or a lookbehind, for which there are no positions. */
   readonly readsBack: boolean;
 }
@@ -54,7 +56,7 @@ export function automatonOf(pattern: string): Automaton {
     element !== undefined && isStart(element)
   );
   const { characters, follow, readsBack } = builder;
-  return { characters, follow, searched: anchored ? undefined : whole.first, readsBack };
+  return { characters, follow, first: whole.first, searches: !anchored, readsBack };
 }
 
 /** JSON Schema patterns are Unicode patterns (draft 2020-12, core 6.4), but some libraries emit others. */

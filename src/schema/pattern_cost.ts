@@ -5,42 +5,73 @@
  * @module
  */
 import { CharSet } from "refa";
-import { automatonOf } from "./automaton.ts";
+import { type Automaton, automatonOf, type Ways } from "./automaton.ts";
 import { components } from "./components.ts";
 
-/** How matching time grows with the length of the text, in the worst case. */
-export type PatternCost = "linear" | "polynomial" | "exponential";
-
-/** The most positions of one loop, pairs of loops, and steps of such a pair that are analysed. */
+/** The most positions of one loop, and steps from one loop to another, that are analysed. */
 const MAX_IN_LOOP = 400;
-const MAX_PAIRS = 4_000;
-const MAX_STEPS = 200_000;
+const MAX_STEPS = 1_000_000;
+
+/** The power of a pattern that is too large to be analysed. */
+const UNKNOWN = 2;
 
 /** The most patterns whose cost is kept. */
 const MAX_KNOWN = 1_000;
 
-/** Costs by pattern: a library such as zod writes the same one for each date, whichever schema it stands in. */
-const known = new Map<string, PatternCost>();
+/** Powers by pattern: a library such as zod writes the same one for each date, whichever schema it stands in. */
+const known = new Map<string, number>();
 
 /**
- * Estimates how long a pattern can take, by the two criteria of Weber and Seidl (On the degree of ambiguity of finite
- * automata, 1991). A pattern that is too large to analyse counts as `polynomial`.
+ * With which power of its length a text can take time to be matched, in the worst case: 1 is linear, `Infinity` exponential.
+ * By the criteria of Weber and Seidl (On the degree of ambiguity of finite automata, 1991). A pattern that is too large to be
+ * analysed counts as 2.
  */
-export function patternCost(pattern: string): PatternCost {
-  const cost = known.get(pattern) ?? analyse(pattern);
-  if (known.size < MAX_KNOWN) known.set(pattern, cost);
-  return cost;
+export function patternPower(pattern: string): number {
+  const power = known.get(pattern) ?? analyse(pattern);
+  if (known.size < MAX_KNOWN) known.set(pattern, power);
+  return power;
 }
 
-function analyse(pattern: string): PatternCost {
+function analyse(pattern: string): number {
   try {
-    const graph = new Graph(pattern);
-    if (graph.isExponential()) return "exponential";
-    return graph.isPolynomial() ? "polynomial" : "linear";
+    const automaton = automatonOf(pattern);
+    const graph = new Graph(automaton);
+    return graph.isExponential() ? Infinity : Math.max(graph.power(), tried(automaton));
   } catch {
     // It is too large, or not a regular expression, which the library that uses it will report.
-    return "polynomial";
+    return UNKNOWN;
   }
+}
+
+/** How long the texts are that are tried, how many different ones, and how many ways at each character are still few. */
+const TRIED_LENGTH = 100;
+const MAX_TRIED = 50;
+const FEW_WAYS = 20;
+
+/**
+ * The power by the number of ways in which texts of one repeated character can be read. With limited repetitions within each
+ * other, as in `(\w{1,30} ?){1,10}`, there may be very many, although they do not grow with the text for ever.
+ */
+function tried({ characters, follow, first, searches }: Automaton): number {
+  const some = new Set(characters.flatMap(({ ranges }) => ranges.map(({ min }) => min)));
+  const most = some.values().take(MAX_TRIED).map((character) => {
+    const step = (ways: Ways) => {
+      const after = new Map<number, number>(searches ? first : []);
+      for (const [from, times] of ways) {
+        if (!characters[from]?.has(character)) continue;
+        for (const [to, more] of follow[from] ?? []) after.set(to, (after.get(to) ?? 0) + times * more);
+      }
+      return after;
+    };
+    let ways = first;
+    let all = 0;
+    for (let length = 0; length < TRIED_LENGTH; length++) {
+      all += ways.values().reduce((sum, times) => sum + times, 0);
+      ways = step(ways);
+    }
+    return all;
+  });
+  return Math.ceil(Math.log(Math.max(1, ...most) / FEW_WAYS) / Math.log(TRIED_LENGTH));
 }
 
 /** The positions of a pattern, and which can follow each. */
@@ -51,16 +82,16 @@ class Graph {
   readonly #loops: readonly (readonly number[])[];
   readonly #isAmbiguous: (from: number, to: number) => boolean;
   readonly #readsBack: boolean;
+  #steps = 0;
 
-  constructor(pattern: string) {
-    const { characters, follow, searched, readsBack } = automatonOf(pattern);
+  constructor({ characters, follow, first, searches, readsBack }: Automaton) {
     this.#readsBack = readsBack;
     const next = follow.map((ways) => [...ways.keys()]);
     const [some] = characters;
     // A search that may start anywhere first skips any characters, which is a loop like the others.
-    const skips = searched !== undefined && some !== undefined;
+    const skips = searches && some !== undefined;
     this.#characters = skips ? [...characters, CharSet.all(some.maximum)] : characters;
-    this.#next = skips ? [...next, [next.length, ...searched.keys()]] : next;
+    this.#next = skips ? [...next, [next.length, ...first.keys()]] : next;
     this.#isAmbiguous = (from, to) => (follow[from]?.get(to) ?? 0) > 1;
     this.#loops = components(this.#next.keys(), (at) => this.#after(at))
       .filter((loop) => loop.length > 1 || loop.some((at) => this.#after(at).includes(at)));
@@ -86,30 +117,49 @@ class Graph {
   }
 
   /**
-   * Whether a text can stay in one loop, lead on to another, and stay there too: then it can move on at any point. With a
-   * backreference, or a lookbehind of any length, long parts of it may be read again at any point.
+   * Where a text can stay in one loop, lead on to another, and stay there too, it can move on at any point: that multiplies the
+   * ways by its length, for each such pair of loops that it can pass. With a backreference, or a lookbehind of any length, long
+   * parts of it may be read again at any point.
    */
-  isPolynomial(): boolean {
-    if (this.#readsBack) return true;
-    const positions = this.#loops.flat();
-    if (positions.length ** 2 > MAX_PAIRS) return true;
-    return positions.some((from) => positions.some((to) => from !== to && this.#connectsLoops(from, to)));
+  power(): number {
+    const powers = new Map<readonly number[], number>();
+    // Those to which a loop leads come before it.
+    for (const from of this.#loops) {
+      const reached = this.#reachedFrom(from);
+      const further = [...powers].filter(([[at]]) => at !== undefined && reached.has(at))
+        .map(([to, power]) => power + (this.#connects(from, to) ? 1 : 0));
+      powers.set(from, Math.max(1, ...further));
+    }
+    return Math.max(1, ...powers.values()) + (this.#readsBack ? 1 : 0);
   }
 
-  /** Whether one text leads from `from` to itself, from `from` to `to`, and from `to` to itself. */
-  #connectsLoops(from: number, to: number): boolean {
+  #connects(from: readonly number[], to: readonly number[]): boolean {
+    const [inFrom, inTo] = [new Set(from), new Set(to)];
+    return from.some((a) => to.some((b) => this.#connectsLoops(a, inFrom, b, inTo)));
+  }
+
+  #reachedFrom(positions: readonly number[]): ReadonlySet<number> {
+    const reached = new Set(positions);
+    // Iterating over a set includes what is added on the way.
+    for (const at of reached) for (const next of this.#after(at)) reached.add(next);
+    return reached;
+  }
+
+  /** Whether one text leads from `from` to itself, from `from` to `to`, and from `to` to itself, each within its loop. */
+  #connectsLoops(from: number, inFrom: ReadonlySet<number>, to: number, inTo: ReadonlySet<number>): boolean {
     const size = this.#next.length;
     const key = (a: number, b: number, c: number) => (a * size + b) * size + c;
     const goal = key(from, to, to);
     const seen = new Set([key(from, from, to)]);
-    // Iterating over a set includes what is added on the way.
     for (const state of seen) {
-      if (state === goal || seen.size > MAX_STEPS) return true;
+      if (state === goal) return true;
+      if (++this.#steps > MAX_STEPS) throw new RangeError("The pattern has too many loops.");
       const [a, b, c] = [Math.floor(state / size / size), Math.floor(state / size) % size, state % size];
       for (const x of this.#after(a)) {
+        if (!inFrom.has(x)) continue;
         for (const y of this.#after(b)) {
           if (!this.#overlap(x, y)) continue;
-          for (const z of this.#after(c)) if (this.#overlap(x, y, z)) seen.add(key(x, y, z));
+          for (const z of this.#after(c)) if (inTo.has(z) && this.#overlap(x, y, z)) seen.add(key(x, y, z));
         }
       }
     }

@@ -63,10 +63,45 @@ Deno.test("a text for a slow pattern may have at most 2,000 characters, wherever
   }
 });
 
+Deno.test("the slower a pattern, the shorter a text for it may be: no text keeps the process busy for long", async () => {
+  const hostile = `${"a".repeat(2_000)}!`;
+  const patterns = {
+    "^\\w*\\s?\\w*\\s?\\w*$": 464,
+    "^\\w*\\s?\\w*\\s?\\w*\\s?\\w*$": 100,
+    "^(\\w+\\s?){1,5}$": 39,
+    "^(\\w{1,30}\\s?){1,4}$": 464,
+  };
+  for (const [pattern, most] of Object.entries(patterns)) {
+    const schemas = [
+      inObject("name", { type: "string", pattern }),
+      z.object({ name: z.string().regex(RegExp(pattern)) }),
+    ];
+    for (const schema of schemas) {
+      assertStringIncludes(await mistakeOf(schema, { name: hostile }), `must NOT have more than ${most} characters`);
+      assertStringIncludes(await mistakeOf(schema, { name: hostile.slice(-most) }), "name: ");
+      assertEquals(await validate(schema, { name: "Ada King" }, "input for test"), { name: "Ada King" });
+    }
+  }
+});
+
+Deno.test("a schema with a pattern that a text of 40 characters could keep busy for seconds is refused when it is checked", async () => {
+  for (const pattern of ["^(\\w{1,30}\\s?){1,10}$", "^(\\w+\\s?){1,10}$", "(.*?,){20}P"]) {
+    const schema = inObject("name", { type: "string", pattern });
+    await assertRejects(
+      () => checkSchema(schema, "input for test"),
+      DefinitionError,
+      "a short text could stop the process",
+    );
+  }
+});
+
 Deno.test("all texts of one value for slow patterns may cost at most 100 million steps together", async () => {
   const schema = z.object({ names: z.array(z.string().regex(/^.*\S.*$/)) });
   await validate(schema, { names: Array(25).fill("x".repeat(2_000)) }, "input for test");
   assertStringIncludes(await mistakeOf(schema, { names: Array(26).fill("x".repeat(2_000)) }), "too much text");
+  const slower = inObject("names", { items: { type: "string", pattern: "^(\\w+\\s?){1,5}$" } });
+  await validate(slower, { names: Array(30).fill("x".repeat(20)) }, "input for test");
+  assertStringIncludes(await mistakeOf(slower, { names: Array(40).fill("x".repeat(20)) }), "too much text");
 });
 
 Deno.test("a long text is valid beside a slow pattern, and under a fast one", async () => {
