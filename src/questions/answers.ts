@@ -16,9 +16,12 @@ export interface Sorted {
   readonly late: readonly string[];
 }
 
-/** Sorts answers. Throws `InvalidInput` where one does not fit its open question, or is too long. `now` is in ms. */
-export async function sortAnswers(task: TaskInfo, given: Answers, now: number): Promise<Sorted> {
-  const open = openQuestions(task).filter(({ expiresAt = Infinity }) => expiresAt > now);
+/**
+ * Sorts answers. Throws `InvalidInput` where one does not fit its open question, or is too long. Whether it comes in time is
+ * for the store to decide, by its own clock.
+ */
+export async function sortAnswers(task: TaskInfo, given: Answers): Promise<Sorted> {
+  const open = openQuestions(task);
   const fitting: [string, Answer][] = [];
   for (const question of open) {
     const { key, schema } = question;

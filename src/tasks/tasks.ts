@@ -60,7 +60,7 @@ export class Tasks implements Disposable {
     this.#backend = backend;
     this.#offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
     this.#guard = new Guard(backend, options, now);
-    this.#answering = new Answering(backend, this.#guard, now, this.onError);
+    this.#answering = new Answering(backend, this.#guard, this.onError);
     this.#feed = new TaskFeed(backend, this.onError);
     this.#outcomes = new Outcomes(backend, (job) => {
       return this.#offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;

@@ -13,7 +13,7 @@ import {
   text,
   ToolError,
 } from "../../mod.ts";
-import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 
 const add = defineJob({
   name: "add",
@@ -156,13 +156,16 @@ Deno.test("unknown options and wrong values are refused by name", async () => {
   assertThrows(() => createClient(backend, { owner: "ann", user: "ann" }), DefinitionError, "Unknown option user");
   // @ts-expect-error The owner is missing.
   assertThrows(() => createClient(backend, {}), DefinitionError, "owner of createClient");
+  const unset = undefined as never;
+  assertThrows(() => createClient(unset, { owner: "user:ann" }), DefinitionError, "backend of createClient");
   using client = createClient(backend, { owner: "user:ann" });
+  await assertRejects(() => client.wait("any", "soon" as never), DefinitionError, "it must be an AbortSignal");
   for (const never of [NaN, 8.64e15]) {
     const starting = () => client.start(add, { a: 1 }, { startAt: new Date(never) });
     await assertRejects(starting, DefinitionError, "it must be a valid Date");
   }
-  const unset = () => client.start(add, { a: 1 }, { key: "" });
-  await assertRejects(unset, DefinitionError, "it must be a text that is not empty");
+  const empty = () => client.start(add, { a: 1 }, { key: "" });
+  await assertRejects(empty, DefinitionError, "it must be a text that is not empty");
   for (const owner of ["", "x".repeat(129), "\ud800"]) {
     assertThrows(() => createClient(backend, { owner }), DefinitionError, "1 to 128 characters");
   }
@@ -171,4 +174,44 @@ Deno.test("unknown options and wrong values are refused by name", async () => {
       await assertRejects(async () => await Reflect.apply(client[method], client, [none, {}]), DefinitionError);
     }
   }
+});
+
+Deno.test("a client has none of a server's limits, because its owner's own code uses it", async () => {
+  await using backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "user:ann" });
+  const started = await Promise.all(Array.from({ length: 1_001 }, () => client.start(add, { a: 1 })));
+  assertEquals(new Set(started.map(({ id }) => id)).size, 1_001);
+});
+
+Deno.test("onError of a client receives what a key function throws, which its caller is not told", async () => {
+  await using backend = new MemoryBackend();
+  const received: unknown[] = [];
+  using client = createClient(backend, { owner: "user:ann", onError: (error) => received.push(error) });
+  const broken = new Error("The database of customers is away.");
+  const key = () => {
+    throw broken;
+  };
+  const report = defineJob({ name: "report", input: z.object({}), unique: { key }, run: () => null });
+  await assertRejects(() => client.start(report, {}), ToolError);
+  assertEquals(received, [broken]);
+});
+
+Deno.test("a closed client no longer subscribes to its backend", async () => {
+  let subscribed = 0;
+  class Counted extends MemoryBackend {
+    override watch(listener: Parameters<MemoryBackend["watch"]>[0]) {
+      const stop = super.watch(listener);
+      subscribed++;
+      return () => {
+        subscribed--;
+        stop();
+      };
+    }
+  }
+  await using backend = new Counted();
+  const client = createClient(backend, { owner: "user:ann" });
+  await client.start(add, { a: 1 });
+  assert(subscribed > 0);
+  client[Symbol.dispose]();
+  assertEquals(subscribed, 0);
 });

@@ -69,6 +69,11 @@ const BAD: Readonly<Record<string, readonly [make: () => unknown, message: strin
     () => link("https://example.com/", { description: "d".repeat(1_001) }),
     "The description of link(…) must have at most 1,000 characters, not 1,001",
   ],
+  "options that are a promise, because an await is missing": [
+    () => link("https://example.com/", Promise.resolve({ name: "a" }) as never),
+    "The options of link(…) must be an object, not a Promise",
+  ],
+  "null as a link": [() => link(null as never), "link(…) takes a URI with its scheme, not null"],
   "a link without a scheme": [() => link("reports/7"), 'link(…) takes a URI with its scheme, not "reports/7"'],
   "no parts": [() => content([]), "content(…) takes a list of at least one part"],
   "a part alone": [() => content(text("a") as never), "content(…) takes a list of at least one part"],

@@ -26,20 +26,17 @@ export class Answering implements Disposable {
   readonly #backend: Pick<Backend, "get" | "answer">;
   readonly #expired: ExpiredQuestions;
   readonly #guard: Guard;
-  readonly #now: () => number;
   /** The cancellations of questions under way, by task and keys. */
   readonly #cancelling = new Map<string, Promise<void>>();
 
   constructor(
     backend: Pick<Backend, "get" | "answer" | "watch" | "keys">,
     guard: Guard,
-    now: () => number,
     onError: OnError,
   ) {
     this.#expired = new ExpiredQuestions(backend, guard, onError);
     this.#backend = backend;
     this.#guard = guard;
-    this.#now = now;
   }
 
   /** As `Tasks.answer`. */
@@ -52,7 +49,7 @@ export class Answering implements Disposable {
     const { task } = await this.#guard.audited(request, async () => {
       this.#guard.read(owner);
       const before = await this.#backend.get(id, owner);
-      const { fitting, late } = await sortAnswers(before, answersTo(before), this.#now());
+      const { fitting, late } = await sortAnswers(before, answersTo(before));
       const { task, counted } = await this.#store(before, Object.fromEntries(fitting));
       // Another answer, or the end of its time, may have been faster.
       const answers = Object.fromEntries(fitting.filter(([key]) => counted.includes(key)));

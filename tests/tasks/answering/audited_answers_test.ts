@@ -147,3 +147,22 @@ Deno.test("a question that nobody can be asked is cancelled, and others of its t
   const open = openQuestions(await stage.backend.get(task.id, "ann"));
   assertEquals(open.map(({ key }) => key), [other?.key]);
 });
+
+Deno.test("two answers to two open questions count, and neither is recorded as ignored", async () => {
+  await using stage = new Stage(jobThat((ctx) => ctx.elicit.all([question, { ...question, message: "Where to?" }])));
+  const { id } = await stage.start((task) => openQuestions(task).length === 2);
+  await stage.servers[0]?.answer(id, "ann", (task) => {
+    return Object.fromEntries(openQuestions(task).map(({ key }) => [key, NO]));
+  });
+  assertEquals(stage.recorded.map(([event]) => event), ["answered", "answered"]);
+});
+
+Deno.test("the clock of the store decides whether an answer is in time, not that of the server that takes it", async () => {
+  await using stage = new Stage(jobThat((ctx) => ctx.elicit({ ...question, expiresIn: 600_000 })));
+  const { id } = await stage.start((task) => openQuestions(task).length > 0);
+  using ahead = new Tasks(stage.backend, () => Date.now() + 3_600_000);
+  const answered = await ahead.answer(id, "ann", (task) => {
+    return Object.fromEntries(openQuestions(task).map(({ key }) => [key, NO]));
+  });
+  assertEquals(openQuestions(answered), []);
+});
