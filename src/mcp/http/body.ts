@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { isJsonContentType, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import { INVALID_REQUEST, isJsonContentType, type JSONRPCMessage, PARSE_ERROR } from "@modelcontextprotocol/server";
 import type { LimitExceeded } from "../../errors.ts";
-import { empty, incomplete, notJson, type Refusal, tooLong, tooSlow } from "../messages/message.ts";
+import { type Refusal, refuse, tooLong } from "../messages/message.ts";
 import type { HeldMessage } from "../messages/held.ts";
 import { MessageReader } from "../messages/reader.ts";
 import { doneWithin } from "../../waiting.ts";
@@ -28,13 +28,18 @@ const SMALL = 8_192;
 
 /** Reads a body as it arrives: a length that is announced but never sent takes no memory. What arrives is counted by `held`. */
 export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits, held: HeldMessage): Promise<Body> {
-  if (!isJsonContentType(request.headers.get("content-type"))) return { memory: 0, refusal: notJson(), status: 415 };
+  const message = new MessageReader(maxBytes);
+  const refused = (status: 400 | 408 | 413 | 415, code: number, why: string): Body => {
+    return { memory: message.memory, refusal: refuse(code, why), status };
+  };
+  if (!isJsonContentType(request.headers.get("content-type"))) {
+    return refused(415, INVALID_REQUEST, "Invalid request: the content type must be application/json.");
+  }
   const length = request.headers.get("content-length");
   if (Number(length) > maxBytes) {
     await request.body?.cancel().catch(() => {}); // It has ended already.
-    return { memory: 0, refusal: tooLong(maxBytes), status: 413 };
+    return refused(413, INVALID_REQUEST, tooLong(maxBytes));
   }
-  const message = new MessageReader(maxBytes);
   let noRoom: LimitExceeded | undefined;
   const push = (chunk: Uint8Array) => {
     if (!message.push(chunk)) return false;
@@ -44,14 +49,16 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
   try {
     const arrives = length !== null && Number(length) <= SMALL ? readAtOnce : readStream;
     if (!await arrives(request, push, timeout)) {
-      return { memory: message.memory, refusal: tooSlow(timeout), status: 408 };
+      const why = `Invalid request: the body did not arrive within ${timeout / 1_000} s.`;
+      return refused(408, INVALID_REQUEST, why);
     }
   } catch {
     // The client is gone, or what it sends is not HTTP.
-    return { memory: message.memory, refusal: incomplete(), status: 400 };
+    return refused(400, PARSE_ERROR, "Parse error: the body ended too early.");
   }
   if (noRoom) return { memory: message.memory, noRoom };
-  return { memory: message.memory, ...(message.end() ?? { refusal: empty(), status: 400 }) };
+  const read = message.end();
+  return read ? { memory: message.memory, ...read } : refused(400, PARSE_ERROR, "Parse error: the body is empty.");
 }
 
 /** Takes the next bytes; returns `false` if no more are wanted. */

@@ -6,6 +6,7 @@
  */
 import {
   createMcpHandler,
+  INVALID_REQUEST,
   isLegacyRequest,
   type JSONRPCMessage,
   type McpHttpHandler,
@@ -27,7 +28,7 @@ import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type HeldMessage, HeldMessages } from "../messages/held.ts";
-import { badUrl } from "../messages/message.ts";
+import { refuse } from "../messages/message.ts";
 import { LateAnswers } from "./streams/late_answers.ts";
 import { newestProgress } from "./streams/newest_progress.ts";
 import { OpenStreams } from "./streams/open_streams.ts";
@@ -136,7 +137,8 @@ export class HttpEndpoint implements AsyncDisposable {
   /** Checks host, origin, sender and rate, and then answers. */
   async #admit(request: Request, url: URL | null, hosts: string[], address?: string): Promise<Response> {
     if (url === null) {
-      return this.#reject(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is not valid.");
+      const refusal = refuse(INVALID_REQUEST, "Invalid request: the URL, with the Host header, is not valid.");
+      return this.#reject(Response.json(refusal, { status: 400 }), "Its URL, with the Host header, is not valid.");
     }
     const refused = refuseHost(request, url, hosts, this.#origins.allows(request));
     if (refused) {
@@ -293,7 +295,6 @@ function reasonOf({ status }: Response, why: string): string {
   return cut(`HTTP ${status} ${why}`.trim(), LONGEST_REASON);
 }
 
-/** The response of a server that is shutting down. */
 export function shuttingDown(): Response {
   return unavailable("The server is shutting down.");
 }

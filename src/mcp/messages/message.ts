@@ -53,44 +53,9 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   return { refusal: refuse(INVALID_REQUEST, why, unusable === "id" ? null : idOf(value)) };
 }
 
-/** Refuses a body of another type. */
-export function notJson(): Refusal {
-  return refuse(INVALID_REQUEST, "Invalid request: the content type must be application/json.");
-}
-
-/** Refuses a request whose URL, with the Host header, is not valid. */
-export function badUrl(): Refusal {
-  return refuse(INVALID_REQUEST, "Invalid request: the URL, with the Host header, is not valid.");
-}
-
-/** Refuses an empty body. */
-export function empty(): Refusal {
-  return refuse(PARSE_ERROR, "Parse error: the body is empty.");
-}
-
-/** Refuses a body that ends too early. */
-export function incomplete(): Refusal {
-  return refuse(PARSE_ERROR, "Parse error: the body ended too early.");
-}
-
-/** Refuses a body that does not arrive in time. */
-export function tooSlow(ms: number): Refusal {
-  return refuse(INVALID_REQUEST, `Invalid request: the body did not arrive within ${ms / 1_000} s.`);
-}
-
-/** Refuses a message that is too long. */
-export function tooLong(maxBytes: number, id: Refusal["id"] = null): Refusal {
-  return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${maxBytes} bytes.`, id);
-}
-
-/** Refuses a message that is nested too deeply. */
-export function tooDeep(id: Refusal["id"]): Refusal {
-  return refuse(INVALID_REQUEST, `Invalid request: nested deeper than ${MAX_DEPTH} levels.`, id);
-}
-
-/** Refuses a message with too many values. */
-export function tooManyItems(id: Refusal["id"]): Refusal {
-  return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${MAX_ITEMS} items.`, id);
+/** Why a message is refused that has more than so many bytes. */
+export function tooLong(maxBytes: number): string {
+  return `Invalid request: the message has more than ${maxBytes} bytes.`;
 }
 
 /** Makes the refusal of something that is not a request. */

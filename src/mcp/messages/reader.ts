@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { INVALID_REQUEST, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import { JsonScan } from "./json_scan.ts";
-import { MAX_DEPTH, MAX_ITEMS, readMessage, type Refusal, tooDeep, tooLong, tooManyItems } from "./message.ts";
+import { MAX_DEPTH, MAX_ITEMS, readMessage, type Refusal, refuse, tooLong } from "./message.ts";
 
 /** A message, or its refusal; `status` is that of HTTP. */
 export type Read =
@@ -57,7 +57,7 @@ export class MessageReader {
   /** The message, once all of it has arrived; `undefined` if there was nothing but space. */
   end(): Read | undefined {
     const refused = this.#refusal();
-    if (refused) return refused(this.#scan.id);
+    if (refused) return { refusal: refuse(INVALID_REQUEST, refused.why, this.#scan.id), status: refused.status };
     this.#join();
     const text = (this.#text + this.#decoder.decode()).trim();
     if (text === "") return undefined;
@@ -70,9 +70,13 @@ export class MessageReader {
     this.#pieces = [];
   }
 
-  #refusal(): ((id: Refusal["id"]) => Read) | undefined {
-    if (this.#size > this.#maxBytes) return (id) => ({ refusal: tooLong(this.#maxBytes, id), status: 413 });
-    if (this.#scan.deepest > MAX_DEPTH) return (id) => ({ refusal: tooDeep(id), status: 400 });
-    if (this.#scan.items > MAX_ITEMS) return (id) => ({ refusal: tooManyItems(id), status: 400 });
+  #refusal(): { readonly why: string; readonly status: 400 | 413 } | undefined {
+    if (this.#size > this.#maxBytes) return { why: tooLong(this.#maxBytes), status: 413 };
+    if (this.#scan.deepest > MAX_DEPTH) {
+      return { why: `Invalid request: nested deeper than ${MAX_DEPTH} levels.`, status: 400 };
+    }
+    if (this.#scan.items > MAX_ITEMS) {
+      return { why: `Invalid request: the message has more than ${MAX_ITEMS} items.`, status: 400 };
+    }
   }
 }
