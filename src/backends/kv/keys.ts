@@ -30,40 +30,26 @@ const ROOT = "mcp-jobs";
 type Part = string | number;
 type Key = readonly [typeof ROOT, ...Part[]];
 
-export const taskKey = (owner: string, ...id: [string] | []): Key => [ROOT, "task", owner, ...id];
-export const readyKey = (job: string, ...rest: [urgency: number, id: string] | []): Key => [
-  ROOT,
-  "ready",
-  job,
-  ...rest,
-];
-export const indexKey = (job: string, ...id: [string] | []): Key => [ROOT, "index", job, ...id];
-export const notableKey = (job: string, status: string, ...id: [string] | []): Key => [
-  ROOT,
-  "notable",
-  job,
-  status,
-  ...id,
-];
-export const countKey = (...rest: [end: number, job: string, name: string] | [end: number] | []): Key => [
-  ROOT,
-  "count",
-  ...rest,
-];
-export const stepKey = (id: string, ...number: [number] | []): Key => [ROOT, "step", id, ...number];
-export const logKey = (id: string, ...number: [number] | []): Key => [ROOT, "log", id, ...number];
-export const delayedKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "delayed", ...rest];
-export const workerKey = (...name: [string] | []): Key => [ROOT, "worker", ...name];
-export const eventKey = (...rest: [writer: string, number: number] | [writer: string] | []): Key => [
-  ROOT,
-  "event",
-  ...rest,
-];
-export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, number];
-export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "stream", stream, ...id];
-export const nameKey = (owner: string, name: string): Key => [ROOT, "key", owner, name];
-export const documentKey = (...name: [string] | []): Key => [ROOT, "document", ...name];
-export const limitKey = (job: string): Key => [ROOT, "limit", job];
-export const aheadKey = (): Key => [ROOT, "ahead"];
-export const checkKey = (writer: string): Key => [ROOT, "check", writer];
-export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];
+/** How the keys of a kind are made of their other parts; fewer of these make the prefix of several keys. */
+function keys<Parts extends readonly Part[]>(kind: string): (...parts: Parts) => Key {
+  return (...parts) => [ROOT, kind, ...parts];
+}
+
+export const taskKey = keys<[owner: string] | [owner: string, id: string]>("task");
+export const readyKey = keys<[job: string] | [job: string, urgency: number, id: string]>("ready");
+export const indexKey = keys<[job: string] | [job: string, id: string]>("index");
+export const notableKey = keys<[job: string, status: string] | [job: string, status: string, id: string]>("notable");
+export const countKey = keys<[end: number] | [end: number, job: string, name: string]>("count");
+export const stepKey = keys<[id: string] | [id: string, number: number]>("step");
+export const logKey = keys<[id: string] | [id: string, number: number]>("log");
+export const delayedKey = keys<[] | [dueAt: number] | [dueAt: number, id: string]>("delayed");
+export const workerKey = keys<[] | [name: string]>("worker");
+export const eventKey = keys<[] | [writer: string] | [writer: string, number: number]>("event");
+export const blobKey = keys<[id: string, number: number]>("blob");
+export const streamKey = keys<[stream: string] | [stream: string, id: string]>("stream");
+export const nameKey = keys<[owner: string, name: string]>("key");
+export const documentKey = keys<[] | [name: string]>("document");
+export const limitKey = keys<[job: string]>("limit");
+export const aheadKey = keys<[]>("ahead");
+export const checkKey = keys<[writer: string]>("check");
+export const garbageKey = keys<[] | [dueAt: number, id: string]>("garbage");
