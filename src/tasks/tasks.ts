@@ -19,7 +19,7 @@ import { Outcomes } from "./outcomes.ts";
 import { toJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { withoutPerCall } from "../schema/per_call.ts";
-import { WaitReasons } from "./wait_reasons.ts";
+import { explainWait } from "./wait_reasons.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
 /** How long calls that have ended may take to cancel their work, in ms. */
@@ -47,7 +47,7 @@ export class Tasks implements Disposable {
   readonly #over = new AbortController();
   readonly #callers: Callers;
   readonly #starting: Starting;
-  readonly #reasons: WaitReasons;
+  readonly #now: () => number;
 
   /** Opens the event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
   constructor(
@@ -58,6 +58,7 @@ export class Tasks implements Disposable {
   ) {
     this.onError = reporterOf(options.onError);
     this.#backend = backend;
+    this.#now = now;
     this.#offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
     this.#guard = new Guard(backend, options, now);
     this.#answering = new Answering(backend, this.#guard, this.onError);
@@ -67,7 +68,6 @@ export class Tasks implements Disposable {
     }, (owner, characters) => this.#guard.chargeRead(owner, characters));
     this.#callers = new Callers(backend.keys, now, this.onError);
     this.#starting = new Starting(backend, this.#guard, this.#callers, now, this.onError);
-    this.#reasons = new WaitReasons(backend, this.#offered, now);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Tasks implements Disposable {
    * waited for 3 s, it says that it waits for its turn, or that no worker for its job is running. Rejects with `BackendError`.
    */
   explain(task: TaskInfo): Promise<TaskInfo> {
-    return this.#reasons.explain(task);
+    return explainWait(task, this.#backend, this.#offered, this.#now());
   }
 
   /**

@@ -10,44 +10,39 @@ import { isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 /** How long a task waits before its message says what for, and how far ahead a start is named, in ms. */
 const QUIET_MS = 3_000;
 
-/** Says why the tasks of one server wait. */
-export class WaitReasons {
-  readonly #backend: Backend;
-  readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
-  readonly #now: () => number;
-
-  /** `jobs`: what the server offers, by the name of the job. `now` is the time, in ms since the epoch. */
-  constructor(backend: Backend, jobs: ReadonlyMap<string, readonly RegisteredJob[]>, now: () => number) {
-    this.#backend = backend;
-    this.#jobs = jobs;
-    this.#now = now;
+/**
+ * The task; if it waits to start, with a message that says when it starts, or what it waits for. `jobs`: what the server offers,
+ * by the name of the job. `now` is in ms since the epoch.
+ */
+export async function explainWait(
+  task: TaskInfo,
+  backend: Pick<Backend, "hasWorker">,
+  jobs: ReadonlyMap<string, readonly RegisteredJob[]>,
+  now: number,
+): Promise<TaskInfo> {
+  if (isFinished(task) || task.parked || task.status === "RUNNING" || task.status === "INPUT_REQUIRED") return task;
+  const { dueAt = 0, updatedAt, job, status } = task;
+  if (dueAt - now >= QUIET_MS) {
+    const what = status === "RETRYING" ? "The next attempt" : "It";
+    return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);
   }
+  if (now - Math.max(updatedAt, dueAt) < QUIET_MS) return task;
+  return withReason(
+    task,
+    await hasWorker(job, backend, jobs.get(job))
+      ? "Waiting for its turn: other tasks come first, or its job is paused or at a limit."
+      : `Waiting: no worker for ${job} is running. It starts as soon as one does.`,
+  );
+}
 
-  /** The task; if it waits to start, with a message that says when it starts, or what it waits for. */
-  async explain(task: TaskInfo): Promise<TaskInfo> {
-    if (isFinished(task) || task.parked || task.status === "RUNNING" || task.status === "INPUT_REQUIRED") return task;
-    const { dueAt = 0, updatedAt, job, status } = task;
-    const now = this.#now();
-    if (dueAt - now >= QUIET_MS) {
-      const what = status === "RETRYING" ? "The next attempt" : "It";
-      return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);
-    }
-    if (now - Math.max(updatedAt, dueAt) < QUIET_MS) return task;
-    return withReason(
-      task,
-      await this.#hasWorker(job)
-        ? "Waiting for its turn: other tasks come first, or its job is paused or at a limit."
-        : `Waiting: no worker for ${job} is running. It starts as soon as one does.`,
-    );
-  }
-
-  /** Whether a queue of a job has a worker: one to which this server sends its tasks, if it offers the job. */
-  async #hasWorker(job: string): Promise<boolean> {
-    for (const { route } of this.#jobs.get(job) ?? [{ route: undefined }]) {
-      if (await this.#backend.hasWorker(job, route)) return true;
-    }
-    return false;
-  }
+/** Whether a queue of a job has a worker: one to which this server sends its tasks, if it offers the job. */
+async function hasWorker(
+  job: string,
+  backend: Pick<Backend, "hasWorker">,
+  offered: readonly Pick<RegisteredJob, "route">[] = [{}],
+): Promise<boolean> {
+  for (const { route } of offered) if (await backend.hasWorker(job, route)) return true;
+  return false;
 }
 
 /** The task with this message; the reason for a retry stays before it. */

@@ -5,7 +5,7 @@
  */
 import type { Operator, WorkerInfo } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
-import { WaitReasons } from "../../tasks/wait_reasons.ts";
+import { explainWait } from "../../tasks/wait_reasons.ts";
 import { oneLine } from "../../text.ts";
 import { type Command, command, first } from "../command.ts";
 import { jsonOf, percent, printable, timeOf } from "../format.ts";
@@ -22,7 +22,7 @@ export const show: Command = command({
     const input = await operator.input(task.id);
     const outcome = isFinished(task) ? await backend.outcome(task.id, task.owner) : undefined;
     const worker = isFinished(task) ? undefined : await workerOf(task, operator);
-    const explained = await new WaitReasons(backend, new Map(), Date.now).explain(task);
+    const explained = await explainWait(task, backend, new Map(), Date.now());
     write(out, { ...explained, worker: worker?.name, input, outcome }, () => textOf(explained, worker, input, outcome));
   },
 });
