@@ -282,7 +282,6 @@ export const DEFINITION: Rules<JobDefinition<Schema, unknown>> = {
   ...POLICY,
 };
 
-/** The retry policy with its defaults. */
 export function retryPolicy({ attempts = 3, backoff = {} }: JobPolicy): RetryPolicy {
   return { attempts, delay: backoff.delay ?? 1_000, maxDelay: backoff.maxDelay ?? 60_000 };
 }

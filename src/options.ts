@@ -69,16 +69,13 @@ export const owner: Rule = {
 /** A boolean. A text such as "false" would otherwise count as true. */
 export const flag: Rule = { expected: "true or false", fits: (value) => typeof value === "boolean" };
 
-/** A function. */
 export const callback: Rule = { expected: "a function", fits: (value) => typeof value === "function" };
 
-/** A list of texts. */
 export const texts: Rule = {
   expected: "a list of texts",
   fits: (value) => Array.isArray(value) && value.every(text.fits),
 };
 
-/** Texts by name. */
 export const namedTexts: Rule = {
   expected: "an object whose values are texts",
   fits: (value) => isObject(value) && Object.values(value).every(text.fits),
@@ -126,12 +123,10 @@ export function having(method: string, expected: string): Rule {
   };
 }
 
-/** Options inside an option. */
 export function nested(inside: { readonly [name: string]: Rule }): Rule {
   return { expected: "an object", fits: isObject, inside };
 }
 
-/** A required option. */
 export function required(rule: Rule): Rule {
   return { ...rule, required: true };
 }

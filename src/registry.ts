@@ -72,7 +72,6 @@ export const DEFAULT_INLINE_BYTES = 100_000;
 /** The rule of `inlineBytes`. Less has no room for what is said about a larger result, and more does not fit into a message. */
 export const INLINE_BYTES: Rule = wholeNumber(8_000, 780_000);
 
-/** The rules of a registration. */
 export const REGISTRATION: Rules<RegistryOptions> = {
   name: text,
   title: text,

@@ -27,14 +27,12 @@ export interface WorkerOptions {
   readonly onError?: OnError;
 }
 
-/** The rules of a worker's options. */
 export const WORKER: Rules<WorkerOptions> = {
   concurrency: wholeNumber(1),
   grace: numberFrom(0),
   onError: callback,
 };
 
-/** The rule of a backend. */
 export const BACKEND: Rule = required(having("create", "a backend, as DenoKvBackend.open gives one"));
 
 const JOBS: Rule = required({ expected: "a list of jobs, as defineJob has returned them", fits: Array.isArray });

@@ -69,7 +69,6 @@ function attemptOf(error: unknown): Exclude<Attempt, { kind: "value" }> {
   return { kind: "error", message, retry: !isFinal };
 }
 
-/** The message of an error, or of an object like one. */
 function textOf(error: unknown): string {
   const said = typeof error === "object" && error !== null && "message" in error ? error.message : error;
   return typeof said === "string" ? said : "";

@@ -29,13 +29,10 @@ export type Values<O extends Options> = {
 
 /** What a running command gets. */
 export interface Call<O extends Options = Options> {
-  /** The opened backend. */
   readonly backend: Backend;
-  /** Its operator. */
   readonly operator: Operator;
   /** The arguments that are no options, as `operands` of the command names them. */
   readonly operands: readonly string[];
-  /** Its options. */
   readonly options: Values<O>;
   /** Where it writes. */
   readonly out: Output;
@@ -43,9 +40,7 @@ export interface Call<O extends Options = Options> {
   readonly signal: AbortSignal;
 }
 
-/** A command. */
 export interface Command {
-  /** Its name. */
   readonly name: string;
   /** What it does, in one line. */
   readonly about: string;

@@ -6,7 +6,6 @@
 import { TaskStatus, type TerminalStatus } from "../task.ts";
 import { type Option, UsageError } from "./command.ts";
 
-/** An option with any text. */
 export function text(takes: string, about: string): Option<string> {
   return { takes, about, read: (text) => text };
 }
@@ -16,7 +15,6 @@ export function flag(about: string): Option<true> {
   return { about, read: () => true };
 }
 
-/** An option with a whole number from `least` to `most`. */
 export function number(takes: string, about: string, least: number, most: number): Option<number> {
   return {
     takes,
@@ -42,14 +40,12 @@ export function oneOf<T extends string>(takes: string, about: string, words: rea
   };
 }
 
-/** An option with the status of a task. */
 export const status: Option<TaskStatus> = oneOf(
   "STATUS",
   `one of ${Object.values(TaskStatus).join(", ")}`,
   Object.values(TaskStatus),
 );
 
-/** An option with the status of a finished task. */
 export function final(about: string): Option<TerminalStatus> {
   return oneOf("STATUS", about, ["COMPLETED", "FAILED", "CANCELLED"]);
 }

@@ -12,7 +12,6 @@ export interface Output {
   readonly json: boolean;
   /** The size of the terminal, if stdout is one. */
   readonly terminal: { readonly columns: number; readonly rows: number } | undefined;
-  /** Writes data. */
   write(text: string): void;
   /** Writes a line for the person. */
   say(line: string): void;

@@ -52,7 +52,6 @@ const std: StdCli = await Promise.all([import("@std/cli/parse-args"), import("@s
   .then(([args, width]): StdCli => ({ ...args, ...width }))
   .catch(() => offline); // Nobody has to know: the stand-in does the same for these rules.
 
-/** Parses arguments. */
 export function parseArgs(args: readonly string[], { string, boolean, unknown }: ParseRules): Parsed {
   return std.parseArgs(args, {
     string: ["_", ...string], // Texts that look like numbers stay texts.

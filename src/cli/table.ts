@@ -6,11 +6,8 @@
 import { oneLine } from "../text.ts";
 import { widthOf } from "./std.ts";
 
-/** A column of a table. */
 export interface Column<T> {
-  /** Its title. */
   readonly title: string;
-  /** Its text in a row. */
   cell(row: T): string;
   /** Whether it has numbers, which are aligned to the right. */
   readonly right?: true;

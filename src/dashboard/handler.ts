@@ -12,7 +12,6 @@ import { PageStream } from "./stream.ts";
 import { type Sources, viewOf } from "./views/mod.ts";
 import type { Refused, ValueRead } from "./wire.ts";
 
-/** What the handler works with. */
 export interface Served extends Sources {
   readonly token: string;
   /** The streams of open pages. */

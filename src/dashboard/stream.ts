@@ -48,7 +48,6 @@ export class PageStream {
     this.#wake?.();
   }
 
-  /** Ends the stream. */
   close(): void {
     if (this.#ended) return;
     this.#end();

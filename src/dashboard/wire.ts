@@ -17,11 +17,8 @@ export interface Sample {
   readonly waiting: number;
   /** How many tasks workers held then. */
   readonly running: number;
-  /** How many tasks were created in it. */
   readonly created: number;
-  /** How many tasks completed in it. */
   readonly completed: number;
-  /** How many tasks failed in it. */
   readonly failed: number;
 }
 
@@ -67,14 +64,12 @@ export interface TaskShown {
   readonly log: readonly LogLine[];
 }
 
-/** The workers. */
 export interface WorkersShown {
   readonly view: "workers";
   readonly now: number;
   readonly workers: readonly WorkerInfo[];
 }
 
-/** The schedules. */
 export interface SchedulesShown {
   readonly view: "schedules";
   readonly now: number;

@@ -38,12 +38,10 @@ export function internalOf<T>(
   throw new MissingInternal(library, `${ownerName}.${name} of the expected kind`);
 }
 
-/** Whether a value is a text. */
 export function isString(value: unknown): value is string {
   return typeof value === "string";
 }
 
-/** Whether a value is a function. */
 export function isFunction(value: unknown): value is (...args: never[]) => unknown {
   return typeof value === "function";
 }

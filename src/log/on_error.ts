@@ -31,7 +31,6 @@ export type OnError = (error: unknown, place: ErrorPlace) => void;
 /** The `where` of an attempt that fails unexpectedly. */
 export const RUN_A_JOB = "run a job";
 
-/** The `where` of a key function that throws. */
 export const RUN_A_KEY_FUNCTION = "run a key function";
 
 /** The `where` of a listener that throws, such as one of `backend.watch`. */

@@ -26,7 +26,6 @@ import { sendable } from "./messages/sendable.ts";
 import { inSentSpan } from "./messages/sent_span.ts";
 import { becomeOpen, OpenServer } from "./sdk_internals.ts";
 
-/** The SDK's context of a request. */
 export type RequestContext = ServerContext;
 
 /** A transport with several streams, which knows which of them the client reads. */

@@ -7,7 +7,6 @@
 import { z } from "zod";
 import { isObject } from "../json.ts";
 
-/** The parameters of a list. */
 export const ListParams = z.looseObject({ cursor: z.string().optional() });
 
 /** The parameters of an operation on one task. */

@@ -26,7 +26,6 @@ export class OpenServer extends Server {
   /** Whether the next handler is set unwrapped. Only declared: the SDK's constructor sets handlers before fields are set. */
   declare private unwrapped: boolean | undefined;
 
-  /** The handler set for a method so far. */
   handlerOf(method: string): ReturnType<Server["_getRequestHandler"]> {
     return this._getRequestHandler(method);
   }

@@ -27,7 +27,6 @@ const STATUS: { readonly [status in TaskStatus]: WireStatus } = {
   CANCELLED: "cancelled",
 };
 
-/** A task in these words. */
 export function commonTask(task: TaskInfo, status: WireStatus = STATUS[task.status]): CommonTask {
   const statusMessage = statusText(task);
   return {

@@ -7,7 +7,6 @@
 import { InvalidInput } from "../errors.ts";
 import { checkOptions, flag, numberFrom, required, type Rule, text } from "../options.ts";
 
-/** The longest name of a job or a schedule. */
 const LONGEST_NAME = 100;
 
 /** The longest key of a retry: it is part of the key of the new task. */

@@ -13,7 +13,6 @@ import type { Purged, TaskQuery } from "./primitives.ts";
 /** The most tasks of a page. */
 const MAX_LIMIT = 1_000;
 
-/** The rules of a filter. */
 export const FILTER: Rules<TaskFilter> = {
   job: NAME,
   status: oneOf(...Object.values(TaskStatus)),
@@ -24,7 +23,6 @@ export const FILTER: Rules<TaskFilter> = {
   limit: wholeNumber(1, MAX_LIMIT),
 };
 
-/** The rules of a purge. */
 export const PURGE: Rules<Purged> = {
   status: required(oneOf(...Object.values(TaskStatus).filter(isTerminal))),
   before: required(numberFrom(-Infinity)),

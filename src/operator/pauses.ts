@@ -76,7 +76,6 @@ export class Pauses implements JobPauses, Disposable {
     this.#unsubscribe();
   }
 
-  /** Writes the document of a job. */
   async #write(job: string, text: string | undefined): Promise<void> {
     await changeDocument(this.#documents, PAUSED + job, () => text);
     this.#reread();

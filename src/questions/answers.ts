@@ -8,7 +8,6 @@ import { type Answer, openQuestions, type TaskInfo } from "../task.ts";
 import { storableAnswer } from "./budget.ts";
 import type { Answers } from "./open.ts";
 
-/** Answers to a task. */
 export interface Sorted {
   /** Those to open questions, as they are stored. */
   readonly fitting: readonly (readonly [key: string, answer: Answer])[];

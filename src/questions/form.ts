@@ -10,7 +10,6 @@ import type { JsonSchema } from "../schema/json_schema.ts";
 import { placeOf } from "../schema/pointer.ts";
 import type { Json } from "../task.ts";
 
-/** The formats that a form may have. */
 const FORMATS: readonly Json[] = ["email", "uri", "date", "date-time"];
 
 /** The longest chain of references that is followed. */
@@ -64,7 +63,6 @@ function fieldOf(field: JsonSchema, root: JsonSchema): JsonSchema | undefined {
   return { type, ...named, ...pick(field, { minLength: isNumber, maxLength: isNumber, format, default: isText }) };
 }
 
-/** One option of a choice. */
 interface Choice {
   readonly [key: string]: Json;
   readonly const: string;

@@ -21,7 +21,6 @@ const MAX_DIGESTS = 100;
 export class QuestionKeys {
   readonly #times = new Map<string, number>();
 
-  /** The key of the next question. */
   next({ message, schema }: Pick<Question, "message" | "schema">): string {
     const digest = digestOf(JSON.stringify([message, schema]));
     const times = (this.#times.get(digest) ?? 0) + 1;

@@ -27,7 +27,6 @@ export interface QuestionState {
   readonly expiresIn?: number;
 }
 
-/** Returns the state of the question with this key. */
 export function questionStateOf({ questions, answers }: Asked, key: string, now: number): QuestionState {
   if (Object.hasOwn(answers, key)) return { answer: answers[key] };
   const expiresAt = questions.find((question) => question.key === key)?.expiresAt;

@@ -26,7 +26,6 @@ const PAST_MS = 60_000;
 
 /** A due time of a schedule. */
 export interface DueTime {
-  /** The name of the schedule. */
   readonly name: string;
   readonly schedule: Schedule;
   /** In ms since the epoch. */
@@ -36,7 +35,6 @@ export interface DueTime {
 /** Nothing was created, because the schedule has changed meanwhile. */
 export class ScheduleChanged extends JobsError {}
 
-/** Creates tasks of due times. */
 export class DueTasks {
   readonly #backend: Pick<Backend, "create" | "get" | "keys">;
   readonly #audit: Audit;

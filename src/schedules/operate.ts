@@ -7,7 +7,6 @@ import type { DocumentStore, ScheduleInfo } from "../backend.ts";
 import { changeDocument } from "../operator/documents.ts";
 import { infoOf, parse, SCHEDULE, toText, withPause } from "./schedule.ts";
 
-/** Lists the schedules, sorted by name. */
 export async function listSchedules(documents: DocumentStore): Promise<readonly ScheduleInfo[]> {
   const found = await documents.list(SCHEDULE);
   return found.map(({ name, text }) => infoOf(name.slice(SCHEDULE.length), parse(text)));

@@ -97,12 +97,10 @@ export function decide(
   return { kind: catchUp ? "create" : "skip", dueAt: last };
 }
 
-/** The text of a schedule's document. */
 export function toText(schedule: Schedule): string {
   return canonicalJson(schedule);
 }
 
-/** The schedule of a document. */
 export function parse(text: string): Schedule {
   return JSON.parse(text);
 }

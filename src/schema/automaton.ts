@@ -15,7 +15,6 @@ export type Ways = ReadonlyMap<number, number>;
 export interface Automaton {
   /** The characters that each position accepts. */
   readonly characters: readonly CharSet[];
-  /** The positions that can follow each position. */
   readonly follow: readonly Ways[];
   /** The positions at which a match can start. */
   readonly first: Ways;
@@ -39,7 +38,6 @@ const NEVER: Part = { empty: 0, first: NONE, last: NONE };
 /** Up to how many times a bounded repetition is written out; a longer one counts as unbounded. */
 const MAX_COPIES = 64;
 
-/** The most positions of an automaton. */
 const MAX_POSITIONS = 3_000;
 
 /**

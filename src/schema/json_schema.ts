@@ -16,7 +16,6 @@ export type JsonSchema = { readonly [key: string]: Json };
 
 /** One mistake that ajv finds. */
 export interface Mistake {
-  /** The path to the field. */
   readonly path: readonly PropertyKey[];
   /** What is wrong there. */
   readonly message: string;

@@ -7,7 +7,6 @@ import { isObject } from "../json.ts";
 import type { JsonSchema } from "./json_schema.ts";
 import { placeOf } from "./pointer.ts";
 
-/** An object by its fields. */
 interface Fields {
   readonly [name: string]: unknown;
 }

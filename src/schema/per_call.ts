@@ -94,7 +94,6 @@ export function withPerCall(
 export interface PerCall {
   /** For how long the task waits before its first attempt, in ms. */
   readonly delay?: number;
-  /** Its priority. */
   readonly priority?: number;
 }
 

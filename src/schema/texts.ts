@@ -13,7 +13,6 @@ export interface MatchedText {
   readonly text: string;
   /** The pattern; `undefined` if it cannot be told, because of a reference. */
   readonly pattern?: string;
-  /** The path to the text. */
   readonly path: readonly PropertyKey[];
 }
 

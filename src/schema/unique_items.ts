@@ -7,7 +7,6 @@
 import type { Ajv } from "ajv";
 import { canonicalJson } from "../json.ts";
 
-/** Replaces the keyword `uniqueItems` of `ajv`. */
 export function addUniqueItems(ajv: Ajv): void {
   ajv.removeKeyword("uniqueItems");
   ajv.addKeyword({

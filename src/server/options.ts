@@ -114,7 +114,6 @@ export interface RunOptions {
 
 const STRATEGY = having("expose", "a strategy, as `new AdaptiveExposureStrategy()`");
 
-/** The rules of `registerAsyncTool`. */
 const REGISTER: Rules<RegisterOptions> = { ...REGISTRATION, strategy: STRATEGY };
 
 const { run: _run, ...DEFINED } = DEFINITION;
@@ -123,7 +122,6 @@ const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTER;
 /** The rules of `asyncTool`: a job and its registration, without `run`, which is an argument, and queues of others. */
 export const ASYNC_TOOL: { readonly [name: string]: Rule } = { ...DEFINED, ...OFFERED };
 
-/** The rules of a server's options. */
 export const SERVER: Rules<ServerOptions> = {
   name: required(text),
   version: required(text),
@@ -147,7 +145,6 @@ export const REQUEST: Rule = required({
   fits: (value) => isObject(value) && typeof value.url === "string" && isObject(value.headers),
 });
 
-/** The rules of a run's options. */
 const RUN: Rules<RunOptions> = {
   transport: oneOf("stdio", "http"),
   port: wholeNumber(0, 65_535),

@@ -6,7 +6,6 @@
 import { remember } from "../recent.ts";
 import type { AuditEvent } from "../tasks/audit.ts";
 
-/** How many kinds are remembered. */
 const MAX_KINDS = 1_000;
 
 /** The last of several refusals of a kind, and how many there were. */
@@ -18,12 +17,9 @@ interface Kind {
   count: number;
 }
 
-/** The recent refusals. */
 export class RepeatedRefusals {
-  /** The kinds by their names. */
   readonly #kinds = new Map<string, Kind>();
 
-  /** How many kinds are remembered. */
   get size(): number {
     return this.#kinds.size;
   }

@@ -42,7 +42,6 @@ export class Schedules implements AsyncDisposable {
     await check;
   }
 
-  /** The jobs that are scheduled. */
   get jobs(): readonly Job[] {
     return [...this.#declared.values()].map(({ job }) => job);
   }

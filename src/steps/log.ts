@@ -15,7 +15,6 @@ import type { Json } from "../task.ts";
 /** The most steps of a task. */
 export const MAX_STEPS = 200;
 
-/** What is recorded of a step. */
 interface Entry {
   /** Its full name: the names of the steps around it, its own name, and its number. */
   readonly name: string;
@@ -31,7 +30,6 @@ interface Entry {
 
 /** A call of a step, as this run makes it. */
 export interface Call extends Omit<Entry, "at" | "value"> {
-  /** The scope that it was called in. */
   readonly scope: Scope;
 }
 

@@ -71,7 +71,6 @@ export class Parking {
     return performance.now() - this.#endedAt >= LEFT_MS || ![...this.#waits].some((wait) => this.#mayBeLeft(wait));
   }
 
-  /** Whether the attempt is over. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -113,7 +112,6 @@ export class Parking {
     this.#prepared = Promise.allSettled([this.#prepared, prepared]).then(() => {});
   }
 
-  /** Asks, and resolves with the answer. */
   async #ask(question: NewQuestion, begun: number): Promise<Answer> {
     this.#throwIfOver();
     const wait: Wait = { begun };

@@ -24,10 +24,8 @@ export const MAX_STEP_BYTES = 256 * 1024;
 /** The scope of the innermost step in which the code runs. */
 const scopes = new AsyncLocalStorage<Scope>();
 
-/** The methods of a job's context that record steps. */
 export type StepMethods = Pick<JobContext, "step" | "sleep" | "until" | "now" | "random">;
 
-/** The steps of one run. */
 export class Steps {
   readonly #claim: Claim;
   readonly #signal: AbortSignal;
@@ -78,7 +76,6 @@ export class Steps {
     };
   }
 
-  /** The methods for the job's code. */
   get methods(): StepMethods {
     const step: JobContext["step"] = async (name, run) => {
       try {

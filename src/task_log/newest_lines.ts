@@ -44,7 +44,6 @@ export class NewestLines<Line extends NewLogLine> {
     for (const line of lines) this.add(line);
   }
 
-  /** Adds a line. */
   add(line: Line): void {
     this.#lines.push(line);
     this.#bytes += sizeOf(line);
@@ -61,7 +60,6 @@ export class NewestLines<Line extends NewLogLine> {
     return this.#lines;
   }
 
-  /** How many were dropped. */
   get dropped(): number {
     return this.#dropped;
   }

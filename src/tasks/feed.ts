@@ -76,7 +76,6 @@ export class TaskFeed implements Disposable {
     this.#stop = backend.watch((event) => this.#receive(event));
   }
 
-  /** How many tasks are watched now. */
   get size(): number {
     return this.#watched.size;
   }

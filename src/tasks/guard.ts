@@ -26,9 +26,7 @@ import { byteLength, cut } from "../text.ts";
 /** How many characters of a result count as one more read. */
 const CHARACTERS_OF_ONE = 64 * 1024;
 
-/** The options of a guard. */
 export interface GuardOptions {
-  /** The limits of each owner. */
   readonly limits?: Limits;
   /** Receives the events of the audit log. Default: nobody does. */
   readonly audit?: Audit;
@@ -36,7 +34,6 @@ export interface GuardOptions {
   readonly isAudited?: () => boolean;
 }
 
-/** A request. */
 type AuditedRequest = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
 
 /** Its result, as the audit log has it. */
@@ -131,7 +128,6 @@ export class Guard implements Disposable {
     fromSource({}, () => this.#write({ operation: "answer", owner, task: id, job }, { event: "expired", question }));
   }
 
-  /** Writes a refusal to the audit log. */
   refuse(request: AuditedRequest, reason: string): void {
     this.#write(request, { event: "refused", reason: cut(reason, LONGEST_REASON) });
   }

@@ -50,12 +50,10 @@ const DEFAULTS: Required<Limits> = {
   inputBytes: MAX_VALUE_BYTES,
 };
 
-/** The rules of the options. */
 export const LIMITS: { readonly [name: string]: Rule } = Object.fromEntries(
   Object.keys(DEFAULTS).map((name) => [name, numberFrom(1)]),
 );
 
-/** Fills in the defaults. */
 export function withDefaults(limits: Limits = {}): Required<Limits> {
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
   return { ...DEFAULTS, ...given };
@@ -67,7 +65,6 @@ const MINUTE_MS = 60_000;
 const MANY_OWNERS = 10_000;
 
 interface Bucket {
-  /** How many uses are left. */
   readonly left: number;
   /** At what time, in ms. */
   readonly at: number;

@@ -28,7 +28,6 @@ const CLOSING_MS = 5_000;
 /** How long a cancellation waits for the worker to confirm it, in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
-/** What `Tasks` takes. */
 export interface TasksOptions extends GuardOptions {
   /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
   readonly onError?: OnError;

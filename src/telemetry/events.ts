@@ -11,7 +11,6 @@ export interface Metric {
   readonly unit: string;
   /** What it says. */
   readonly description: string;
-  /** The attributes of its values. */
   readonly attributes: readonly string[];
   /** The boundaries of its buckets, where it is a histogram. */
   readonly boundaries?: readonly number[];

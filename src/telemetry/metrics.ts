@@ -119,7 +119,6 @@ export function countError(where: string): void {
   instruments()?.errors(1, ofPlace(where));
 }
 
-/** Counts a failed request to the store. */
 export function countStoreError(operation: string): void {
   instruments()?.storeErrors(1, ofOperation(operation));
 }
@@ -137,7 +136,6 @@ export function measured(event: "call" | "send" | "process", attributes: Attribu
   };
 }
 
-/** Counts a run of a task that has ended. */
 export function countAttempt(job: string, end: string): void {
   instruments()?.attempts(1, ofRunEnd(job)(end));
 }

@@ -37,7 +37,6 @@ export function isTracing(): boolean {
   return quietly(() => provider.getDelegateTracer(""), undefined) !== undefined;
 }
 
-/** What a span is to be. */
 export interface SpanOptions {
   /** The name. It has few different values: no ids. */
   readonly name: string;

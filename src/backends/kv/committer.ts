@@ -37,7 +37,6 @@ export interface Latest {
   readonly value: unknown;
 }
 
-/** A change of a counter. */
 export interface Count {
   readonly key: Deno.KvKey;
   readonly by: number;

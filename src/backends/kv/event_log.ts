@@ -24,7 +24,6 @@ const TOUCH_MS = 3_600_000;
 /** Ends the name of the wake file for changes that make a task ready: workers need not read the stream first. */
 const READY = ".ready";
 
-/** What an event log needs. */
 export interface EventLogOptions {
   /** The name under which this process writes events. */
   readonly writer: string;

@@ -35,7 +35,6 @@ export type ClaimWrites = Pick<Write, "checks" | "latest">;
 /** Writes a claim, and `extra` in the same commit. Resolves with `undefined` if one of the checks does not hold. */
 type WriteClaim = (extra: ClaimWrites) => Promise<KvEntry | undefined>;
 
-/** A claim, if the limits allow it. */
 interface Claim {
   readonly entry: KvEntry;
   readonly limits: JobLimits;

@@ -22,7 +22,6 @@ export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
   readonly held: HeldList;
 }
 
-/** What a lease needs. */
 export interface KvLeaseOptions extends LeasedWorker {
   /** How long a lease lasts, in ms. */
   readonly duration: number;
@@ -34,7 +33,6 @@ export interface KvLeaseOptions extends LeasedWorker {
   readonly over: () => void;
 }
 
-/** The lease of one worker. */
 export class KvLease implements WorkerLease, Latest {
   readonly key: Deno.KvKey;
   readonly duration: number;

@@ -6,7 +6,6 @@
 import { BackendError, JobsError } from "../../errors.ts";
 import { pause } from "../../waiting.ts";
 
-/** How many keys KV reads at once. */
 export const READ_AT_ONCE = 10;
 
 /** How long an operation is repeated while other processes lock the database, in ms. */

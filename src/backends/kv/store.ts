@@ -27,7 +27,6 @@ import { KvSteps } from "./values/steps.ts";
 import { knownStepsOf, type KvEntry, type StoredTask, writing } from "./stored.ts";
 import { streamsIn } from "./values/streams.ts";
 
-/** How a store is used. */
 export interface KvStoreOptions {
   /** How long the lease of a worker lasts, in ms. */
   readonly lease: number;

@@ -26,7 +26,6 @@ const HELD_BYTES = 50;
 /** Whose a task is. */
 export type Owned = Pick<TaskInfo, "owner">;
 
-/** A list of held tasks, as it is stored. */
 export type HeldList = readonly (readonly [owner: string, id: string])[];
 
 /** The tasks of such a list. */

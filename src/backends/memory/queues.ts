@@ -18,7 +18,6 @@ export class ReadyQueues {
     queues.set(urgency, (queues.get(urgency) ?? new Map()).set(info.id, this.#places++));
   }
 
-  /** Removes a task, if it is ready. */
   delete(record: TaskRecord): void {
     const queues = this.#ready.get(record.info.job);
     const urgency = urgencyOf(record);

@@ -63,7 +63,6 @@ export class TaskTable<E extends Entry> {
     }
   }
 
-  /** How many tasks of each job are in each state. */
   counted(): readonly TaskCounts[] {
     const all = [...this.#tallies].map(([job, { counts, parked }]) => ({ job, counts: { ...counts }, parked }));
     return all.filter(({ counts }) => Object.values(counts).some((count) => count > 0));

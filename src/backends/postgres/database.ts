@@ -48,7 +48,6 @@ const SETTINGS = [
   `statement_timeout=${2 * QUERY_MS}`,
 ].map((setting) => `-c ${setting}`).join(" ");
 
-/** One database and schema. */
 export class Database implements AsyncDisposable {
   /** The schema's name, quoted for SQL. */
   readonly schema: string;
@@ -56,7 +55,6 @@ export class Database implements AsyncDisposable {
   readonly #Client: pg.Module["Client"];
   readonly #pool: pg.Pool;
   readonly #pooled: boolean;
-  /** Whether statements are prepared. */
   #prepares: boolean;
   /** Every open connection, and whether a query is using it. */
   readonly #connections = new Map<pg.Client, boolean>();

@@ -61,7 +61,6 @@ interface EventRow extends Pick<TaskRow, "holder" | "claimedAt"> {
   readonly document: string | null;
 }
 
-/** What an event log needs. */
 export interface EventLogOptions {
   /** The name under which this process writes events. */
   readonly writer: string;

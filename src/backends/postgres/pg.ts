@@ -30,7 +30,6 @@ export interface PoolClient extends Client {
   release(error?: unknown): void;
 }
 
-/** A pool of connections. */
 export interface Pool {
   connect(): Promise<PoolClient>;
   on(event: "error", listener: (error: Error) => void): void;

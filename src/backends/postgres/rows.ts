@@ -32,7 +32,6 @@ export interface TaskRow {
 
 export const TASK_COLUMNS = `version, state, record, holder, claimed_at AS "claimedAt"`;
 
-/** A new task. */
 export interface NewRow {
   readonly record: TaskRecord;
   /** As JSON. */
@@ -43,7 +42,6 @@ export interface NewRow {
   readonly worker?: string;
 }
 
-/** A change of a task. */
 export interface Change {
   /** The task as it was read. */
   readonly before: PgEntry;
@@ -63,7 +61,6 @@ export const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 /** Sorts behind every id. */
 export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** The task of a row. */
 export function entryOf({ version, state, record, holder, claimedAt }: TaskRow): PgEntry {
   return { version, state, record: recordOf(JSON.parse(record), holder, claimedAt) };
 }

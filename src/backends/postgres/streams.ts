@@ -21,7 +21,6 @@ const COLUMNS: readonly Column<Message>[] = [
   ["ttl", "float8", ({ ttl }) => ttl],
 ];
 
-/** Keeps messages in the table `streams`. */
 export function streamsIn({ run, schema }: Pick<Database, "run" | "schema">): StreamStore {
   const appendMany = async (messages: readonly Message[]): Promise<readonly void[]> => {
     // One statement cannot write a row twice.

@@ -88,7 +88,6 @@ export class Writer {
     this.change = writing((rows) => this.#write(rows, changing(rows)), ({ outcome = "" }) => outcome.length);
   }
 
-  /** Runs a statement that changes documents. */
   async changeDocument(query: Query, name: string): Promise<boolean> {
     const rows = await this.#send(query, this.#log.notification());
     if (rows.length > 0) this.#hub.written([], [name]);

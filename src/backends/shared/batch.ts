@@ -15,7 +15,6 @@ interface Call<In, Out> {
   readonly reject: (reason: unknown) => void;
 }
 
-/** How batches are sent. */
 export interface BatchOptions {
   /** How many batches may be under way; default 1. */
   readonly atOnce?: number;

@@ -21,7 +21,6 @@ export interface SweeperOptions {
   readonly onError: OnError;
 }
 
-/** The sweeps of one process. */
 export class Sweeper implements AsyncDisposable {
   readonly #options: SweeperOptions;
   readonly #sweeps: Recurring;

@@ -30,7 +30,6 @@ export function handedBackText(count: number, most: number): string {
   return `Handed back by a worker that shut down (${count} of at most ${most} times); waits for the next one.`;
 }
 
-/** The error of a task that was handed back too often. */
 export function handedBackTooOften(count: number): string {
   return `The workers that ran this task shut down ${count} times before it ended or recorded a further step, so it is not ` +
     "tried again. Give workers a longer `grace`, run the job in a worker that lives longer, or divide its work into " +

@@ -13,7 +13,6 @@ import { jsonOf } from "../format.ts";
 import { final, flag, oneOf } from "../option.ts";
 import { interrupted, type Selected, SELECTION, tasksOf } from "../selection.ts";
 
-/** How many tasks are changed at once. */
 const AT_ONCE = 50;
 
 /** A task that has not finished. What waits is read before what runs, since most tasks go that way. */
@@ -24,7 +23,6 @@ const ONCE = "mcp-jobs retry";
 
 const yes = flag("go on; without it, the tasks that the options describe are only counted");
 
-/** Cancels tasks. */
 export const cancel: Command = command({
   name: "cancel",
   about: "Cancel tasks, and wait up to 2 s until their code has stopped",

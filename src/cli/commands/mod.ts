@@ -16,7 +16,6 @@ import { tasks } from "./tasks.ts";
 import { watch } from "./watch.ts";
 import { workers } from "./workers.ts";
 
-/** All commands. */
 export const COMMANDS: readonly Command[] = [
   tasks,
   show,

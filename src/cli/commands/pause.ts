@@ -6,7 +6,6 @@
 import { type Command, command, first } from "../command.ts";
 import { show } from "../output.ts";
 
-/** Pauses a job. */
 export const pause: Command = command({
   name: "pause",
   about: "Let no worker begin another task of a job; running tasks go on, and new ones are accepted",
@@ -25,7 +24,6 @@ export const pause: Command = command({
   },
 });
 
-/** Ends a pause. */
 export const resume: Command = command({
   name: "resume",
   about: "End the pause of a job",

@@ -11,7 +11,6 @@ import { type Command, command, first } from "../command.ts";
 import { jsonOf, percent, printable, timeOf } from "../format.ts";
 import { show as write } from "../output.ts";
 
-/** Shows one task. */
 export const show: Command = command({
   name: "show",
   about: "Show one task, with its input and its result",

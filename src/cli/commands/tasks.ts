@@ -11,7 +11,6 @@ import { showRows } from "../output.ts";
 import { SELECTION, tasksOf } from "../selection.ts";
 import type { Column } from "../table.ts";
 
-/** The columns of a task. */
 const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
   { title: "ID", cell: ({ id }) => id },
   { title: "JOB", cell: ({ job }) => job, shrinks: true },

@@ -7,7 +7,6 @@ import { type Command, command } from "../command.ts";
 import { timeOf } from "../format.ts";
 import { showRows } from "../output.ts";
 
-/** Lists workers. */
 export const workers: Command = command({
   name: "workers",
   about: "List the workers that are alive",

@@ -11,7 +11,6 @@ import type { TaskInfo } from "../../task.ts";
 import type { TimelineEntry } from "../wire.ts";
 import { describeChange } from "./describe_change.ts";
 
-/** How many tasks have a history. */
 const MAX_TASKS = 2_000;
 
 /** How many entries a history has at most; older ones are dropped. */

@@ -8,7 +8,6 @@ import type { View } from "./view.ts";
 
 const EVERY = { pause: 500, period: 2_000, observe: () => false } as const;
 
-/** The workers that are alive. */
 export function workers(operator: Operator): View {
   return {
     ...EVERY,
@@ -16,7 +15,6 @@ export function workers(operator: Operator): View {
   };
 }
 
-/** The schedules. */
 export function schedules(operator: Operator): View {
   return {
     ...EVERY,

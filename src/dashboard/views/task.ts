@@ -17,7 +17,6 @@ import { FRAME_MS, type View } from "./view.ts";
 const LIVE_MS = 1_000;
 const FINISHED_MS = 10_000;
 
-/** The task with an id. */
 export class TaskView implements View {
   readonly pause = FRAME_MS;
   period = LIVE_MS;

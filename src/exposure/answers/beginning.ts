@@ -17,7 +17,6 @@ const SPARE_BYTES = 800;
 const NAME = 60;
 const NAMED_PARTS = 2;
 
-/** The beginning of a result. */
 export interface Beginning {
   /**
    * The blocks that have room in the answer. The last one tells how to read the rest, unless the handle has that as text. If a
@@ -36,7 +35,6 @@ export interface Beginning {
 /** Images, sounds and files. */
 type BinaryPart = Extract<ContentPart, { readonly data: string }>;
 
-/** How the beginning of a result is sent. */
 interface BeginningForm extends ResultForm {
   readonly inlineBytes: number;
   /** Whether the answer also has all of the result's value. */

@@ -28,7 +28,6 @@ function blockOf(part: ContentPart, uri: string): ContentBlock {
   return { type: "resource", resource: { uri, mimeType, blob: data, _meta: { name } } };
 }
 
-/** A text as a block. */
 export function textBlock(text: string): ContentBlock {
   return { type: "text", text };
 }

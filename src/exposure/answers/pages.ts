@@ -102,7 +102,6 @@ export function pageOf(pages: readonly Page[], number: string | number, of: stri
   );
 }
 
-/** How many pages these are, as text. */
 export function countOf(pages: readonly Page[]): string {
   return pages.length === 1 ? "1 page" : `${pages.length} pages`;
 }

@@ -96,7 +96,6 @@ const STATUS: JsonSchema = { type: "string", enum: Object.values(TaskStatus) };
 /** The schema of a response's `next`. */
 export const NEXT_SCHEMA: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };
 
-/** The schema of a response's `questions`. */
 const QUESTIONS_SCHEMA: JsonSchema = {
   type: "array",
   items: {

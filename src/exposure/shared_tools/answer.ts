@@ -21,7 +21,6 @@ interface AnswerInput {
   readonly action?: "accept" | "decline" | "cancel";
 }
 
-/** The tool with which a model answers a question of a task. */
 export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): SurfaceTool {
   const names = sharedNames(prefix);
   const schema = answerSchema();

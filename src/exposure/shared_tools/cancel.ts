@@ -9,7 +9,6 @@ import type { SurfaceTool } from "../surface.ts";
 import { tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { findShared, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
-/** The tool that cancels a task. */
 export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
   const { cancel: name } = sharedNames(prefix);
   const schema = tokenSchema();

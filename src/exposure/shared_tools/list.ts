@@ -10,7 +10,6 @@ import { formatResponse } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
 import { askingOf, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
-/** The tool that lists an owner's tasks. */
 export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
   const { list: name, status } = sharedNames(prefix);
   const schema: JsonSchema = {

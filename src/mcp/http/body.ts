@@ -10,7 +10,6 @@ import type { HeldMessage } from "../messages/held.ts";
 import { MessageReader } from "../messages/reader.ts";
 import { doneWithin } from "../../waiting.ts";
 
-/** The limits of a body. */
 export interface BodyLimits {
   readonly maxBytes: number;
   /** How long the whole body may take to arrive, in ms. */

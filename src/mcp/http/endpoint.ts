@@ -49,13 +49,11 @@ const MAX_SUBSCRIPTIONS = 10_000;
 /** How long the body of a request may take to arrive, in ms. */
 const BODY_TIMEOUT_MS = 60_000;
 
-/** The options of an endpoint. */
 export interface HttpOptions {
   /** Says who sent a request; without it every sender is anonymous. */
   readonly authenticate?: Authenticate;
   /** Whose pages may call from a browser; default: those of allowed hosts, which cannot read the response. */
   readonly origins?: Origins;
-  /** Keeps the streams of sessions. */
   readonly streams: StreamStore;
   /** Carry messages of sessions between processes. */
   readonly documents: DocumentStore;

@@ -32,7 +32,6 @@ const ANSWER_HEADERS = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, 
 /** How long a browser may reuse a preflight response, in s: the maximum of Chromium. */
 const MAX_AGE = "7200";
 
-/** The origins that are allowed. */
 export class Origins {
   readonly #origins: readonly string[];
 

@@ -10,7 +10,6 @@ import { RateLimit } from "../../tasks/limits.ts";
 /** A body counts as one more request for each of these many bytes of memory. To parse and check it takes time in proportion. */
 const BYTES_OF_ONE = 64 * 1024;
 
-/** The requests of each sender. */
 export class RequestRate {
   readonly #perMinute: number;
   readonly #now: () => number;

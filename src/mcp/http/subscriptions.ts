@@ -14,7 +14,6 @@ import type { Served } from "../served.ts";
 import { eventsOf } from "./streams/events_of.ts";
 import { OpenStreams } from "./streams/open_streams.ts";
 
-/** The subscriptions of one endpoint. */
 export class Subscriptions {
   readonly #served: Served;
   readonly #ofOne: number;

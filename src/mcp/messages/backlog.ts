@@ -22,7 +22,6 @@ export class Backlog<T> {
     this.#max = this.#most = max;
   }
 
-  /** How many items wait. */
   get size(): number {
     return this.#waiting.length;
   }
@@ -39,7 +38,6 @@ export class Backlog<T> {
     return past.map(({ item }) => item);
   }
 
-  /** Removes and returns the oldest item. */
   shift(): T | undefined {
     return this.#waiting.shift()?.item;
   }

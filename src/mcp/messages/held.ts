@@ -16,7 +16,6 @@ const MAX_SMALL_BYTES = 16_384;
 /** When to try again, in ms: until then requests may be answered. */
 const RETRY_MS = 5_000;
 
-/** The messages of HTTP requests. */
 const ofRequests = new WeakMap<Request, HeldMessage>();
 
 /**
@@ -46,7 +45,6 @@ export class HeldMessages {
   }
 }
 
-/** One message. */
 export class HeldMessage {
   readonly #held: HeldMessages;
   readonly #sender: string;

@@ -26,7 +26,6 @@ export class JsonScan {
   #topSize = 0;
   #topEnded = false;
 
-  /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
     /** Where the next bytes of the outermost object begin. */
     let from = 0;

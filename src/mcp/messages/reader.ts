@@ -21,7 +21,6 @@ const ITEM_BYTES = 100;
  */
 const MAX_PIECES = 1_000;
 
-/** Reads one message of at most `maxBytes`. */
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #scan = new JsonScan();

@@ -18,7 +18,6 @@ const REMEMBERED = 1_000;
 
 const SetLevelParams = z.looseObject({ level: z.enum(LOG_LEVELS) });
 
-/** Sends one log message. */
 export type SendLog = (params: { readonly [key: string]: unknown }) => Promise<void>;
 
 /**

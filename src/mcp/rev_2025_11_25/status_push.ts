@@ -13,7 +13,6 @@ import { relatedTask, type WireTask, wireTask } from "./wire.ts";
 
 type Token = string | number;
 
-/** How a connection pushes. */
 export interface PushOptions {
   /** Sends a notification to the client. */
   readonly notify: (method: string, params: Record<string, unknown>) => void;

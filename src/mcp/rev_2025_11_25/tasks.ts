@@ -20,7 +20,6 @@ import { ResultWaits } from "./result_waits.ts";
 import type { StatusPush } from "./status_push.ts";
 import { taskResult, tasksCapability, wireTask } from "./wire.ts";
 
-/** What the task operations of a connection work with. */
 export interface TaskOperations {
   readonly tasks: Tasks;
   readonly surface: NonNullable<Surface["tasks"]>;
@@ -33,7 +32,6 @@ export interface TaskOperations {
   readonly closed: AbortSignal;
 }
 
-/** Binds the task operations to one connection. */
 export function bindTasks(server: TaskServer, operations: TaskOperations): void {
   const { tasks, surface, peer, elicitor, push, followLog, closed } = operations;
   const { owner, known } = peer;

@@ -21,7 +21,6 @@ import { type DetailedTask, wireTask } from "./wire.ts";
 /** Sends one message to the client. */
 export type Write = (message: JSONRPCMessage) => Promise<void>;
 
-/** What a subscription covers. */
 export interface Subscribed {
   /** The id of the request that opened it. */
   readonly id: string | number;
@@ -44,7 +43,6 @@ interface Change {
   readonly retry: boolean;
 }
 
-/** An open subscription. */
 export class TaskSubscription implements Disposable {
   readonly #served: Pick<Served, "surface" | "tasks">;
   readonly #covers: Subscribed;

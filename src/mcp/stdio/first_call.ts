@@ -13,7 +13,6 @@ export const STAY_MS = 3_000;
 const USES =
   /^(tools\/call|tasks\/.+|resources\/(read|subscribe)|subscriptions\/listen|prompts\/get|completion\/complete)$/;
 
-/** The first call of a client. */
 export class FirstCall implements Disposable {
   /** Resolves with the first call, or once the client has stayed. Never resolves after disposal. */
   readonly used: Promise<void>;

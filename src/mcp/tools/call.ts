@@ -47,7 +47,6 @@ type Misfits = ReadonlyMap<string, InvalidInput>;
 
 /** What a call needs of its connection. */
 export interface CallSite {
-  /** The name of the tool. */
   readonly tool: string;
   readonly tasks: Tasks;
   readonly owner: string;
@@ -60,7 +59,6 @@ export interface CallSite {
   readonly onAnswer: (ctx: RequestContext, lost: () => void) => void;
 }
 
-/** Calls a tool. */
 export function callTool(tool: SurfaceTool, input: unknown, ctx: RequestContext, site: CallSite): Promise<Result> {
   return waitFor((call) => tool.call(input, call), ctx, site);
 }

@@ -25,7 +25,6 @@ import type { Served } from "../served.ts";
 /** Errors that the model can correct, or should report. */
 const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
 
-/** Binds the tools of a surface to one connection. */
 export function bindTools(
   server: TaskServer,
   served: Pick<Served, "surface" | "tasks">,

@@ -12,7 +12,6 @@ import type { Guard } from "../guard.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { ExpiredQuestions } from "./expired.ts";
 
-/** The task of a question. */
 type Owned = Pick<TaskInfo, "id" | "owner">;
 
 /** Why an answer does not count. */

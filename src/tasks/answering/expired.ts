@@ -13,7 +13,6 @@ import type { Guard } from "../guard.ts";
 /** How many questions are remembered, so that later changes of their tasks cost no write. */
 const REMEMBERED = 1_000;
 
-/** The expired questions of all tasks. */
 export class ExpiredQuestions implements Disposable {
   readonly #keys: Backend["keys"];
   readonly #guard: Guard;

@@ -73,7 +73,6 @@ export class Callers implements Disposable {
     this.#others = new OtherServers(keys);
   }
 
-  /** The number of the next call. */
   nextNumber(): number {
     return ++this.#numbers;
   }

@@ -22,7 +22,6 @@ const SERVERS = "";
 
 /** What others see of this server. */
 export class Heartbeat {
-  /** The name of this server. */
   readonly server: string = crypto.randomUUID();
   readonly #keys: KeyStore;
   readonly #isNeeded: () => boolean;

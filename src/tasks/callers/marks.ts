@@ -10,9 +10,7 @@ import { type Offer, withOffer, withoutOffer } from "./offers.ts";
 /** How long a call waits before it is marked, in ms: most calls are over by then, and cost the store nothing. */
 const MARK_MS = 250;
 
-/** A call that waits. */
 export interface Waiting {
-  /** The id of its task. */
   readonly id: string;
   /** The list of its input; `undefined` if others are not to take over its task. */
   readonly list: () => ListName | undefined;
@@ -26,12 +24,10 @@ interface Mark {
   readonly offer: Offer;
   /** How many calls it stands for. */
   calls: number;
-  /** Whether it is in the store. */
   stored: boolean;
   isWriting: boolean;
 }
 
-/** What marks need. */
 export interface MarksOptions {
   readonly lists: OfferLists;
   readonly heartbeat: Heartbeat;
@@ -55,7 +51,6 @@ export class Marks implements Disposable {
     this.#options = options;
   }
 
-  /** How many marks there are. */
   get size(): number {
     return this.#marks.size;
   }

@@ -7,7 +7,6 @@ import type { TaskInfo } from "../../task.ts";
 
 /** A task that the next call may take over. */
 export interface Offer {
-  /** The task. */
   readonly id: string;
   /** The server whose call waits for the task: others may take it over only once that server is dead. */
   readonly server?: string;
@@ -21,13 +20,11 @@ export interface Offer {
 export interface OfferOptions extends Pick<Offer, "givenUpAfter"> {
   /** For how long, in ms. Default: for as long as its result is kept. */
   readonly ms?: number;
-  /** The number of the call. */
   readonly number?: number;
 }
 
 /** How a call looks for a task that is offered. */
 export interface TakeOptions {
-  /** The number of the call. */
   readonly number?: number;
   /** Whether all calls of this server come over one connection, so that none overtakes the cancellation of another. */
   readonly isOnlyClient?: boolean;

@@ -33,7 +33,6 @@ interface Start {
   readonly onFound: (holder: TaskInfo) => void;
 }
 
-/** The starts of one server. */
 export class Starting {
   readonly #backend: Pick<Backend, "create" | "get" | "keys">;
   readonly #guard: Guard;

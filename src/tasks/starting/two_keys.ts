@@ -21,7 +21,6 @@ class KeyMoved extends JobsError {
   }
 }
 
-/** The keys of callers of one server. */
 export class CallersKeys {
   readonly #backend: Pick<Backend, "get" | "keys">;
   readonly #now: () => number;

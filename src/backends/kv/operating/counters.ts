@@ -24,7 +24,6 @@ const PARKED = "parked";
 /** The most counters read or deleted at once. */
 const PAGE = 500;
 
-/** How a change of a task changes the counters. */
 export function counting(info: TaskInfo, before: TaskInfo | undefined): readonly Count[] {
   if (before?.status === info.status && isParked(before) === isParked(info)) return [];
   return [...before ? uncounting(before) : [], ...keysOf(info).map((key) => ({ key, by: 1 }))];

@@ -18,7 +18,6 @@ export interface Indexed {
   readonly status?: TerminalStatus;
 }
 
-/** How a change of a task changes the indexes. */
 export function indexing(
   info: TaskInfo,
   before: TaskInfo | undefined,
@@ -40,7 +39,6 @@ export function raising(info: TaskInfo): Required<Pick<Write, "raises">> {
   return { raises: to > 0 ? [{ key: aheadKey(), to }] : [] };
 }
 
-/** All keys of a task in the indexes. */
 export function indexKeys(info: TaskInfo): Deno.KvKey[] {
   const place = notablePlace(info);
   return [indexKey(info.job, info.id), ...place ? [place] : []];

@@ -20,7 +20,6 @@ const MAX_SEEN = 1_500;
 /** How many tasks of one range are read at first, at least. */
 const SMALLEST_READ = 10;
 
-/** Reads the tasks of a query. */
 export async function readPage(kv: Deno.Kv, query: TaskQuery, limit: number): Promise<FoundTasks> {
   const ranges = await rangesOf(kv, query);
   const first = Math.max(SMALLEST_READ, Math.ceil(2 * limit / Math.max(1, ranges.length)));

@@ -18,7 +18,6 @@ import { retainedUntil } from "./retention.ts";
 /** The most tasks that one page reads: as many checks as one commit takes. */
 const PAGE = 100;
 
-/** What a purge needs. */
 export interface Purging {
   readonly kv: Deno.Kv;
   readonly committer: Committer;

@@ -25,7 +25,6 @@ export type Range = (limit: number, before?: string) => Promise<readonly Found[]
 /** Which ids are read. */
 type Between = Pick<TaskQuery, "before" | "from">;
 
-/** All tasks of a job. */
 export const ofJob = (kv: Deno.Kv, job: string, between: Between): Range =>
   range<Indexed>(kv, indexKey(job), between, (id, { owner, status }) => ({ id, owner, end: status ?? "none" }));
 
@@ -37,11 +36,9 @@ export const notable = (kv: Deno.Kv, job: string, status: string, between: Betwe
 export const ready = (kv: Deno.Kv, job: string, urgency: number, between: Between): Range =>
   range(kv, [...readyKey(job), urgency], between, wholeTask);
 
-/** All tasks of an owner. */
 export const ofOwner = (kv: Deno.Kv, owner: string, between: Between): Range =>
   range(kv, taskKey(owner), between, wholeTask);
 
-/** These tasks. */
 export function listed(tasks: readonly Found[], { before: end, from = "" }: Between): Range {
   const within = tasks.filter(({ id }) => id >= from && (end === undefined || id < end));
   const sorted = within.sort((a, b) => a.id < b.id ? 1 : -1);

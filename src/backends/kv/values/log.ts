@@ -55,7 +55,6 @@ async function segmentsOf(kv: Deno.Kv, id: string): Promise<readonly (readonly L
   return found.map(({ value }) => value);
 }
 
-/** What a commit sets and deletes. */
 type LogWrite = Pick<Write, "sets" | "deletes" | "bytes">;
 
 /** The name of a segment: the number of its first line. */

@@ -51,7 +51,6 @@ export class KvSteps {
     return versionstamp !== null;
   }
 
-  /** Deletes the steps from a number on. */
   async forget(id: string, from: number, now: number): Promise<void> {
     const gone = new Map([...await this.#find(id)].filter(([index]) => index >= from));
     if (gone.size === 0) return;
@@ -82,7 +81,6 @@ export class KvSteps {
   }
 }
 
-/** What a commit sets and deletes. */
 type Deletion = Required<Pick<Write, "sets" | "deletes">>;
 
 function deletionOf(id: string, steps: KnownSteps, now: number): Deletion {

@@ -28,7 +28,6 @@ export function parseState(state: string): { readonly status: TaskStatus; readon
 /** The statuses that few tasks have: the table `marks` lists these tasks. The others are found without it. */
 export const MARKED: readonly TaskStatus[] = ["RETRYING", "INPUT_REQUIRED", "FAILED", "CANCELLED"];
 
-/** Whether a word is of a marked status. */
 export function isMarkedState(state: string): boolean {
   return MARKED.includes(parseState(state).status);
 }

@@ -62,7 +62,6 @@ SELECT ${FOUND}, free, CASE WHEN room.begun >= $6::integer THEN since + $7::floa
 FROM leased LEFT JOIN alive ON true LEFT JOIN room ON true`;
 }
 
-/** The first tasks of a job that are ready. */
 function ready(schema: string, job: string, most: string): string {
   return `LATERAL (
     SELECT ctid AS place, priority, due_at, id, version FROM ${schema}.queue WHERE job = ${job} AND NOT delayed

@@ -8,7 +8,6 @@ import type { Store } from "../../shared/store/store.ts";
 import type { Database } from "../database.ts";
 import type { Writer } from "../writer.ts";
 
-/** Keeps documents in the table `documents`. */
 export function documentsIn({ run, schema }: Database, writer: Writer): Store["documents"] {
   const read = async (name: string) => {
     const [row] = await run<{ body: string }>({

@@ -56,7 +56,6 @@ export function alive(schema: string, whose: string): string {
 )`;
 }
 
-/** Whether a job is paused. */
 export function isPaused(schema: string, job: string): string {
   return `EXISTS (SELECT FROM ${schema}.documents WHERE documents.name = '${PAUSED}' || ${job}::text)`;
 }

@@ -31,7 +31,6 @@ export function inputOf<Row>(columns: readonly Column<Row>[], first: number): st
 )`;
 }
 
-/** The parameters for rows. */
 export function arraysOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly Uint8Array[] {
   return columns.map(([_name, _type, of]) => textArray(rows.map(of)));
 }

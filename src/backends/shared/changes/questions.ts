@@ -36,7 +36,6 @@ export function counted(record: TaskRecord, answers: Answers, now: number): read
   return countedOf(askedOf(record), answers, now);
 }
 
-/** The questions of a task, and the answers so far. */
 export function askedOf({ info, answers = {} }: TaskRecord): Asked {
   return { questions: openQuestions(info), answers };
 }

@@ -37,7 +37,6 @@ export interface ClaimsListener {
   readonly onError: OnError;
 }
 
-/** The claims of one worker. */
 export class Claims implements RunnerStore {
   /** That of the queue. */
   readonly claimsCost: boolean;

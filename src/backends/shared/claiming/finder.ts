@@ -9,7 +9,6 @@ import { DefinitionError } from "../../../errors.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import type { Entry, Queue, ReadyTasks } from "../store/store.ts";
 
-/** The limits of jobs, by name. */
 export type LimitsOf = ReadonlyMap<string, JobLimits>;
 
 /** Finds what a worker may claim. */

@@ -37,11 +37,9 @@ export class WorkerGroup {
   }
 }
 
-/** The groups of one backend. */
 export class WorkerGroups {
   readonly #groups = new Map<string, WorkerGroup>();
 
-  /** The group of the workers with these jobs and limits. */
   of({ jobs, limits }: Pick<WorkOptions, "jobs" | "limits">): WorkerGroup {
     const key = JSON.stringify([[...jobs].sort(), limits]);
     const group = this.#groups.get(key) ?? new WorkerGroup();

@@ -14,7 +14,6 @@ export interface Held {
   entry: Entry;
 }
 
-/** The claims of one worker. */
 export class HeldClaims {
   readonly #worker: string;
   readonly #last = new Map<string, Held>();

@@ -22,7 +22,6 @@ const MAX_LATE = 5;
 /** How long to wait for the end of a lease, in ms. */
 const END_MS = 2_000;
 
-/** Keeps the lease of one worker. */
 export class Lease implements AsyncDisposable {
   /** Resolves once the store knows the worker, even if the store is away at first. Rejects if the store is lost or the lease ends before. */
   readonly ready: Promise<void>;

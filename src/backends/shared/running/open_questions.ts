@@ -28,7 +28,6 @@ export class OpenQuestions {
   readonly #signal: AbortSignal;
   readonly #waiting = new Map<string, () => void>();
   #batch: Batch | undefined;
-  /** Questions that are being stored. */
   readonly #storing = new Set<Promise<void>>();
 
   constructor(store: QuestionStore, signal: AbortSignal) {
@@ -65,7 +64,6 @@ export class OpenQuestions {
     }
   }
 
-  /** The keys of the questions that are awaited now. */
   get awaited(): readonly string[] {
     return [...this.#waiting.keys()];
   }

@@ -21,7 +21,6 @@ export interface RunStore extends QuestionStore {
   forget(from: number): Promise<void>;
 }
 
-/** The calls of one run. */
 export class RunCalls {
   readonly questions: OpenQuestions;
   readonly reports: Reports;

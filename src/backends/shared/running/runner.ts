@@ -46,7 +46,6 @@ export class Runner implements WorkHandle {
   readonly #stopRequests = new Map<string, TaskInfo>();
   /** Whether tasks may be ready: not after a claim that found no more, until an event announces some. */
   #mayBeReady = true;
-  /** Whether it may claim yet. */
   #mayClaim: boolean;
   #claiming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;

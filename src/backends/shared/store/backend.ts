@@ -57,7 +57,6 @@ export class StoreBackend implements Backend {
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
   readonly #onError: OnError;
-  /** The workers of this process. */
   readonly #workers = new Set<StoreWorker>();
   readonly #groups = new WorkerGroups();
   readonly #pauses: Pauses;

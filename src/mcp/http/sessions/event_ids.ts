@@ -27,14 +27,12 @@ const REPLACEABLE: readonly string[] = ["tools/call", "tasks/result"];
 /** More than fits into the headers of a request. */
 const MAX_MESSAGE_BYTES = 65_536;
 
-/** The request that a stream belongs to. */
 export interface StreamRequest {
   readonly id: string | number;
   /** Absent: nothing can replace it. */
   readonly substitute?: Substitute;
 }
 
-/** What an event id names. */
 export interface EventName {
   readonly id: string;
   /** The name of the stream that the event belongs to. */

@@ -31,7 +31,6 @@ const MAX_TEXT = 4 * 1024 * 1024;
 export interface Recipient {
   /** Whether a message is about a request of this process. */
   isFor(message: JSONRPCMessage): boolean;
-  /** Receives a message. */
   receive(message: JSONRPCMessage): void;
 }
 

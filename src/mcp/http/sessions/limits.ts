@@ -41,7 +41,6 @@ export class SessionLimitReached extends LimitExceeded {
   }
 }
 
-/** The slots for the sessions of one endpoint. */
 export class SessionSlots {
   readonly #limits: SessionLimits;
   readonly #sessions: ReadonlyMap<string, Slot>;

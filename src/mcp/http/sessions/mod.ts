@@ -53,7 +53,6 @@ export interface SessionsOptions {
   readonly onError?: OnError;
 }
 
-/** The sessions of one endpoint. */
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions;
   readonly #store: SessionStore;
@@ -79,7 +78,6 @@ export class Sessions implements AsyncDisposable {
     this.#now = now;
   }
 
-  /** How many sessions are open. */
   get size(): number {
     return this.#sessions.size;
   }

@@ -10,7 +10,6 @@ import type { OpenStreams } from "../streams/open_streams.ts";
 import type { Recipient } from "./forwarding.ts";
 import type { SessionTransport } from "./transport.ts";
 
-/** A session. */
 export interface Session {
   readonly owner: string;
   readonly transport: SessionTransport;
@@ -26,7 +25,6 @@ export interface Session {
   storedAt: number;
 }
 
-/** A request of a session. */
 export interface Call {
   readonly request: Request;
   readonly message?: JSONRPCMessage;

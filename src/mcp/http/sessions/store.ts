@@ -34,7 +34,6 @@ export function refuseLarge(message: JSONRPCMessage | undefined): Response | und
   return Response.json(refuse(INVALID_REQUEST, why, "id" in message ? message.id : null), { status: 400 });
 }
 
-/** The sessions on one backend. */
 export class SessionStore {
   readonly #streams: StreamStore;
   readonly #onError: OnError;

@@ -47,7 +47,6 @@ export interface SessionTransportOptions {
 /** What comes with a request: its message is parsed already. */
 type MessageOptions = HandleRequestOptions & { readonly parsedBody?: JSONRPCMessage };
 
-/** One session over HTTP. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport implements StreamTransport {
   readonly #events: SessionEvents;
   readonly #onResumed: (requestId: string | number) => void;
@@ -72,7 +71,6 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     this.#events.requestOf = (stream) => this.#requestOf(stream);
   }
 
-  /** Answers a request. */
   override async handleRequest(request: Request, options?: MessageOptions): Promise<Response> {
     this.#revision = request.headers.get("mcp-protocol-version") ?? this.#revision;
     const event = parseEventId(request.headers.get("last-event-id") ?? "");
@@ -127,7 +125,6 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     this.receive(resumedElsewhere(requestId));
   }
 
-  /** Sends a message. */
   override send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     if (!("method" in message) && message.id !== undefined) this.#forget(message.id);
     return super.send(message, options);

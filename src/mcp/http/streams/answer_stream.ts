@@ -15,7 +15,6 @@ const MAX_BEHIND = 256;
 /** A stalled client has read nothing for this long, in ms. Clients that read slowly, or get much at once, may fall behind. */
 const STALLED_MS = 60_000;
 
-/** What an event stream calls. */
 export interface AnswerStreamListener {
   /** Called once: all of it is sent, or its client is gone. */
   readonly sent: () => void;
@@ -57,7 +56,6 @@ export class AnswerStream {
     }, { highWaterMark: 0 });
   }
 
-  /** Sends an event. */
   push(event: Uint8Array): void {
     if (this.#now) this.#cutOffStalled(this.#now());
     this.#backlog.push(event, progressOf(event));

@@ -17,7 +17,6 @@ export class OpenStreams {
     this.#onNone = onNone;
   }
 
-  /** How many responses are open. */
   get size(): number {
     return this.#open;
   }
