@@ -6,7 +6,7 @@
 import { INVALID_REQUEST, isJsonContentType, type JSONRPCMessage, PARSE_ERROR } from "@modelcontextprotocol/server";
 import type { LimitExceeded } from "../../errors.ts";
 import { type Refusal, refuse, tooLong } from "../messages/message.ts";
-import type { HeldMessage } from "../messages/held.ts";
+import { type HeldMessage, LEAST_HELD_BYTES } from "../messages/held.ts";
 import { MessageReader } from "../messages/reader.ts";
 import { doneWithin } from "../../waiting.ts";
 
@@ -16,17 +16,27 @@ export interface BodyLimits {
   readonly timeout: number;
 }
 
-/** What a body held: a message, the refusal to send, or the error if there is no room for it. `memory` is how much it takes. */
+/**
+ * What a body held: a message, the refusal to send, or the error if there is no room for it; no message, if the method has none.
+ * `memory` is how much it takes.
+ */
 export type Body =
-  | { readonly memory: number; readonly message: JSONRPCMessage }
+  | { readonly memory: number; readonly message: JSONRPCMessage | undefined }
   | { readonly memory: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 }
   | { readonly memory: number; readonly noRoom: LimitExceeded };
 
 /** The longest body that is read as a whole, in bytes. */
 const SMALL = 8_192;
 
-/** Reads a body as it arrives: a length that is announced but never sent takes no memory. What arrives is counted by `held`. */
+/**
+ * Reads a body as it arrives: a length that is announced but never sent takes no memory. What arrives is counted by `held`, and
+ * so is a request without a body: it may resume a stream, so that a lost call goes on.
+ */
 export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits, held: HeldMessage): Promise<Body> {
+  if (request.method !== "POST") {
+    const noRoom = held.grow(LEAST_HELD_BYTES);
+    return noRoom ? { memory: 0, noRoom } : { memory: 0, message: undefined };
+  }
   const message = new MessageReader(maxBytes);
   const refused = (status: 400 | 408 | 413 | 415, code: number, why: string): Body => {
     return { memory: message.memory, refusal: refuse(code, why), status };
@@ -42,7 +52,7 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
   let noRoom: LimitExceeded | undefined;
   const push = (chunk: Uint8Array) => {
     if (!message.push(chunk)) return false;
-    noRoom = held.grow(message.memory);
+    noRoom = held.grow(Math.max(LEAST_HELD_BYTES, message.memory));
     return noRoom === undefined;
   };
   try {

@@ -155,7 +155,6 @@ export class HttpEndpoint implements AsyncDisposable {
     return await alsoFrom(client ? { client } : {}, async () => {
       const tooMany = this.#requests.admit(from);
       if (tooMany) return this.#refuse(peer, limitResponse(tooMany, 429), tooMany.message);
-      if (request.method !== "POST") return await this.#answer(sender, request);
       const held = this.#held.begin(from, request);
       try {
         const message = await this.#read(request, peer, from, held);
@@ -209,7 +208,8 @@ export class HttpEndpoint implements AsyncDisposable {
     }
   }
 
-  async #read(request: Request, peer: Peer, from: string, held: HeldMessage): Promise<JSONRPCMessage | Response> {
+  /** Resolves with the message, if the method has one, or with the response that refuses it. */
+  async #read(request: Request, peer: Peer, from: string, held: HeldMessage) {
     const { bodyTimeout: timeout = BODY_TIMEOUT_MS } = this.#options;
     const body = await readBody(request, { maxBytes: this.#served.maxMessageBytes, timeout }, held);
     this.#requests.charge(from, body.memory);

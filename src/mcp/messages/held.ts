@@ -13,6 +13,9 @@ const MAX_HELD_BYTES = 256 * 1024 * 1024;
 /** The most that a small message takes, in bytes: a poll, a cancellation, or an answer of up to 4,000 characters. */
 const MAX_SMALL_BYTES = 16_384;
 
+/** The least that a message is to be counted as, in bytes: a call that waits takes more than that besides its message. */
+export const LEAST_HELD_BYTES = 8_192;
+
 /** When to try again, in ms: until then requests may be answered. */
 const RETRY_MS = 5_000;
 

@@ -1,6 +1,6 @@
 import { AdaptiveExposureStrategy, AsyncToolServer, type AuditEvent, defineJob, MemoryBackend } from "../../../mod.ts";
 import { readBody } from "../../../src/mcp/http/body.ts";
-import { HeldMessages } from "../../../src/mcp/messages/held.ts";
+import { HeldMessages, whileHeld } from "../../../src/mcp/messages/held.ts";
 import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 import { request } from "../support/modern.ts";
 import { byName } from "./support/by_name.ts";
@@ -128,4 +128,32 @@ Deno.test("what arrives of a body after its time is not counted: its request has
   rest.close();
   assertEquals((await whole.promise).byteLength, 8_190);
   assertEquals(held.begin("ann", request).grow(1_000_000), undefined);
+});
+
+Deno.test("each request counts as at least 8 KiB while it is worked on, since a call that waits takes more than its message", async () => {
+  const post = () => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tasks/result", params: { taskId: "1" } });
+    const headers = { "content-type": "application/json", "content-length": `${body.length}` };
+    return new Request("http://localhost/mcp", { method: "POST", headers, body });
+  };
+  // A session goes on with a call that was lost with another server when its client resumes the stream.
+  const get = () => new Request("http://localhost/mcp", { headers: { "last-event-id": "1" } });
+  for (const request of [post, get]) {
+    const held = new HeldMessages(4 * 8_192);
+    const ends = Promise.withResolvers<void>();
+    const begin = async () => {
+      const one = request();
+      const message = held.begin("ann", one);
+      const body = await readBody(one, { maxBytes: 10_000, timeout: 1_000 }, message);
+      const isAccepted = !("noRoom" in body);
+      const working = isAccepted ? whileHeld(one, () => ends.promise) : undefined;
+      message.release();
+      return { isAccepted, working };
+    };
+    const [first, second, third] = [await begin(), await begin(), await begin()];
+    assertEquals([first, second, third].map(({ isAccepted }) => isAccepted), [true, true, false]);
+    ends.resolve();
+    await Promise.all([first.working, second.working]);
+    assertEquals((await begin()).isAccepted, true);
+  }
 });
