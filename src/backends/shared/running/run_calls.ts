@@ -10,15 +10,9 @@ import { OpenQuestions, type QuestionStore } from "./open_questions.ts";
 import { Reports } from "./progress_reports.ts";
 
 /** What a store does for one run. */
-export interface RunStore extends QuestionStore {
+export interface RunStore extends QuestionStore, Pick<Claim, "steps" | "record" | "forget"> {
   /** Stores a report of the code, and adds lines to the log of the task. */
   report(report: ProgressReport, added: NewLines): Promise<void>;
-  /** Reads the recorded steps. */
-  steps(): Promise<readonly RecordedStep[]>;
-  /** Records a step. */
-  record(step: RecordedStep): Promise<void>;
-  /** Deletes the recorded steps from a number on. */
-  forget(from: number): Promise<void>;
 }
 
 export class RunCalls {
