@@ -32,7 +32,7 @@ export type RequestContext = ServerContext;
 export interface StreamTransport extends Transport {
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
   openStreamOf(requestId: string | number): string | undefined;
-  /** Says what to process in place of a request if this process is killed. */
+  /** Says what to process in place of a request if this process is killed: the client keeps that for us. */
   substitute(requestId: string | number, request: Substitute): void;
   /** Ends the stream of a request without an answer: the client resumes it in another process. */
   leave(requestId: string | number): Promise<void>;
@@ -106,28 +106,14 @@ export class TaskServer extends OpenServer {
     await this.transport?.send({ jsonrpc: "2.0", method, params }, isOpen ? { relatedRequestId } : {});
   }
 
-  /**
-   * The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. A
-   * transport with a single stream, as stdio, has it for as long as it is connected.
-   */
+  /** The transport, if it has several streams. One with a single stream, as stdio, ends with its process. */
+  get streams(): StreamTransport | undefined {
+    return this.transport && hasStreams(this.transport) ? this.transport : undefined;
+  }
+
+  /** As that of a transport with several streams. A single stream is open for as long as it is connected. */
   openStreamOf(requestId: string | number): string | undefined {
-    return this.transport && hasStreams(this.transport) ? this.transport.openStreamOf(requestId) : "all";
-  }
-
-  /**
-   * Says what another process is to answer in place of a request if this one is killed. A transport with a single stream ends
-   * with its process.
-   */
-  substitute(requestId: string | number, request: Substitute): void {
-    if (this.transport && hasStreams(this.transport)) this.transport.substitute(requestId, request);
-  }
-
-  /**
-   * Leaves a request to another process: its stream ends without an answer, and what is thrown for it is not sent. Does nothing
-   * where a transport has a single stream.
-   */
-  async leave(requestId: string | number): Promise<void> {
-    if (this.transport && hasStreams(this.transport)) await this.transport.leave(requestId);
+    return this.streams ? this.streams.openStreamOf(requestId) : "all";
   }
 
   /**

@@ -80,7 +80,7 @@ export function bindConnection(
     waits(name, ifLost, { mcpReq: { id, _meta } }) {
       const { progressToken } = _meta ?? {};
       const meta = { [LOST_CALL]: ifLost, ...(progressToken !== undefined && { progressToken }) };
-      server.substitute(id, { method: "tools/call", params: { name, _meta: meta } });
+      server.streams?.substitute(id, { method: "tools/call", params: { name, _meta: meta } });
     },
     lost({ mcpReq: { _meta } }) {
       return LostCall.safeParse(_meta?.[LOST_CALL]).data;

@@ -62,7 +62,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
   });
 
   operation("tasks/result", async (id, ctx) => {
-    server.substitute(ctx.mcpReq.id, { method: "tasks/result", params: { taskId: id } });
+    server.streams?.substitute(ctx.mcpReq.id, { method: "tasks/result", params: { taskId: id } });
     const task = await waits.wait(id, ctx.mcpReq.id, (replaced) => {
       const given = AbortSignal.any([ctx.mcpReq.signal, closed, replaced]);
       return tasks.wait(id, owner, given, (now) => {
@@ -71,7 +71,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
       });
     }).catch(async (error) => {
       // The server is shutting down: any other one answers the request, once the client resumes its stream there.
-      if (error === tasks.over.reason && tasks.areKept) await server.leave(ctx.mcpReq.id);
+      if (error === tasks.over.reason && tasks.areKept) await server.streams?.leave(ctx.mcpReq.id);
       throw error;
     });
     const result = callResult(task, await tasks.outcome(task), forms.get(task.job));

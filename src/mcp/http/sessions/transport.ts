@@ -106,20 +106,17 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     if (cancelled) void this.#end(cancelled.id, cancelled.reason);
   }
 
-  /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
   openStreamOf(requestId: string | number): string | undefined {
     const stream = this.#streams.ofRequest.get(requestId);
     return this.#streams.open.has(stream) ? stream : undefined;
   }
 
-  /** Says what to process in place of a request if this process is killed: the client keeps that for us. */
   substitute(requestId: string | number, request: Substitute): void {
     this.#forget(requestId);
     const timer = setTimeout(() => void this.#sendId(this.openStreamOf(requestId)), TELL_MS);
     this.#substitutes.set(requestId, { request, timer });
   }
 
-  /** Ends the stream of a request without an answer: the client resumes it in another process. */
   async leave(requestId: string | number): Promise<void> {
     await this.#sendId(this.openStreamOf(requestId)); // It may not know yet what replaces the request there.
     this.receive(resumedElsewhere(requestId));
