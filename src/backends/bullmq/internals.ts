@@ -73,14 +73,21 @@ export async function addJobTo(job: Job, transaction: ScriptTransaction): Promis
  * it drops the next attempt but never reports the end; so its status is set to "not connected yet" before. And a
  * connection that has ended already would start a timer that nobody stops.
  *
+ * Each command that a replica refuses makes ioredis reconnect. It would listen for the end of the socket each time, and Node.js
+ * warns of more than ten listeners.
+ *
  * Commands that are under way when a connection is lost are kept, to be sent again. If it is closed while it connects
  * again, ioredis 6.0 rejects all others but forgets these, so their callers would wait for ever. Here they are rejected, too.
  */
 export function closable(connection: Redis): Redis {
   internalOf("ioredis", "Redis", connection, "status", isString);
   const disconnect = connection.disconnect.bind(connection);
+  let left: unknown; // The socket that it ends to reconnect.
   connection.disconnect = (reconnect) => {
     if (connection.status === "end") return;
+    const socket: unknown = Reflect.get(connection, "stream"); // There is none before it connects.
+    if (reconnect && socket !== undefined && socket === left) return;
+    left = socket;
     if (connection.status === "reconnecting" && !reconnect) connection.status = "wait";
     disconnect(reconnect);
   };

@@ -1,10 +1,11 @@
 import { Redis } from "ioredis";
+import { Socket } from "node:net";
 import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
 import { inTime } from "../../../../src/backends/shared/deadline.ts";
 import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { transactionsOn } from "../../../../src/backends/bullmq/redis/transaction.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { assertEquals } from "../../../../tools/std.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 import { until } from "../../../support/processes.ts";
 import { Network } from "../../support/network.ts";
@@ -89,6 +90,24 @@ test("after a replica refuses a transaction, the connection leads to the new mas
     assertEquals(refused?.error?.message.includes("READONLY"), true);
     await ready;
     assertEquals((await put())[0]?.error, undefined);
+  } finally {
+    await closeForGood(client);
+  }
+});
+
+test("many commands that a replica refuses at once add one listener to the socket that they leave", async (place) => {
+  const { network, failOver } = place;
+  const reconnectOnError = () => true;
+  const client = closable(new Redis<"legacy">(network.url, { reconnectOnError }));
+  try {
+    await client.ping();
+    const socket: unknown = Reflect.get(client, "stream");
+    assert(socket instanceof Socket);
+    const before = socket.listenerCount("close");
+    await failOver();
+    await Promise.allSettled(Array.from({ length: 20 }, () => client.set("key", "value")));
+    assertEquals(socket.listenerCount("close"), before + 1);
+    await until(() => client.set("key", "value").then(() => true, () => false), "it has moved to the new master");
   } finally {
     await closeForGood(client);
   }
