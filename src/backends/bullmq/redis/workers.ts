@@ -26,12 +26,19 @@ export class RedisWorkers {
   readonly #client: Redis;
   readonly #prefix: string;
   readonly #opened: OpenWorker[] = [];
+  #connects = 0;
 
   /** The workers have connections of their own to the Redis of `client`, and keep the limits of these jobs. */
   constructor(bullmq: BullMq, client: Redis, prefix: string, limits: WorkOptions["limits"]) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
     this.#client = patchScripts(openWaiting(client), limits);
+    this.#client.on("ready", () => this.#connects++);
+  }
+
+  /** How often the connection was made on which all claim jobs. */
+  get connects(): number {
+    return this.#connects;
   }
 
   /** Opens the worker of a queue. */

@@ -56,6 +56,9 @@ export class QueueWork implements RunnerStore {
   readonly now: () => number;
   readonly ready: Promise<void>;
   readonly #store: RedisStore;
+  readonly #workers: RedisWorkers;
+  /** How often it had connected when it last looked for claims whose replies were lost. */
+  #connects = 1;
   readonly #options: QueueOptions;
   readonly #worker: Worker;
   readonly #runner: Runner;
@@ -69,6 +72,7 @@ export class QueueWork implements RunnerStore {
     const { name, lease, concurrency, limits, now, known, onError } = options;
     const rate = limits?.[name]?.rateLimit;
     this.#store = store;
+    this.#workers = workers;
     this.#options = options;
     this.now = now;
     const opened = workers.open(name, {
@@ -120,9 +124,15 @@ export class QueueWork implements RunnerStore {
     await this.#renew(this.#held.all);
   }
 
-  /** Gives the jobs of dead workers back to the queue. */
+  /** Gives the jobs of dead workers back to the queue, and what claims of this one have taken whose replies were lost. */
   async recover(): Promise<void> {
     await this.#worker.getBackend().moveStalledJobsToWait();
+    const { connects } = this.#workers;
+    if (connects === this.#connects) return;
+    const { scripts, deadline } = this.#store;
+    const claimed = await deadline.wait(scripts.run<[string, string][]>("claimed", this.#options.name, this.id));
+    const unknown = claimed.filter(([id, token]) => this.#held.get(id)?.hold.token !== token);
+    if (await this.#source.giveBack(unknown)) this.#connects = connects;
   }
 
   /** Takes no more jobs, and stops as the runner does. */

@@ -144,6 +144,19 @@ export class JobSource {
     await ended;
   }
 
+  /**
+   * Gives back jobs, each with its token, that are neither held nor being taken: when a connection is lost, ioredis sends a claim
+   * again whose reply was lost. Resolves with `false` if one may be being taken.
+   */
+  async giveBack(claimed: readonly (readonly [id: string, token: string])[]): Promise<boolean> {
+    const tokens = new Set([...this.#current, ...this.#following].map(({ token }) => token));
+    const lost = claimed.filter(([, token]) => !tokens.has(token));
+    const backend = this.#worker.getBackend();
+    // One that has ended meanwhile is refused.
+    await Promise.allSettled(lost.map(([id, token]) => backend.moveJobFromActiveToWait(id, token)));
+    return lost.length === claimed.length;
+  }
+
   /** Waits until there may be jobs, if there is a slot for one, and none is known to be there. */
   wait(): void {
     if (this.#isWaiting || !this.#isDrained || this.#isLimited || !this.#hasRoom) return;

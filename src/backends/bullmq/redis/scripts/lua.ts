@@ -120,6 +120,15 @@ call("HSET", r, "handedBack", ARGV[3])
 call("HINCRBY", r, "handBacks", 1)
 return times`,
 
+  /** ARGV: queue, the id of a BullMQ worker. Returns the jobs that it has claimed, each as its id and the claim's token. */
+  claimed: `${COMMON}
+local q, claimed = bull .. ARGV[1] .. ":", {}
+for _, id in ipairs(call("LRANGE", q .. "active", 0, -1)) do
+  local token = holderOf(q, id)
+  if token and string.match(token, "^(.*):") == ARGV[2] then table.insert(claimed, { id, token }) end
+end
+return claimed`,
+
   /** ARGV: owner, cursor or "", limit. Returns ids, newest first. */
   list: `${COMMON}
 local max = ARGV[2] == "" and "+" or "(" .. ARGV[2]
