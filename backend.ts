@@ -55,7 +55,7 @@ export { aheadOf, isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
 export * from "./src/task.ts";
 export { newestLines, type NewLines } from "./src/task_log/newest_lines.ts";
-export { createKeyed, type KeyedTasks, refuseInUse } from "./src/backends/shared/store/keys.ts";
+export { createKeyed, type KeyedTasks } from "./src/backends/shared/store/keys.ts";
 export { ID_LENGTH } from "./src/contract/task_key.ts";
 export { capacityOf, EMPTY_WINDOW, moreOf, type RateWindow, withClaim } from "./src/backends/shared/job_limits.ts";
 export { isParked, NO_TASKS, oldestOf } from "./src/operator/counts.ts";

@@ -36,7 +36,7 @@ import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
-import { createKeyed, type KeyedTasks, refuseInUse } from "../shared/store/keys.ts";
+import { createKeyed, type KeyedTasks } from "../shared/store/keys.ts";
 import { created } from "../shared/record.ts";
 import { fillPage } from "../shared/store/page.ts";
 import { refuseMade, refuseNew } from "../shared/refusals.ts";
@@ -125,12 +125,11 @@ export class BullMqBackend implements Backend {
     const { id, owner, key, unless, job: name, route: { queue } = { queue: name } } = task;
     const { records, deadline, bullmq } = this.#store;
     return await this.#call(`store a task of ${name}`, async () => {
-      if (unless !== undefined) await refuseInUse(this.keys, owner, unless);
       const open = this.#open.get(queue) ?? await deadline.wait(this.#follow(queue));
       const create: KeyedTasks["create"] = (condition) =>
         this.#feed.storing(id, async () => {
           const job = toJob(bullmq, open, task);
-          const storedAt = await records.create({ job, queue, task, size, key: condition?.name });
+          const storedAt = await records.create({ job, queue, task, size, condition });
           if (storedAt === undefined) return undefined;
           countCreated(name);
           return created(task, storedAt).info;
@@ -141,7 +140,7 @@ export class BullMqBackend implements Backend {
         now = found?.readAt ?? now;
         return found && !found.expired ? toTask(found) : undefined;
       };
-      return await createKeyed(records, { read, create, admit }, { id, owner, key }, () => now);
+      return await createKeyed(records, { read, create, admit }, { id, owner, key, unless }, () => now);
     });
   }
 

@@ -9,9 +9,10 @@ import { BullMqBackend, createWorker, defineJob } from "../../../mod.ts";
 import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
 import { change, isBefore } from "../../../src/backends/bullmq/redis/events/tally.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { KeyInUse } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
 import { assertLost, wait } from "../../mcp/http/support/waiters.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -134,6 +135,7 @@ test("ordinary events of a queue are not reported as missed", async (url) => {
   });
   await using worker = createWorker(backend, [flaky]);
   await worker.ready;
+  await backend.keys.writeKey("ann", "full", undefined, "a text");
   const store = await RedisStore.open(url, ignored);
   let gaps = 0;
   const subscription = await store.subscribe("flaky", () => {}, () => gaps++);
@@ -150,6 +152,8 @@ test("ordinary events of a queue are not reported as missed", async (url) => {
         await other.remove();
         const job = await queue.getJob(task.id);
         await job?.retry("completed");
+        const refused = { ...task, id: newTaskId(), unless: "full" };
+        await assertRejects(() => backend.create(refused), KeyInUse); // Its job was in the queue for a moment.
       }
     });
     assertEquals(gaps, 0);

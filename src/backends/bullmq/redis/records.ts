@@ -10,11 +10,12 @@ import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type Json, KEY_TTL_MS, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { batched, type BatchOptions } from "../../shared/batch.ts";
 import type { Deadline } from "../../shared/deadline.ts";
+import type { KeyCondition } from "../../shared/store/store.ts";
 import { addJobTo } from "../internals.ts";
 import { fromStored, toStored, withoutRecord } from "../result.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
-import { createArguments, KEY_MOVED } from "./scripts/create.ts";
+import { CONDITION_FAILED, createArguments } from "./scripts/create.ts";
 import { askArguments, parseQuestionState } from "./scripts/questions.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { lineArgument, parseLine } from "./scripts/log.ts";
@@ -47,8 +48,7 @@ interface StoreRequest {
   readonly task: NewTask;
   /** The length of its input. */
   readonly size: number;
-  /** The key that must name it. */
-  readonly key?: string;
+  readonly condition?: KeyCondition;
 }
 
 /** The most tasks that are read together. */
@@ -115,12 +115,12 @@ export class RedisRecords implements KeyStore {
   /**
    * Stores the record and queues the job, both or neither. Waits for its turn while Redis is busy; rejects if that does
    * not come, with nothing sent, or if no answer comes in time for an input of this size. Resolves with when it was stored,
-   * or with `undefined` if the key does not name it.
+   * or with `undefined` if the condition does not hold.
    */
   async create(request: StoreRequest): Promise<number | undefined> {
     const storedAt = await this.#store(request);
     if (typeof storedAt === "number") return storedAt;
-    if (storedAt.message.includes(KEY_MOVED)) return undefined;
+    if (storedAt.message.includes(CONDITION_FAILED)) return undefined;
     throw storedAt;
   }
 

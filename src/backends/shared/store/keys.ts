@@ -58,11 +58,6 @@ export async function createKeyed(
   throw unless === undefined ? idTaken(id) : new KeyInUse(unless);
 }
 
-/** Throws `KeyInUse` if a key has a text, for stores that cannot check that more cheaply while they write. */
-export async function refuseInUse(keys: KeyStore, owner: string, key: string): Promise<void> {
-  if (await keys.readKey(owner, key) !== undefined) throw new KeyInUse(key);
-}
-
 /** The text of one key, which names its task. */
 interface KeyText {
   read(): Promise<string | undefined>;

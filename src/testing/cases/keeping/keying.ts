@@ -152,6 +152,16 @@ export const keying: Cases = {
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, [made]);
   },
 
+  "a start is refused if the key that its `unless` names receives a text while the start is admitted": async (
+    stage,
+  ) => {
+    const fill = async () => {
+      strictEqual(await stage.backend.keys.writeKey(OWNER, "full", undefined, "a text"), true);
+    };
+    await rejects(stage.create({ job: "keyed", unless: "full" }, stage.backend, fill), KeyInUse);
+    strictEqual(await count(stage), 0);
+  },
+
   "a start is refused if the key that its `unless` names has a text, and stores nothing; those beside it are stored":
     async (stage) => {
       const { keys } = stage.backend;

@@ -6,16 +6,17 @@
 import type { NewTask } from "../../../../backend.ts";
 import { ID_LENGTH } from "../../../../contract/task_key.ts";
 import { CLOCKS_DIFFER_MS } from "../../../../ids.ts";
+import type { KeyCondition } from "../../../shared/store/store.ts";
 import { PLACES } from "./parts.ts";
 
-/** The error of a task that was not stored because its key names another one. */
-export const KEY_MOVED = "its key names another task";
+/** The error of a task that was not stored because its condition does not hold. */
+export const CONDITION_FAILED = "its key names another task";
 
 /**
- * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the number of arguments that
- * follow, and these: the record's other fields, the first of which is "job", each with its value. Returns for each when it was
- * stored, or an error, after which nothing of the task is left: whatever BullMQ's script did, a task is stored whole or not at
- * all.
+ * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key of its condition or "", what that must name ("task" or
+ * "nothing"), the number of arguments that follow, and these: the record's other fields, the first of which is "job", each with
+ * its value. Returns for each when it was stored, or an error, after which only events of the task are left: whatever BullMQ's
+ * script did, a task is stored whole or not at all.
  *
  * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
  * earlier.
@@ -27,8 +28,15 @@ local function isQueued(q, id)
     call("ZSCORE", q .. "prioritized", id)
 end
 
-local function store(known, id, owner, queue, delay, ttl, key, ...)
-  if key ~= "" and string.sub(call("GET", ours .. "key:" .. owner .. ":" .. key) or "", 1, ${ID_LENGTH}) ~= id then error("${KEY_MOVED}") end
+local function holds(id, owner, key, names)
+  if key == "" then return true end
+  local named = call("GET", ours .. "key:" .. owner .. ":" .. key)
+  if names == "nothing" then return not named end
+  return named and string.sub(named, 1, ${ID_LENGTH}) == id
+end
+
+local function store(known, id, owner, queue, delay, ttl, key, names, ...)
+  if not holds(id, owner, key, names) then error("${CONDITION_FAILED}") end
   local q, now = bull .. queue .. ":", clock()
   if not known and not isQueued(q, id) then error("its job is not in the queue") end
   -- BullMQ used the clock of whoever created the job.
@@ -50,6 +58,7 @@ end
 
 local function undo(id, owner, queue, job)
   local q = bull .. queue .. ":"
+  local isRead, queued = pcall(isQueued, q, id)
   try("LREM", q .. "wait", 1, id)
   try("ZREM", q .. "delayed", id)
   try("ZREM", q .. "prioritized", id)
@@ -58,16 +67,18 @@ local function undo(id, owner, queue, job)
   try("ZREM", ours .. "owner:" .. owner, id)
   try("ZREM", ours .. "list:open:" .. job, id)
   try("DEL", record(id))
+  -- So that the events add up to the jobs that are there.
+  if isRead and queued then pcall(publish, queue, id, "removed", "prev", "waiting") end
 end
 
 local stored = {}
 local i = 1
 while i < #ARGV do
-  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 6 + ARGV[i + 6]
+  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 7 + ARGV[i + 7]
   local known = redis.pcall("EXISTS", record(id)) == 1
   local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-  local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], unpack(ARGV, i + 7, last))
-  if not done and not known then undo(id, owner, queue, ARGV[i + 8]) end
+  local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], ARGV[i + 6], unpack(ARGV, i + 8, last))
+  if not done and not known then undo(id, owner, queue, ARGV[i + 9]) end
   table.insert(stored, done and what or errorOf(what))
   i = last + 1
 end
@@ -75,11 +86,12 @@ return stored`;
 
 /** A task as arguments of the script. */
 export function createArguments(
-  { queue, task, key = "" }: { readonly queue: string; readonly task: NewTask; readonly key?: string },
+  { queue, task, condition }: { readonly queue: string; readonly task: NewTask; readonly condition?: KeyCondition },
 ): (string | number)[] {
   const { id, owner, job, resultTtl, retry, delay = 0, retryOf } = task;
   const fields = ["job", job, "attempts", retry.attempts];
   if (delay > 0) fields.push("delayed", delay);
   if (retryOf !== undefined) fields.push("retryOf", retryOf);
-  return [id, owner, queue, delay, resultTtl, key, fields.length, ...fields];
+  const { name: key = "", names = "" } = condition ?? {};
+  return [id, owner, queue, delay, resultTtl, key, names, fields.length, ...fields];
 }

@@ -34,7 +34,7 @@ local function clock()
 end
 `;
 
-/** The names of keys, the clock, and how to run a command that may fail. */
+/** The names of keys, the clock, how to run a command that may fail, and how others are told of a change. */
 export const PLACES = `
 local ours = KEYS[1]
 local bull = string.sub(ours, 1, -10)
@@ -52,6 +52,12 @@ local function errorOf(what) return tostring(type(what) == "table" and what.err 
 
 -- Sends a signal to all processes. They also check regularly, in case it is lost.
 local function signal(text) try("PUBLISH", ours .. "signals", text) end
+
+-- Adds a change to the queue's events, and keeps as many events as BullMQ does.
+local function publish(queue, id, event, ...)
+  local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
+  try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", event or "mcp-jobs", "jobId", id, ...)
+end
 `;
 
 /** The field of BullMQ's job that holds the number of its latest run, and the token with which that run locked it. */
@@ -96,12 +102,6 @@ local function isOver(state) return state == "completed" or state == "failed" or
 
 -- Whether a run holds a job: after its lease another one may.
 local function isHeld(queue, id, token) return holderOf(bull .. queue .. ":", id) == token end
-
--- Adds a change to the queue's events, and keeps as many events as BullMQ does.
-local function publish(queue, id, event, ...)
-  local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
-  try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", event or "mcp-jobs", "jobId", id, ...)
-end
 
 -- Has waiting workers look for delayed jobs when the first one is due.
 local function wakeWhenDue(q)
