@@ -93,6 +93,12 @@ export class Claims implements RunnerStore {
     return this.#held.tasks.concat(claiming, [...this.#starts.tasks]);
   }
 
+  /** Reads the tasks that this worker holds again. */
+  async reread(): Promise<readonly TaskInfo[]> {
+    const entries = await Promise.all(this.held.map(({ id, owner }) => this.#store.read(id, owner)));
+    return entries.flatMap((entry) => entry?.record.info ?? []);
+  }
+
   /** Takes the due time of a delayed task from its event. */
   receive(event: TaskEvent): void {
     this.#delayed.receive(event);

@@ -59,6 +59,10 @@ export class StoreWorker implements WorkHandle {
     const ready = this.#lease?.ready ?? Promise.resolve();
     const runner: Runner = this.#runner = new Runner(claims, options, ready, () => group.wake());
     group.add(runner);
+    // An answer, a request to stop, or that another worker holds the task now.
+    const reread = async () => {
+      for (const task of await claims.reread()) runner.receive(task);
+    };
     this.ready = runner.ready;
     this.#unsubscribe = hub.add({
       ready: (of) => {
@@ -66,7 +70,10 @@ export class StoreWorker implements WorkHandle {
       },
       event: (event) => {
         claims.receive(event);
-        if (event.kind === "gap") return runner.recheck();
+        if (event.kind === "gap") {
+          runner.recheck();
+          return void reread().catch((error) => onError(error, { where: "read the running tasks again" }));
+        }
         runner.receive(event.task);
         // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
         const isDelayed = "dueAt" in event.task && jobs.includes(event.task.job);
