@@ -119,10 +119,10 @@ export class BullMqWork implements WorkHandle {
     // written is lost.
     if (!await inGrace && !await doneWithin(stopped, 3 * ABORT_GRACE_MS)) await this.#workers.close();
     await stopped;
-    await this.#workers.close();
     const { scripts, deadline } = this.#store;
     await Promise.all([
-      ...this.#recurring.map((each) => each[Symbol.asyncDispose]()),
+      ...this.#recurring.map((each) => each[Symbol.asyncDispose]()), // First: then what ends with its connection is no error.
+      this.#workers.close(),
       // If this fails, it counts as dead a little later.
       deadline.wait(scripts.client.hdel(scripts.key("workers"), this.#me.name)).catch(() => {}),
     ]);

@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { Worker } from "bullmq";
 import { type Meter, metrics } from "@opentelemetry/api";
 import type { WorkOptions } from "../../../../backend.ts";
-import { BullMqBackend } from "../../../../mod.ts";
+import { BullMqBackend, type OnError } from "../../../../mod.ts";
 import type { Signal } from "../../../../src/backends/bullmq/redis/events/signals.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { BullMqWork } from "../../../../src/backends/bullmq/worker/mod.ts";
@@ -44,8 +44,8 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
 }
 
 /** A worker of one job. */
-function workOn(store: RedisStore, job: string, run: WorkOptions["run"]): BullMqWork {
-  return new BullMqWork(store, { jobs: [job], concurrency: 1, onError: ignored, lease: 5_000, run });
+function workOn(store: RedisStore, job: string, run: WorkOptions["run"], onError: OnError = ignored): BullMqWork {
+  return new BullMqWork(store, { jobs: [job], concurrency: 1, onError, lease: 5_000, run });
 }
 
 /** Holds back the signals to the workers of a store. The function that it returns sends them one. */
@@ -86,6 +86,23 @@ function aroundClaims(store: RedisStore, around: (claim: () => Claim) => Claim):
     backend.moveToActive = (...claim) => around(() => moveToActive(...claim));
   });
 }
+
+test("a worker that stops while it looks for jobs of dead workers reports no error", async ({ store }) => {
+  const looks = Promise.withResolvers<void>();
+  onOpenedWorker(store, (worker) => {
+    // As a command that is under way when its connection is closed.
+    worker.getBackend().moveStalledJobsToWait = () => {
+      looks.resolve();
+      return new Promise((_, reject) => worker.once("closing", () => reject(new Error("Connection is closed."))));
+    };
+  });
+  const reported: unknown[] = [];
+  const run = () => Promise.resolve({ kind: "value", value: null } as const);
+  const work = workOn(store, "idle", run, (error) => void reported.push(error));
+  await looks.promise;
+  await work.stop(60_000);
+  assertEquals(reported, []);
+});
 
 test("a run that has ended no longer calls a store that fails", async ({ backend, store, create }) => {
   using feed = new TaskFeed(backend);
