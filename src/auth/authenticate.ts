@@ -18,7 +18,7 @@ export interface Identity {
 
 /**
  * Authenticates an HTTP request. Returns the caller's identity, or the response to send instead: a 401, or a document of
- * its own. It runs first, for every request except `/healthz`. If it throws, the caller gets 503, and the audit log gets
- * the reason.
+ * its own. It is called for every request except `/healthz` and preflights, once `Host` and `Origin` have passed. If it
+ * throws, the caller gets 503, and the audit log gets the reason.
  */
 export type Authenticate = (request: Request) => Identity | Response | Promise<Identity | Response>;

@@ -31,8 +31,8 @@ export interface JobContext {
    */
   readonly signal: AbortSignal;
   /**
-   * Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. A smaller
-   * number counts as 0, as does what is no number, and a larger one as 1; `onError` of the worker receives the first of them.
+   * Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. A number
+   * below 0 counts as 0, as does what is no number, and one above 1 as 1; `onError` of the worker receives the first of them.
    *
    * A run that may only repeat earlier ones holds its reports, and resolves at once. The newest is stored when the run does
    * something new or ends, and at the latest after 1 s.
