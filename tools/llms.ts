@@ -23,7 +23,7 @@ export async function indexOf(pages: readonly string[], read: (path: string) => 
     `> ${firstParagraph(await read("README.md"))}`,
     "",
     "Written in TypeScript for Deno, published on JSR as `@mcp-jobs/mcp-jobs`. Begin with README.md, which leads to a first job;",
-    "docs/api.md has every export and option; a recipe has one task with tested code.",
+    "docs/api.md has every export and option; a recipe solves one problem with tested code.",
     "",
     ...section("Documentation", isPage),
     ...section("Recipes", isRecipe),

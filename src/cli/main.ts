@@ -131,8 +131,8 @@ function overview(): string {
     "",
     ...COMMANDS.map(({ name, about }) => `  ${name.padEnd(widest)}  ${about}`),
     "",
-    "Without one of these options, MCP_JOBS_KV, REDIS_URL or POSTGRES_URL in the environment names the store. Unlike a",
-    "command line, it hides the password of a URL from other users. mcp-jobs COMMAND --help shows the options of a command.",
+    "Without one of these options, MCP_JOBS_KV, REDIS_URL or POSTGRES_URL in the environment names the store. Other users",
+    "can read a password in a command line, but not in the environment. mcp-jobs COMMAND --help shows a command's options.",
   ].join("\n");
 }
 
