@@ -37,6 +37,16 @@ export function svg(tag, props = {}, ...children) {
 }
 
 /**
+ * A list of facts: what each is called, and what it is.
+ *
+ * @param {readonly (readonly [string, ...(Child | readonly Child[])[]] | undefined)[]} rows
+ * @param {{ readonly [name: string]: unknown }} [props]
+ */
+export function facts(rows, props) {
+  return h("dl", props, rows.map((row) => row && h("div", {}, h("dt", {}, row[0]), h("dd", {}, ...row.slice(1)))));
+}
+
+/**
  * An element whose content is built once for each version: for what is large, or would load again.
  *
  * @param {string} version

@@ -4,7 +4,7 @@
  * @module
  */
 import { button } from "./actions.js";
-import { h } from "./dom.js";
+import { facts, h } from "./dom.js";
 import { ago, duration } from "./format.js";
 
 /** @import { ScheduleInfo } from "../../contract/operator.ts" */
@@ -30,26 +30,14 @@ function card({ name, job, owner, input, times, paused, nextAt, last }) {
     "li",
     { "data-key": name },
     h("h2", {}, name, paused && h("span", { class: "badge paused" }, "Paused")),
-    h(
-      "dl",
-      {},
-      h("div", {}, h("dt", {}, "Job"), h("dd", {}, job)),
-      h("div", {}, h("dt", {}, "Owner"), h("dd", {}, owner)),
-      h(
-        "div",
-        {},
-        h("dt", {}, "Times"),
-        h("dd", {}, "cron" in times ? `${times.cron} (${times.timeZone})` : `every ${duration(times.every)}`),
-      ),
-      h("div", {}, h("dt", {}, "Next"), h("dd", {}, nextAt === undefined ? "–" : ago(nextAt))),
-      h(
-        "div",
-        {},
-        h("dt", {}, "Last"),
-        h("dd", {}, last === undefined ? "–" : h("a", { href: `#/tasks/${last.task}` }, ago(last.dueAt))),
-      ),
-      h("div", {}, h("dt", {}, "Input"), h("dd", {}, h("code", {}, JSON.stringify(input)))),
-    ),
+    facts([
+      ["Job", job],
+      ["Owner", owner],
+      ["Times", "cron" in times ? `${times.cron} (${times.timeZone})` : `every ${duration(times.every)}`],
+      ["Next", nextAt === undefined ? "–" : ago(nextAt)],
+      ["Last", last === undefined ? "–" : h("a", { href: `#/tasks/${last.task}` }, ago(last.dueAt))],
+      ["Input", h("code", {}, JSON.stringify(input))],
+    ]),
     h(
       "p",
       { class: "buttons" },

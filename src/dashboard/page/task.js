@@ -4,7 +4,7 @@
  * @module
  */
 import { button } from "./actions.js";
-import { h } from "./dom.js";
+import { facts, h } from "./dom.js";
 import { ago, badge, duration, exactTime, now, progressOf, timeOfDay, wordsOf } from "./format.js";
 import { drawInput, drawOutcome } from "./values.js";
 
@@ -30,7 +30,7 @@ export function drawTask(id, shown) {
     buttons(task),
     h("p", { class: "says" }, task.message ?? "", progressOf(task)),
     questions(task),
-    facts(task),
+    factsOf(task),
     h(
       "div",
       { class: "halves" },
@@ -90,10 +90,9 @@ function questions(task) {
 }
 
 /** @param {TaskInfo} task */
-function facts(task) {
+function factsOf(task) {
   const end = "finishedAt" in task ? task.finishedAt : undefined;
-  /** @type {readonly (readonly [string, Node | string] | undefined)[]} */
-  const rows = [
+  return facts([
     ["Owner", task.owner],
     ["Attempt", String(task.attempt)],
     ["Created", ago(task.createdAt)],
@@ -103,8 +102,7 @@ function facts(task) {
     task.retryOf === undefined
       ? undefined
       : ["Repeats", h("a", { class: "id", href: `#/tasks/${task.retryOf}` }, task.retryOf)],
-  ];
-  return h("dl", { class: "facts" }, rows.map((row) => row && h("div", {}, h("dt", {}, row[0]), h("dd", {}, row[1]))));
+  ], { class: "facts" });
 }
 
 /** @param {readonly LogLine[]} log */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { h } from "./dom.js";
+import { facts, h } from "./dom.js";
 import { ago } from "./format.js";
 
 /** @import { WorkerInfo } from "../../contract/operator.ts" */
@@ -37,23 +37,15 @@ function card({ name, host, pid, jobs, running, since }) {
     { "data-key": name },
     h("h2", {}, `${host}, process ${pid}`),
     h("p", { class: "id" }, name),
-    h(
-      "dl",
-      {},
-      h("div", {}, h("dt", {}, "Started"), h("dd", {}, ago(since))),
-      h("div", {}, h("dt", {}, "Jobs"), h("dd", {}, jobs.join(", "))),
-      h(
-        "div",
-        {},
-        h("dt", {}, `Running (${running.length})`),
-        h(
-          "dd",
-          {},
-          running.length === 0 && "nothing",
-          running.slice(0, MAX_SHOWN).map((id) => h("a", { class: "id", href: `#/tasks/${id}` }, id)),
-          running.length > MAX_SHOWN && `and ${running.length - MAX_SHOWN} more`,
-        ),
-      ),
-    ),
+    facts([
+      ["Started", ago(since)],
+      ["Jobs", jobs.join(", ")],
+      [
+        `Running (${running.length})`,
+        running.length === 0 && "nothing",
+        running.slice(0, MAX_SHOWN).map((id) => h("a", { class: "id", href: `#/tasks/${id}` }, id)),
+        running.length > MAX_SHOWN && `and ${running.length - MAX_SHOWN} more`,
+      ],
+    ]),
   );
 }
