@@ -15,7 +15,6 @@ import {
   SUBSCRIPTION_ID_META_KEY,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { prefixOf, resourceUri } from "../../exposure/answers/call_result.ts";
 import { logUri } from "../../exposure/answers/log.ts";
@@ -27,7 +26,7 @@ import type { Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { cancelledBy } from "../messages/message.ts";
 import { sendable } from "../messages/sendable.ts";
-import { TaskSubscription, type Write } from "./subscription.ts";
+import { type Subscribed, TaskSubscription, type Write } from "./subscription.ts";
 import { traceOfMeta } from "../tools/call_span.ts";
 import { missingExtension } from "./tasks.ts";
 import { declaresTasks } from "./wire.ts";
@@ -55,12 +54,7 @@ const Acknowledgement = z.looseObject({
 });
 
 /** What a client wants to subscribe to. */
-interface Requested {
-  readonly taskIds: readonly string[];
-  readonly uris: readonly string[];
-  readonly capabilities: unknown;
-  readonly trace?: TraceContext;
-}
+type Requested = Omit<Subscribed, "id">;
 
 /** The task subscriptions of one connection. */
 export class TaskListener implements Disposable {
