@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseArgs } from "node:util";
 import type { Backend } from "../backend.ts";
 import { JobsError } from "../errors.ts";
 import { oneLine } from "../text.ts";
@@ -11,7 +12,6 @@ import { COMMANDS } from "./commands/mod.ts";
 import { flag } from "./option.ts";
 import type { Output } from "./output.ts";
 import { PLACE } from "./place.ts";
-import { parseArgs } from "./std.ts";
 
 /** What every command has. */
 const COMMON = {
@@ -85,30 +85,36 @@ async function runCommand(command: Command, args: readonly string[], environment
 
 /** Reads options and operands. Throws `UsageError`. */
 function read(args: readonly string[], rules: Options, now: number): { values: object; operands: readonly string[] } {
-  const named = Object.entries(rules);
-  const { _: operands, ...parsed } = parseArgs(args, {
-    string: named.filter(([, { takes }]) => takes !== undefined).map(([name]) => name),
-    boolean: named.filter(([, { takes }]) => takes === undefined).map(([name]) => name),
-    unknown: (option) => {
-      throw new UsageError(`there is no option ${option}.`);
-    },
+  const types = Object.entries(rules).map(([name, { takes }]) =>
+    [name, { type: takes === undefined ? "boolean" : "string" }] as const
+  );
+  const { tokens, positionals: operands } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(types),
+    strict: false, // Its errors would be in other words than ours.
+    allowPositionals: true,
+    tokens: true,
   });
   const values: { [name: string]: unknown } = {};
-  for (const [name, option] of named) {
-    const value = parsed[name];
-    if (value === undefined || value === false) continue;
-    values[name] = readOption(name, option, value, now);
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const { name, rawName, value, inlineValue } = token;
+    const option = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (option === undefined) throw new UsageError(`there is no option ${rawName}.`);
+    if (option.takes === undefined && inlineValue) throw new UsageError(`--${name} takes no value.`);
+    if (option.takes !== undefined) {
+      if (Object.hasOwn(values, name)) throw new UsageError(`--${name} was passed more than once.`);
+      // A value that begins with a dash is rather the next option.
+      if (!value || value.startsWith("-") && !inlineValue) throw new UsageError(`--${name} needs ${option.takes}.`);
+    }
+    values[name] = readOption(name, option, value ?? "", now);
   }
-  return { values, operands: operands.map(String) };
+  return { values, operands };
 }
 
-function readOption(name: string, option: Option<unknown>, value: unknown, now: number): unknown {
-  if (Array.isArray(value)) throw new UsageError(`--${name} was passed more than once.`);
-  if (option.takes !== undefined && (value === "" || typeof value !== "string")) {
-    throw new UsageError(`--${name} needs ${option.takes}.`);
-  }
+function readOption(name: string, option: Option<unknown>, text: string, now: number): unknown {
   try {
-    return option.read(String(value), now);
+    return option.read(text, now);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`--${name} ${error.message}.`);
     throw error;

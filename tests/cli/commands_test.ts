@@ -640,6 +640,25 @@ Deno.test("arguments that are not understood are explained on stderr, and the ex
   }
 });
 
+Deno.test("an option has one text, which is no other option, and a flag has none: else nothing is changed", async () => {
+  await using shop = new Shop({ works: false });
+  const { id } = await shop.client.start(add, { a: 1, b: 2 });
+  for (
+    const [options, why] of [
+      ["--yes --job add --message", "--message needs TEXT."],
+      ["--yes --job add --message=", "--message needs TEXT."],
+      ["--yes --job add --owner --json", "--owner needs OWNER."],
+      ["--yes --job refuse --job add", "--job was passed more than once."],
+      ["--job add --yes=false", "--yes takes no value."],
+    ] as const
+  ) {
+    const { code, stderr } = await shop.run(`cancel ${options}`);
+    assertEquals([code, stderr.split("\n")[0]], [2, `mcp-jobs cancel: ${why}`]);
+  }
+  assertEquals((await shop.client.get(id)).status, "PENDING");
+  assertEquals((await shop.run("tasks --json --json --owner=ann --job=add")).code, 0);
+});
+
 Deno.test("every command writes its help to stdout, and the exit code is 0", async () => {
   await using shop = new Shop({ works: false });
   const { stdout } = await shop.run("--help");
