@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createWorker, defineJob, type JobContext, type Json, MemoryBackend } from "../../mod.ts";
 import { type Answer, type Elicit, ToolRegistry } from "../../strategy.ts";
+import { MAX_ANSWER } from "../../src/questions/budget.ts";
 import { openQuestions, type Question } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
@@ -11,7 +12,11 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ?
 function same<A, B>(_: Same<A, B>): void {}
 
 /** Runs a job that asks. `answer` answers what is open each time; it returns the outcome and what was open at first. */
-async function asking(run: (ctx: JobContext) => unknown, answer: (question: Question) => Answer) {
+async function asking(
+  run: (ctx: JobContext) => unknown,
+  answer: (question: Question) => Answer,
+  opened: (open: readonly Question[]) => void = () => {},
+) {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const job = defineJob({ name: "asks", input: { type: "object" }, attempts: 1, run: (_, ctx) => run(ctx) });
@@ -21,6 +26,7 @@ async function asking(run: (ctx: JobContext) => unknown, answer: (question: Ques
   const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
     const open = openQuestions(task);
     if (open.length === 0) return;
+    opened(open);
     if (first.length === 0) first = open;
     tasks.answer(id, "me", () => Object.fromEntries(open.map((question) => [question.key, answer(question)])))
       .catch((error) => console.error(error));
@@ -60,6 +66,38 @@ Deno.test("ten questions are open at once, and share the room for answers", asyn
   assertEquals(outcome, { kind: "value", value: Array(10).fill(yes) });
 });
 
+Deno.test("each of several questions may have an answer of 4,000 characters at most, however much room is left", async () => {
+  const questions = [{ message: "Who?", schema: z.object({ name: z.string() }) }];
+  const { first } = await asking(({ elicit }) => elicit.all(questions), () => ({ action: "decline" }));
+  assertEquals(first.map(({ maxAnswer }) => maxAnswer), [MAX_ANSWER]);
+});
+
+Deno.test("questions that are asked after a long answer share the room that it has left", async () => {
+  const schema = { type: "object", properties: { note: { type: "string" } } };
+  const questions = Array.from({ length: 5 }, (_, index) => ({ message: `Question ${index}?`, schema }));
+  const yes = { action: "accept", content: { note: "x".repeat(3_900) } } as const;
+  let most = 0;
+  await asking(
+    async ({ elicit }) => {
+      await elicit({ message: "Why?", schema });
+      await elicit.all(questions);
+    },
+    ({ message }) => message === "Why?" ? yes : { action: "decline" },
+    (open) => most = Math.max(most, open.length),
+  );
+  assertEquals(most, 5);
+});
+
+Deno.test("questions that would have less than 500 characters each are answered one after the other, each at length", async () => {
+  const schema = { type: "object", properties: { note: { type: "string" } } };
+  const questions = Array.from({ length: 20 }, (_, index) => ({ message: `Question ${index}?`, schema }));
+  const yes = { action: "accept", content: { note: "x".repeat(3_000) } } as const;
+  const no = { action: "decline" } as const;
+  const answer = ({ message }: Question) => message === "Question 0?" ? yes : no;
+  const { outcome } = await asking(({ elicit }) => elicit.all(questions), answer);
+  assertEquals(outcome, { kind: "value", value: [yes, ...Array(19).fill(no)] });
+});
+
 Deno.test("if one of several questions cannot be asked, none is", async () => {
   const good = { message: "Who?", schema: z.object({ name: z.string() }) };
   const bad: [object, string][] = [
@@ -69,6 +107,7 @@ Deno.test("if one of several questions cannot be asked, none is", async () => {
     [{ ...good, expiresIn: 0 }, "expiresIn"],
     [{ ...good, expiresIn: Number.MAX_SAFE_INTEGER }, "expiresIn"],
     [{ ...good, expiresin: 5 }, "did you mean expiresIn?"],
+    [{ message: "Where to?", schema: z.object({ place: z.object({}) }) }, "no form has such a field"],
   ];
   for (const [question, why] of bad) {
     const all = (elicit: Elicit) => elicit.all([good, question as typeof good]);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { createWorker, defineJob, type JobContext, type Json, MemoryBackend } from "../../mod.ts";
 import { type Answer, type Schema, ToolRegistry } from "../../strategy.ts";
+import type { JobPolicy } from "../../src/job.ts";
 import { MAX_ANSWER } from "../../src/questions/budget.ts";
 import { openQuestions } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
@@ -109,27 +110,38 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
   assertEquals(await tasks.outcome(ended), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
 });
 
-/** Runs a job that asks, gives each question the next answer, and returns the outcome and the number of questions. */
-async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answer>) {
+/** Runs a job that asks, gives each question the next answer a moment later, and returns the outcome and what was asked. */
+async function asking(
+  run: (ctx: JobContext) => unknown,
+  answers: Iterator<Answer>,
+  policy: JobPolicy & { readonly parkAfter?: number } = {},
+) {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
-  const job = defineJob({ name: "asks", input: { type: "object" }, run: (_, ctx) => run(ctx) });
+  const job = defineJob({ name: "asks", input: { type: "object" }, run: (_, ctx) => run(ctx), ...policy });
   await using _worker = createWorker(backend, [job]);
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const errors: string[] = [];
   const given = new Set<string>();
+  let most = 0;
+  const give = (key: string, answer: Answer) => {
+    tasks.answer(id, "me", () => ({ [key]: answer })).catch((error) => {
+      errors.push(error.message.replace(key, "it"));
+      return tasks.answer(id, "me", () => ({ [key]: { action: "decline" } }));
+    });
+  };
   const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
-    for (const { key } of openQuestions(task)) {
+    const open = openQuestions(task);
+    most = Math.max(most, open.length);
+    if (policy.parkAfter === 0 && !("parked" in task)) return; // The answer would keep it from being parked.
+    for (const { key } of open) {
       const answer = given.has(key) ? undefined : answers.next().value;
       if (answer === undefined) continue;
       given.add(key);
-      tasks.answer(id, "me", () => ({ [key]: answer })).catch((error) => {
-        errors.push(error.message.replace(key, "it"));
-        return tasks.answer(id, "me", () => ({ [key]: { action: "decline" } }));
-      });
+      setTimeout(() => give(key, answer));
     }
   });
-  return { outcome: await tasks.outcome(ended), attempt: ended.attempt, errors, asked: given.size };
+  return { outcome: await tasks.outcome(ended), attempt: ended.attempt, errors, asked: given.size, most };
 }
 
 const NOTE = { message: "Well?", schema: { type: "object", properties: { note: { type: "string" } } } };
@@ -169,20 +181,41 @@ Deno.test("a question that is too long ends the task at once, with an error that
 
 Deno.test("any number of questions may be asked at once, and those without room wait until others are answered", async () => {
   const run = (ctx: JobContext) => Promise.all(Array.from({ length: 12 }, () => ctx.elicit(NOTE)));
-  const { outcome, asked, errors } = await asking(run, Array(12).fill(note(1)).values());
-  assertEquals([outcome, asked, errors], [{ kind: "value", value: Array(12).fill(note(1)) }, 12, []]);
+  const { outcome, asked, errors, most } = await asking(run, Array(12).fill(note(1)).values());
+  assertEquals([outcome, asked, errors, most], [{ kind: "value", value: Array(12).fill(note(1)) }, 12, [], 2]);
 });
 
-Deno.test("a task with too many answers ends with an error that says so", async () => {
-  const run = async (ctx: JobContext) => {
-    while (true) await ctx.elicit(NOTE);
+for (const parkAfter of [undefined, 0]) {
+  const where = parkAfter === undefined ? "" : ", each in a run of its own,";
+  Deno.test(`a task with too many answers${where} ends with an error that says so`, async () => {
+    const run = async (ctx: JobContext) => {
+      while (true) await ctx.elicit(NOTE);
+    };
+    const { outcome, attempt, asked } = await asking(run, Array(100).fill(note(1_000)).values(), { parkAfter });
+    assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 6]);
+    assertStringIncludes(
+      "message" in outcome ? outcome.message : "",
+      'Cannot ask "Well?": it has 118 characters of JSON, and 0 are left',
+    );
+  });
+}
+
+Deno.test("an attempt whose own schema fails to read an answer is tried again, and gets the answer then", async () => {
+  const run = (ctx: JobContext) => {
+    const schema = z.object({ note: z.string() }).refine(() => {
+      if (ctx.attempt === 1) throw new Error("The database of customers is away.");
+      return true;
+    });
+    return ctx.elicit({ message: "Well?", schema });
   };
-  const { outcome, attempt, asked } = await asking(run, Array(100).fill(note(1_000)).values());
-  assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 6]);
-  assertStringIncludes(
-    "message" in outcome ? outcome.message : "",
-    'Cannot ask "Well?": it has 118 characters of JSON, and 0 are left',
-  );
+  const { outcome, attempt, asked } = await asking(run, [note(1)].values(), { backoff: { delay: 0 }, attempts: 2 });
+  assertEquals([outcome, attempt, asked], [{ kind: "value", value: note(1) }, 2, 1]);
+});
+
+Deno.test("a page that nobody has opened in time is answered with expired", async () => {
+  const ask = (ctx: JobContext) => ctx.elicit({ message: "Pay.", url: "https://example.com/pay", expiresIn: 1 });
+  const { outcome } = await asking(ask, [].values());
+  assertEquals(outcome, { kind: "value", value: { action: "expired" } });
 });
 
 Deno.test("a question that no form can ask ends the task with a fault that names the field, and is not asked", async () => {
