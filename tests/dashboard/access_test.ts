@@ -2,6 +2,8 @@ import type { Backend } from "../../backend.ts";
 import { hasToken } from "../../src/dashboard/access.ts";
 import { answer, type Served } from "../../src/dashboard/handler.ts";
 import { Histories } from "../../src/dashboard/history/histories.ts";
+import type { PageStream } from "../../src/dashboard/stream.ts";
+import { BackendError, JobsError } from "../../mod.ts";
 import { Samples } from "../../src/dashboard/samples.ts";
 import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
 import { countsOf, listing } from "./support/tasks.ts";
@@ -104,8 +106,41 @@ Deno.test("nothing may frame the page, load into it or learn its address, and no
 Deno.test("unknown and malformed requests are refused", async () => {
   const origin = `http://127.0.0.1:${PORT}`;
   assertEquals(await statusOf("/nothing"), 404);
+  assertEquals(await statusOf("/other/live?view=overview"), 404);
   assertEquals(await statusOf("/api/live?view=nothing"), 404);
   assertEquals(await statusOf("/api/jobs/report/constructor", { method: "POST", origin }), 404);
   assertEquals(await statusOf("/api/jobs/%E0%A4/pause", { method: "POST", origin }), 400);
   assertEquals(await statusOf("/api/live", { method: "DELETE", origin }), 405);
+});
+
+Deno.test("the files of the page have the types that browsers demand, since they may not guess", async () => {
+  const types = [["/", "text/html"], ["/app.js", "text/javascript"], ["/style.css", "text/css"]] as const;
+  for (const [path, type] of types) {
+    const request = new Request(`http://127.0.0.1:${PORT}${path}`, { headers: { host: `127.0.0.1:${PORT}` } });
+    const response = await answer(request, PORT, served());
+    await response.body?.cancel();
+    assertEquals([response.status, response.headers.get("content-type")], [200, `${type}; charset=utf-8`]);
+  }
+});
+
+/** The answer to a person who pauses a job. */
+function pausing(of: Served): Promise<Response> {
+  const headers = { host: `127.0.0.1:${PORT}`, origin: `http://127.0.0.1:${PORT}`, authorization: "Bearer right" };
+  return answer(new Request(`http://127.0.0.1:${PORT}/api/jobs/report/pause`, { method: "POST", headers }), PORT, of);
+}
+
+Deno.test("after an action each open view is read again, because not every action has an event", async () => {
+  let refreshed = 0;
+  const stream = { refresh: () => refreshed++ } as Partial<PageStream> as PageStream;
+  assertEquals((await pausing({ ...served(), streams: new Set([stream]) })).status, 200);
+  assertEquals(refreshed, 1);
+});
+
+Deno.test("an action tells a store that fails from a refusal and from an error of ours", async () => {
+  const errors = [[new BackendError("away"), 503], [new JobsError("no"), 409], [new Error("oh"), 500]] as const;
+  for (const [error, status] of errors) {
+    const of = served();
+    const response = await pausing({ ...of, operator: { ...of.operator, pause: () => Promise.reject(error) } });
+    assertEquals([response.status, await response.json()], [status, { error: error.message }]);
+  }
 });

@@ -134,8 +134,10 @@ Deno.test("what a person does on the page is done, and the page learns what came
   const times = { every: 60_000 };
   const schedule = { job: "report", owner: "user:ann", input: {}, times, catchUp: true, paused: false, anchor: 0 };
   await backend.documents.write(`${SCHEDULE}nightly`, undefined, toText(schedule));
-  for (const [verb, did] of [["pause", "is paused"], ["resume", "runs again"], ["remove", "is removed"]]) {
+  const states = { pause: [true], resume: [false], remove: [] };
+  for (const [verb, did] of [["pause", "is paused"], ["resume", "runs again"], ["remove", "is removed"]] as const) {
     assertEquals(await page.json(`schedules/nightly/${verb}`, "POST"), { message: `The schedule nightly ${did}.` });
+    assertEquals((await backend.operator.schedules()).map(({ paused }) => paused), states[verb]);
   }
   const gone = { message: "There is no schedule nightly any more." };
   assertEquals(await page.json("schedules/nightly/pause", "POST"), gone);
@@ -183,9 +185,12 @@ Deno.test("an open view follows what happens, and ends with the page or when the
     (line) => line.view === "task" && line.task?.status === "COMPLETED" ? line : undefined,
   );
   assertEquals(ended.log.map(({ text }) => text), ["begun"]);
+  const happened = ended.timeline.map(({ text }) => text);
+  assert(happened.includes("Attempt 1 began") && happened.at(-1) === "Completed", happened.join());
   await worker.close();
 
-  await untilLine(jobs, (line) => line.view === "overview" || undefined);
+  const first = await untilLine(jobs, (line) => line.view === "overview" ? line : undefined);
+  assertEquals(first.samples.length, 1);
   await page.json("jobs/report/pause", "POST");
   const isPaused = (line: Line) => line.view === "overview" && line.jobs.some(({ paused }) => paused) || undefined;
   await untilLine(jobs, isPaused);

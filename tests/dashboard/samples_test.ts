@@ -10,6 +10,7 @@ Deno.test("a sample has how many tasks wait and run, how many ended since the la
   const samples = new Samples(0);
   samples.sample([countsOf({ PENDING: 3, RUNNING: 2, COMPLETED: 10 })], 0);
   samples.observe({ kind: "change", task: taskOf() });
+  samples.observe({ kind: "gap" });
   for (const status of ["COMPLETED", "COMPLETED", "FAILED", "CANCELLED"] as const) samples.observe(ended(status));
   // Five were alive. Four of them ended, and six are alive now: five are new.
   samples.sample([countsOf({ PENDING: 2, RETRYING: 1 }), countsOf({ RUNNING: 2, INPUT_REQUIRED: 1 }, "other")], 10_000);

@@ -22,8 +22,8 @@ export interface History {
   readonly last: TaskInfo;
   /** How many gaps there were before that. */
   readonly gaps: number;
-  /** The revision of the record as it was seen first. */
-  readonly firstRevision: number;
+  /** How many attempts had begun before it was seen first. */
+  readonly missed: number;
   readonly entries: readonly TimelineEntry[];
   /** The steps that it had recorded when they were read last. The store deletes them at its end. */
   readonly steps: readonly StepInfo[];
@@ -44,7 +44,7 @@ export class Histories {
     const history: History = {
       last: task,
       gaps: this.#gaps,
-      firstRevision: before?.firstRevision ?? task.revision,
+      missed: before?.missed ?? (task.revision === 1 ? 0 : task.attempt),
       entries: [...before?.entries ?? [], ...added].slice(-MAX_ENTRIES),
       steps: before?.steps ?? [],
     };

@@ -14,10 +14,10 @@ export function timelineOf(task: TaskInfo, history: History | undefined): readon
     at: task.createdAt,
     text: task.retryOf ? `Created, to repeat ${task.retryOf}` : "Created",
   }];
-  if (task.attempt > 0 && history?.firstRevision !== 1) {
-    // What came before was not observed.
+  const missed = history?.missed ?? task.attempt;
+  if (missed > 0) {
     const earlier = history?.entries[0]?.at ?? task.updatedAt;
-    entries.push({ at: earlier, text: `${attempts(task.attempt)}, which this page's server has not observed` });
+    entries.push({ at: earlier, text: `${attempts(missed)}, which this page's server has not observed` });
   }
   entries.push(...history?.entries ?? []);
   entries.push(...(history?.steps ?? []).map(stepEntry));

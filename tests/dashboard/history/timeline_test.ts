@@ -6,6 +6,8 @@ import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { taskOf } from "../support/tasks.ts";
 import { assertEquals, assertMatch } from "../../../tools/std.ts";
+import type { TaskInfo } from "../../../backend.ts";
+import { describeChange } from "../../../src/dashboard/history/describe_change.ts";
 
 const form = { type: "object", properties: { yes: { type: "boolean" } } } as const;
 
@@ -92,4 +94,132 @@ Deno.test("a timeline goes on with what a failover has left of a task, although 
   histories.observe({ kind: "change", task: again });
   histories.observe({ kind: "change", task: left });
   assertEquals(texts(), ["Attempt 1 failed", "Attempt 2 began"]);
+});
+
+/** Changes of a task, each with what the timeline says of it. */
+const CHANGES: { readonly [what: string]: readonly [Partial<TaskInfo>, Partial<TaskInfo>, readonly string[]] } = {
+  "progress": [{ status: "RUNNING", attempt: 1 }, { status: "RUNNING", attempt: 1, progress: 0.5 }, []],
+  "a request to stop": [
+    { status: "RUNNING", attempt: 1 },
+    { status: "RUNNING", attempt: 1, stopRequested: true },
+    ["Was asked to stop"],
+  ],
+  "progress after a request to stop": [
+    { status: "RUNNING", attempt: 1, stopRequested: true },
+    { status: "RUNNING", attempt: 1, stopRequested: true, progress: 0.5 },
+    [],
+  ],
+  "a failure without a message": [
+    { status: "RUNNING", attempt: 1 },
+    { status: "RETRYING", attempt: 1 },
+    ["Attempt 1 failed"],
+  ],
+  "a dead worker": [
+    { status: "RUNNING", attempt: 1 },
+    { status: "PENDING", attempt: 1, message: "its worker has died" },
+    ["Back in the queue: its worker has died"],
+  ],
+  "a worker that is gone without a message": [
+    { status: "RUNNING", attempt: 1 },
+    { status: "PENDING", attempt: 1 },
+    ["Back in the queue: its worker is gone"],
+  ],
+  "parking": [
+    { status: "RUNNING", attempt: 1 },
+    { status: "PENDING", attempt: 1, parked: true },
+    ["Waits without a worker"],
+  ],
+  "the end of parking": [
+    { status: "PENDING", attempt: 1, parked: true },
+    { status: "RUNNING", attempt: 1 },
+    ["Attempt 1 goes on"],
+  ],
+  "one question of two that is answered": [
+    { status: "INPUT_REQUIRED", attempt: 1, questions: [questionOf("Who?"), questionOf("Where to?")] },
+    { status: "INPUT_REQUIRED", attempt: 1, questions: [questionOf("Where to?")] },
+    ["Answered or expired: Who?"],
+  ],
+  "a second question beside one that is open": [
+    { status: "INPUT_REQUIRED", attempt: 1, questions: [questionOf("Who?")] },
+    { status: "INPUT_REQUIRED", attempt: 1, questions: [questionOf("Who?"), questionOf("Where to?")] },
+    ["Asked: Where to?"],
+  ],
+  "a whole attempt between two events": [
+    { status: "PENDING", attempt: 0 },
+    { status: "COMPLETED", attempt: 1, finishedAt: 2_000 },
+    ["Attempt 1 began"],
+  ],
+  "an end after a request to stop": [
+    { status: "RUNNING", attempt: 1, stopRequested: true },
+    { status: "CANCELLED", attempt: 1, work: "stopped", finishedAt: 2_000 },
+    [],
+  ],
+};
+
+function questionOf(message: string) {
+  return { key: message, message, schema: form };
+}
+
+for (const [what, [before, after, texts]] of Object.entries(CHANGES)) {
+  Deno.test(`a timeline has ${texts.length === 0 ? "no entry" : `"${texts.join(", ")}"`} for ${what}`, () => {
+    const first = taskOf(before);
+    assertEquals(describeChange(first, taskOf({ ...after, id: first.id, revision: 2 })), texts);
+  });
+}
+
+Deno.test("a timeline has the steps of a task where they belong in time, also after its end, when the store has deleted them", () => {
+  const histories = new Histories();
+  const created = taskOf();
+  const task = taskOf({ ...created, status: "RUNNING", attempt: 1, revision: 2, updatedAt: 1_100 });
+  const { id } = created;
+  const asked = taskOf({ id, status: "RUNNING", attempt: 1, stopRequested: true, revision: 3, updatedAt: 1_300 });
+  const end = taskOf({ ...task, status: "COMPLETED", revision: 4, finishedAt: 1_400, updatedAt: 1_400 });
+  histories.observe({ kind: "change", task: created });
+  histories.read(task, [{ name: "load##orders", at: 1_200 }]);
+  for (const now of [asked, end]) histories.observe({ kind: "change", task: now });
+  assertEquals(timelineOf(end, histories.of(end.id)), [
+    { at: 1_000, text: "Created" },
+    { at: 1_100, text: "Attempt 1 began" },
+    { at: 1_200, text: "Step load › orders is done" },
+    { at: 1_300, text: "Was asked to stop" },
+    { at: 1_400, text: "Completed" },
+  ]);
+});
+
+Deno.test("of a task that was first observed in its first attempt, the timeline says that this one was not observed, and what came then", () => {
+  const histories = new Histories();
+  const running = taskOf({ status: "RUNNING", revision: 5, attempt: 1, updatedAt: 1_500 });
+  const retrying = taskOf({ ...running, status: "RETRYING", revision: 6, updatedAt: 2_000, message: "It broke." });
+  const again = taskOf({ ...running, revision: 7, attempt: 2, updatedAt: 3_000 });
+  for (const task of [running, retrying, again]) histories.observe({ kind: "change", task });
+  assertEquals(timelineOf(again, histories.of(running.id)), [
+    { at: 1_000, text: "Created" },
+    { at: 2_000, text: "1 attempt, which this page's server has not observed" },
+    { at: 2_000, text: "It broke." },
+    { at: 3_000, text: "Attempt 2 began" },
+  ]);
+});
+
+Deno.test("of a task that was first observed before its first attempt, the timeline has all attempts", () => {
+  const histories = new Histories();
+  const waiting = taskOf({ revision: 2, message: "its job is paused" });
+  const running = taskOf({ ...waiting, status: "RUNNING", revision: 3, attempt: 1, updatedAt: 2_000 });
+  for (const task of [waiting, running]) histories.observe({ kind: "change", task });
+  assertEquals(timelineOf(running, histories.of(running.id)).map(({ text }) => text), ["Created", "Attempt 1 began"]);
+});
+
+Deno.test("a timeline says why a task failed, also if nobody has said so, and has at most 100 entries of what happened between", () => {
+  const texts = (task: TaskInfo, histories = new Histories()) =>
+    timelineOf(task, histories.of(task.id)).map(({ text }) => text);
+  const failed = taskOf({ status: "FAILED", finishedAt: 2_000, message: "The card was declined." });
+  assertEquals(texts(failed), ["Created", "Failed: The card was declined."]);
+  assertEquals(texts({ ...failed, message: undefined }), ["Created", "Failed: no reason given"]);
+  const histories = new Histories();
+  let task = taskOf();
+  for (let attempt = 0; attempt <= 150; attempt++) {
+    task = taskOf({ ...task, status: "RUNNING", attempt, revision: attempt + 1 });
+    histories.observe({ kind: "change", task });
+  }
+  const [, first, ...more] = texts(task, histories);
+  assertEquals([first, more.length], ["Attempt 51 began", 99]);
 });
