@@ -39,7 +39,7 @@ export function checkBullMq({ Job, RedisConnection }: CheckedBullMq): void {
 
 /** Throws `MissingInternal` if ioredis lacks what is used here. */
 export function checkIoRedis(Redis: RedisClass): void {
-  for (const name of ["connect", "disconnect", "duplicate", "defineCommand", "flushQueue", "multi"]) {
+  for (const name of ["connect", "disconnect", "duplicate", "defineCommand", "flushQueue", "multi", "sendCommand"]) {
     internalOf("ioredis", "Redis", Redis.prototype, name, isFunction);
   }
 }
@@ -66,6 +66,23 @@ interface ScriptTransaction {
 /** Makes a job add its scripts to a transaction. */
 export async function addJobTo(job: Job, transaction: ScriptTransaction): Promise<void> {
   await job.addJob(transaction as unknown as IRedisTransaction);
+}
+
+/**
+ * Keeps the arguments of a command, which may be a password or the input of a task, from whoever prints its error: ioredis
+ * adds them to each error, and `console.error` shows them.
+ */
+export function discreet(connection: Redis): Redis {
+  const send = connection.sendCommand.bind(connection);
+  connection.sendCommand = (command, stream) => {
+    const { reject } = command;
+    command.reject = (error) => {
+      if ("command" in error) Object.defineProperty(error, "command", { enumerable: false });
+      reject(error);
+    };
+    return send(command, stream);
+  };
+  return connection;
 }
 
 /**
@@ -124,7 +141,7 @@ export function withDuplicate<T>(connection: Redis, make: () => T): readonly [ma
   const duplicate = internalOf("ioredis", "Redis", connection, "duplicate", isFunction);
   Object.assign(connection, {
     duplicate: (options: unknown) => {
-      const made = closable(Reflect.apply(duplicate, connection, [options]));
+      const made = discreet(closable(Reflect.apply(duplicate, connection, [options])));
       duplicates.push(made);
       return made;
     },

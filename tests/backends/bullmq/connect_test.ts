@@ -24,6 +24,29 @@ Deno.test("bullmq: connecting where there is no Redis is an error with the addre
   }
 });
 
+testUnless(
+  noRedis,
+  "bullmq: an error of Redis that is printed shows neither the password nor the input of a task",
+  async () => {
+    await using redis = await openRedis();
+    const { protocol, host } = new URL(redis.url);
+    const wrong = `${protocol}//somebody:secret@${host}`;
+    const refused = await assertRejects(() => BullMqBackend.connect({ redis: wrong }), BackendError, "WRONGPASS");
+    await using backend = await BullMqBackend.connect({ redis: redis.url });
+    const admin = new Redis(redis.url);
+    const task = newTask({ input: { text: "secret" } });
+    await backend.create(task);
+    const [key = ""] = await admin.keys("bull:mcp-jobs:owner:*");
+    await admin.set(key, "no set");
+    admin.disconnect();
+    const failed = await assertRejects(() => backend.create({ ...task, id: newTaskId() }), BackendError, "WRONGTYPE");
+    for (const error of [refused, failed]) {
+      const shown = Deno.inspect(error, { depth: 10, strAbbreviateSize: Infinity });
+      assert(!shown.includes("secret"), shown);
+    }
+  },
+);
+
 Deno.test("bullmq: connecting to PostgreSQL is an error that names PostgresBackend.connect", async () => {
   const options = { postgres: "postgres://user:secret@127.0.0.1:9" };
   const connect = () => Reflect.apply(BullMqBackend.connect, BullMqBackend, [options]);

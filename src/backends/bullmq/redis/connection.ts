@@ -8,7 +8,7 @@ import { BackendError, DefinitionError } from "../../../errors.ts";
 import { writeLine } from "../../../log/stderr.ts";
 import { messageOf } from "../../../text.ts";
 import { inTime } from "../../shared/deadline.ts";
-import { closable, closeForGood, type RedisClass, writesTogether } from "../internals.ts";
+import { closable, closeForGood, discreet, type RedisClass, writesTogether } from "../internals.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { probe } from "./probe.ts";
 
@@ -60,7 +60,7 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
 
 async function open(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
   let connected = false;
-  const client = withHeartbeat(writesTogether(closable(
+  const client = withHeartbeat(writesTogether(discreet(closable(
     new Redis<"legacy">(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
@@ -72,7 +72,7 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
       // The first attempt is the only one. Once connected, it reconnects for ever.
       retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
     }),
-  )));
+  ))));
   // Each call reports its own failure. This is why there is no connection.
   let reason: unknown;
   client.on("error", (error) => reason = error);
@@ -108,7 +108,9 @@ const WAITING: Partial<RedisOptions> = {
 /** Opens another connection to the same Redis, which waits while Redis is away and reconnects for ever. */
 export function openWaiting(client: Redis): Redis {
   // Without the type argument, the compiler takes 2 s to infer it.
-  const connection = withHeartbeat(writesTogether(closable(client.duplicate<Partial<RedisOptions>>(WAITING))));
+  const connection = withHeartbeat(
+    writesTogether(discreet(closable(client.duplicate<Partial<RedisOptions>>(WAITING)))),
+  );
   connection.on("error", () => {}); // Whoever uses it reports its failures.
   return connection;
 }
