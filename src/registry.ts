@@ -57,7 +57,7 @@ export interface RegistryOptions extends JobPolicy {
    * a job, as `whenNobodyCanAnswer`. `BlockingExposureStrategy` refuses it. Default: `"person"`.
    */
   readonly answers?: "person" | "model";
-  /** The BullMQ queue whose workers run the job, if it is not named as the job. The job must have no `run` then. */
+  /** The BullMQ queue whose workers run the job, if its name is not that of the job. The job must have no `run` then. */
   readonly queue?: string;
   /** The name by which the workers of `queue` know the job. Default: the job's. */
   readonly jobName?: string;

@@ -31,9 +31,9 @@ export function waitWhile(
 
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
- * cancelled, or goes on, as the registration says; if it goes on, this server ends, or the store fails, the next call with the
- * same `input` takes it over; a call with a key of its own finds it by the key. The same holds for a minute if the answer is
- * lost in transit. A task that other calls wait for is not cancelled. The backend stays open until all of this is stored.
+ * cancelled, or goes on, as the registration says. A task that goes on is taken over by the next call with the same `input`, or
+ * found by a call with its key; so is one whose server ends or whose store fails and, for a minute, one whose answer is lost.
+ * A task that other calls wait for is not cancelled. The backend stays open until all of this is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,

@@ -41,8 +41,8 @@ export function resultForm(
 
 /**
  * The result of a tool whose task has ended: the only place where an outcome becomes a `CallToolResult`. Throws `JobFault`
- * for a fault. Of a result that is too large for the form only the beginning stays, with how to read the rest: by a tool, or
- * as a resource, to which it then has a link. Data that were promised are then a handle, with a token, the status and how to
+ * for a fault. If the result is too large for the form, it has only the beginning, and says how to read the rest: by a tool, or
+ * as a resource, to which it then has a link. With `typed`, its data are a handle then, with a token, the status and how to
  * read the pages, unless only the content is too large.
  */
 export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
