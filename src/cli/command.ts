@@ -19,7 +19,6 @@ export interface Option<T> {
   read(text: string, now: number): T;
 }
 
-/** Options by name. */
 export type Options = { readonly [name: string]: Option<unknown> };
 
 /** The values of options; `undefined` for those that were not passed. */
@@ -27,14 +26,12 @@ export type Values<O extends Options> = {
   readonly [name in keyof O]: O[name] extends Option<infer T> ? T | undefined : never;
 };
 
-/** What a running command gets. */
 export interface Call<O extends Options = Options> {
   readonly backend: Backend;
   readonly operator: Operator;
   /** The arguments that are no options, as `operands` of the command names them. */
   readonly operands: readonly string[];
   readonly options: Values<O>;
-  /** Where it writes. */
   readonly out: Output;
   /** Aborts when the user has seen enough (SIGINT, SIGTERM). */
   readonly signal: AbortSignal;

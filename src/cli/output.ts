@@ -6,7 +6,6 @@
 import { jsonOf } from "./format.ts";
 import { type Column, columnsWithin, tableOf } from "./table.ts";
 
-/** Where a command writes. */
 export interface Output {
   /** Whether data is written as JSON. */
   readonly json: boolean;

@@ -21,7 +21,6 @@ export const SELECTION = {
 /** The most tasks that an operator reads at once. */
 const MAX_PAGE = 1_000;
 
-/** Which tasks are read. */
 export type Selected = Partial<Values<typeof SELECTION>> & { readonly status?: TaskStatus; readonly cursor?: string };
 
 /** Reads the tasks that match, newest first, so many of them a page. Throws `JobsError` once `signal` is aborted. */

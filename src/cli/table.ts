@@ -20,7 +20,6 @@ export interface Column<T> {
 /** The longest cell, in UTF-16 units. */
 const LONGEST = 1_000;
 
-/** The space between two columns. */
 const GAP = "  ";
 
 /** The narrowest that a column becomes. */

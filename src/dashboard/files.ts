@@ -4,7 +4,6 @@
  * @module
  */
 
-/** A file of the page. */
 export interface PageFile {
   readonly type: string;
   readonly text: string;

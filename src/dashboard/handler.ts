@@ -14,7 +14,6 @@ import type { Refused, ValueRead } from "./wire.ts";
 
 export interface Served extends Sources {
   readonly token: string;
-  /** The streams of open pages. */
   readonly streams: Set<PageStream>;
 }
 

@@ -176,7 +176,6 @@ export class McpHost extends McpServer {
       : super.registerResource(name, at, config, read);
   }
 
-  /** The low-level server. */
   get taskServer(): TaskServer {
     if (this.server instanceof TaskServer) return this.server;
     throw new TypeError("McpHost has lost its TaskServer.");

@@ -12,7 +12,6 @@ export const ListParams = z.looseObject({ cursor: z.string().optional() });
 /** The parameters of an operation on one task. */
 export const TaskParams = z.looseObject({ taskId: z.string() });
 
-/** The parameters of `tools/call`. */
 export const CallParams = z.looseObject({
   name: z.string(),
   // A zod record silently drops a field named `__proto__`.
@@ -21,5 +20,4 @@ export const CallParams = z.looseObject({
   task: z.looseObject({ ttl: z.number().nonnegative().optional() }).optional(),
 });
 
-/** The parameters of `tools/call`, parsed. */
 export type CallParams = z.infer<typeof CallParams>;

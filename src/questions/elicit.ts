@@ -87,7 +87,6 @@ const QUESTION: Rules<AnyQuestion> = {
   expiresIn: wholeNumber(1, LONGEST_WAIT_MS),
 };
 
-/** What the code asks. */
 interface Asked {
   readonly question: NewQuestion;
   /** Rejects with `DefinitionError` if no client could show it. */

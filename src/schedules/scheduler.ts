@@ -20,11 +20,9 @@ const LONGEST_MS = 60_000;
 /** The pause before what has failed is tried again, in ms. */
 const RETRY_MS = 1_000;
 
-/** What else a scheduler needs. */
 export interface SchedulerOptions {
   /** Receives the creation of each task. */
   readonly audit: Audit;
-  /** Receives what fails. */
   readonly onError: OnError;
   /** The time, in ms since the epoch. Default: the machine's. */
   readonly now?: () => number;
@@ -62,7 +60,6 @@ export class Scheduler implements AsyncDisposable {
   readonly #running: Promise<unknown>;
   #closed = false;
 
-  /** Starts. */
   constructor(
     backend: Pick<Backend, "create" | "documents" | "get" | "keys">,
     schedules: readonly DeclaredSchedule[],

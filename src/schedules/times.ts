@@ -8,7 +8,6 @@ import type { ScheduleInfo } from "../backend.ts";
 import { DefinitionError } from "../errors.ts";
 import { messageOf, quote } from "../text.ts";
 
-/** When tasks are due. */
 export type Times = ScheduleInfo["times"];
 
 /** Throws `DefinitionError` for an expression or a time zone that cannot be, or if no task would ever be due. */

@@ -14,10 +14,8 @@ import { addUniqueItems } from "./unique_items.ts";
 /** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
 export type JsonSchema = { readonly [key: string]: Json };
 
-/** One mistake that ajv finds. */
 export interface Mistake {
   readonly path: readonly PropertyKey[];
-  /** What is wrong there. */
   readonly message: string;
 }
 

@@ -14,7 +14,6 @@ import { escaped } from "../text.ts";
 /** How often repeated refusals are written, in ms. */
 const REPEATED_MS = 10_000;
 
-/** Where the lines are written. */
 export interface Lines extends AsyncDisposable {
   write(line: string): void;
 }

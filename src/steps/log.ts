@@ -24,7 +24,6 @@ interface Entry {
   readonly unordered?: true;
   /** When it was recorded, in ms since the epoch. */
   readonly at: number;
-  /** Its result. */
   readonly value: Json;
 }
 

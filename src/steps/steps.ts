@@ -51,7 +51,6 @@ export class Steps {
     return this.#replay;
   }
 
-  /** As that of `Asker`. */
   known(key: string): Answer | undefined {
     const answer = this.#claim.answers?.[key];
     if (answer) this.#replay.reach(); // A question beside it may be asked first.
@@ -66,7 +65,6 @@ export class Steps {
     });
   }
 
-  /** As that of `Asker`. */
   async asking(checked: Promise<unknown>): Promise<Claim["ask"]> {
     // A step beside it may be recorded; it gets the error of reading them itself.
     const ask = await this.#parking.asking(checked.then(async () => void await this.#log?.catch(() => {})));

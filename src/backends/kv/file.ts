@@ -66,7 +66,6 @@ export function openOwn(path: string): Deno.FsFile {
   return Deno.openSync(path, { create: true, write: true, mode: FILE_MODE });
 }
 
-/** The open KV file. */
 export class KvFile {
   readonly #path: string;
   readonly #opened: Deno.FileInfo;

@@ -13,7 +13,6 @@ import { workerKey } from "./keys.ts";
 import { fitting, type HeldList, tasksIn } from "./value_limits.ts";
 import { list } from "./reading.ts";
 
-/** What a worker's key holds. */
 export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
   readonly expiresAt: number;
   /** How long the lease of this worker lasts, in ms. */
@@ -25,7 +24,6 @@ export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
 export interface KvLeaseOptions extends LeasedWorker {
   /** How long a lease lasts, in ms. */
   readonly duration: number;
-  /** The tasks held now. */
   readonly held: () => readonly TaskInfo[];
   /** The time, in ms since the epoch. */
   readonly now: () => number;
@@ -51,7 +49,6 @@ export class KvLease implements WorkerLease, Latest {
     this.#options = options;
   }
 
-  /** What its key holds now. */
   get value(): WorkerRecord {
     const { host, pid, jobs, since, held, now } = this.#options;
     return {

@@ -19,7 +19,6 @@ const MAX_BATCH = 100;
 /** The pause before the next claim when the worker's list has no room for another task, in ms. */
 const FULL_PAUSE_MS = 50;
 
-/** Finds and promotes tasks. */
 export function queueOf(
   kv: Deno.Kv,
   committer: Committer,

@@ -6,7 +6,6 @@
 import type { JobLimits } from "../../backend.ts";
 import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 
-/** Counts them, per job. */
 export class MemoryLimits {
   /** The tasks that may still be held. */
   readonly #claimed = new Map<string, ReadonlySet<string>>();

@@ -14,7 +14,6 @@ export interface Query {
   readonly values?: readonly unknown[];
 }
 
-/** One connection. */
 export interface Client {
   connect(): Promise<void>;
   query<Row = unknown>(query: string | Query): Promise<{ readonly rows: Row[] }>;
@@ -40,7 +39,6 @@ export interface Pool {
   end(): Promise<void>;
 }
 
-/** How to connect. */
 export interface Config {
   readonly connectionString: string;
   readonly max?: number;

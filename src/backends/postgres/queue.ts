@@ -36,7 +36,6 @@ interface LimitedRow extends ClaimRow {
 /** A claimed task: its version, its record from before the claim, and its input unless that is large. */
 type Claimed = readonly [version: number, record: TaskRecord, input?: Json];
 
-/** Claims tasks for one worker. */
 export function queueOf({ run, schema }: Database, writer: Writer, { name: worker }: Worker): Queue<PgEntry> {
   /** The jobs whose limits have a row. */
   const known = new Set<string>();

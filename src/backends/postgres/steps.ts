@@ -23,7 +23,6 @@ const COLUMNS: readonly Column<Recording>[] = [
   ["body", "text", ({ text }) => text],
 ];
 
-/** Reads and writes steps. */
 export function stepsIn({ run, schema }: Database): Pick<Store<PgEntry>, "steps" | "record" | "forget"> {
   const recordMany = async (steps: readonly Recording[]): Promise<readonly boolean[]> => {
     const statement = { name: "mcp_jobs_record", text: recordStatement(schema) };

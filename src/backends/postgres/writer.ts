@@ -54,7 +54,6 @@ interface Written {
   readonly at?: number;
 }
 
-/** Writes for one process. */
 export class Writer {
   /**
    * Stores a new task. Resolves with it, or with `undefined` if its id is taken, or its key names another task. Rejects with

@@ -48,7 +48,6 @@ export const cancel: Command = command({
   },
 });
 
-/** Repeats tasks. */
 export const retry: Command = command({
   name: "retry",
   about: "Repeat finished tasks, each once, as a new task with the same input and owner",

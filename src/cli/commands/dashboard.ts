@@ -9,7 +9,6 @@ import { type Command, command } from "../command.ts";
 import { number } from "../option.ts";
 import { show } from "../output.ts";
 
-/** Serves the live page. */
 export const dashboard: Command = command({
   name: "dashboard",
   about: "Serve a live page of all tasks on 127.0.0.1, and print its URL",

@@ -10,7 +10,6 @@ import { lengthOfTime, timeOf } from "../format.ts";
 import { text } from "../option.ts";
 import { showRows } from "../output.ts";
 
-/** Lists schedules, or changes one. */
 export const schedules: Command = command({
   name: "schedules",
   about: "List schedules, or pause, resume or remove one",

@@ -7,7 +7,6 @@ import { type Command, command, UsageError } from "../command.ts";
 import { final, time } from "../option.ts";
 import { show } from "../output.ts";
 
-/** Deletes finished tasks. */
 export const purge: Command = command({
   name: "purge",
   about: "Delete finished tasks and their results before they expire",

@@ -22,7 +22,6 @@ const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
   { title: "MESSAGE", cell: ({ message = "" }) => message, shrinks: true, spare: "last" },
 ];
 
-/** Lists tasks, newest first. */
 export const tasks: Command = command({
   name: "tasks",
   about: "List tasks, newest first",

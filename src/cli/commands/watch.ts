@@ -19,7 +19,6 @@ const DRAW_MS = 100;
 /** How long a finished task stays among those that run, in ms. */
 const LINGER_MS = 5_000;
 
-/** Follows tasks. */
 export const watch: Command = command({
   name: "watch",
   about: "Follow unfinished tasks, or the named tasks until they finish",
@@ -137,7 +136,6 @@ class Bars {
   }
 }
 
-/** The longest bar, in characters. */
 const LONGEST_BAR = 20;
 
 /** A line for each task, cut to so many columns. A narrow terminal shortens the bars before anything is cut. */

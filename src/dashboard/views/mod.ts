@@ -17,7 +17,6 @@ import type { View } from "./view.ts";
 /** How many tasks a page of them has. */
 const PAGE = 50;
 
-/** What views read. */
 export interface Sources {
   readonly backend: Backend;
   readonly operator: Operator;

@@ -13,7 +13,6 @@ import { beginningOf } from "./beginning.ts";
 import { blocksOf, textBlock } from "./content_blocks.ts";
 import { readableBytes } from "./pages.ts";
 
-/** The variable of a template. */
 const TASK_ID = "{task_id}";
 
 /** The prefix of the URIs of a template's resources, before the task id. */

@@ -11,7 +11,6 @@ const MAX_WAITING = 64;
 
 type Token = string | number;
 
-/** Items that wait. */
 export class Backlog<T> {
   readonly #max: number;
   #waiting: { readonly item: T; readonly of?: Token }[] = [];

@@ -13,7 +13,6 @@ const MAX_TOP_BYTES = 4_096;
 
 /** The scan of one JSON text. A text that is not JSON is counted as if it were. */
 export class JsonScan {
-  /** The deepest nesting so far. */
   deepest = 0;
   /** At least the number of values minus one. */
   items = 0;

@@ -84,7 +84,6 @@ export class Elicitor {
     return others;
   }
 
-  /** Stops following every task. */
   close(): void {
     this.#open.close();
     this.#pages.close();

@@ -46,7 +46,6 @@ export class OpenElicitations {
     }
   }
 
-  /** Stops following every task. */
   close(): void {
     for (const { unfollow } of this.#open.values()) unfollow();
     this.#open.clear();

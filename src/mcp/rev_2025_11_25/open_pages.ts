@@ -48,7 +48,6 @@ export class OpenPages {
     this.#opened.set(id, stop);
   }
 
-  /** Stops following every task. */
   close(): void {
     for (const id of [...this.#opened.keys()]) this.#forget(id);
     this.#asked.clear();

@@ -146,7 +146,6 @@ export class TaskListener implements Disposable {
     for (const task of tasks) subscription.follow(task);
   }
 
-  /** Ends every subscription. */
   [Symbol.dispose](): void {
     for (const id of [...this.#requested.keys(), ...this.#open.keys()]) this.#end(id);
   }

@@ -88,7 +88,6 @@ export class TaskSubscription implements Disposable {
     this.#notifying = false;
   }
 
-  /** Stops following. */
   [Symbol.dispose](): void {
     this.#closed = true;
     for (const id of [...this.#followed.keys()]) this.#unfollow(id);

@@ -14,7 +14,6 @@ import { type Answer, type Json, openQuestions, type Outcome, type Question, typ
 import { answerOf, elicitation, questionsToElicit } from "../questions.ts";
 import { type CommonTask, commonTask, pollInterval, timeToLive } from "../words.ts";
 
-/** The extension's identifier. */
 const EXTENSION = "io.modelcontextprotocol/tasks";
 
 /** Section "Capability Negotiation": the value is an empty object, for clients and servers alike. */

@@ -43,7 +43,6 @@ export class CallProgress implements Disposable {
     }, this.#repeat);
   }
 
-  /** Stops reporting. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

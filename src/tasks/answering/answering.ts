@@ -38,7 +38,6 @@ export class Answering implements Disposable {
     this.#guard = guard;
   }
 
-  /** As `Tasks.answer`. */
   async answer(
     { id, owner }: Owned,
     answersTo: (task: TaskInfo) => Answers,

@@ -43,7 +43,6 @@ export interface Wait extends Waiting {
   readonly isReachable: () => boolean;
 }
 
-/** The calls of one server. */
 export class Callers implements Disposable {
   readonly #lists: OfferLists;
   readonly #heartbeat: Heartbeat;
@@ -57,7 +56,6 @@ export class Callers implements Disposable {
   readonly #marks: Marks;
   /** The calls for which `close` waits. */
   readonly #calls = new Set<Promise<void>>();
-  /** What is being written. */
   readonly #writing = new Set<Promise<boolean>>();
   /** Offers of callers that have left before their task was stored, by list. */
   readonly #leaving = new Map<string, Map<Promise<void>, number>>();

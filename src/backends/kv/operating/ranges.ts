@@ -22,7 +22,6 @@ export interface Found {
 /** Reads tasks, the newest id first: about `limit` of those whose ids sort before one; absent: before none. */
 export type Range = (limit: number, before?: string) => Promise<readonly Found[]>;
 
-/** Which ids are read. */
 type Between = Pick<TaskQuery, "before" | "from">;
 
 export const ofJob = (kv: Deno.Kv, job: string, between: Between): Range =>

@@ -11,7 +11,6 @@ import type { KnownSteps } from "../stored.ts";
 import { list } from "../reading.ts";
 import { MAX_TEXT } from "../value_limits.ts";
 
-/** Reads and writes steps. */
 export class KvSteps {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;

@@ -13,7 +13,6 @@ import { MARKED, statesOf } from "./states.ts";
 /** The most ids that one page reads. */
 const MAX_READ = 5_000;
 
-/** Lists ids. */
 interface Source {
   /** For the names of its statements. */
   readonly name: string;

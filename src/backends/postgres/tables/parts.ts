@@ -25,7 +25,6 @@ export function queued(schema: string): string {
 )`;
 }
 
-/** Counts the tasks for operators. */
 export function counted(schema: string): string {
   return `counted AS (
   INSERT INTO ${schema}.counts (job, state, tasks)

@@ -11,7 +11,6 @@ export interface Statement<Row> extends Pick<Query, "name" | "text"> {
   readonly columns: readonly Column<Row>[];
 }
 
-/** What a column may hold. */
 type Value = string | number | boolean | null | undefined;
 
 /** A column: its name, its type, and its value in a row. */

@@ -27,7 +27,6 @@ const MAX_BATCH = 100;
 /** How long a task whose input could not be read waits, in ms. */
 const UNREAD_PAUSE_MS = 1_000;
 
-/** What claims call. */
 export interface ClaimsListener {
   /** Tasks are about to be claimed; `held` includes them already. Returns whether the worker may hold them all. */
   readonly hasRoom: () => boolean;
@@ -38,7 +37,6 @@ export interface ClaimsListener {
 }
 
 export class Claims implements RunnerStore {
-  /** That of the queue. */
   readonly claimsCost: boolean;
   readonly #store: Store;
   readonly #worker: Worker;

@@ -16,7 +16,6 @@ export interface Starter {
   readonly jobs: () => Promise<readonly string[]>;
   /** Whether the worker may hold them all. */
   readonly hasRoom: () => boolean;
-  /** Takes what was claimed. */
   readonly take: (entry: Entry, input: string) => ClaimedTask;
 }
 

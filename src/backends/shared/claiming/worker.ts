@@ -15,9 +15,7 @@ import type { Hub } from "../store/hub.ts";
 import { Lease } from "./lease.ts";
 import type { KeyCondition, LeasedWorker, Store } from "../store/store.ts";
 
-/** Claims tasks and runs them. */
 export class StoreWorker implements WorkHandle {
-  /** That of the runner. */
   readonly ready: Promise<void>;
   readonly #worker: LeasedWorker;
   readonly #claims: Claims;

@@ -11,7 +11,6 @@ import { limitResponse } from "../../errors.ts";
 /** When to try again, in ms: until then sessions may end. */
 const RETRY_MS = 60_000;
 
-/** The most sessions at once. */
 export interface SessionLimits {
   /** In this process. */
   readonly inProcess: number;

@@ -35,7 +35,6 @@ export class RecentEvents {
     this.#now = now;
   }
 
-  /** How many messages are kept. */
   get size(): number {
     return this.#events.size;
   }

@@ -19,7 +19,6 @@ export interface Session {
   /** The standalone streams, on which its client receives what belongs to no request. */
   readonly listening: OpenStreams;
   readonly initialize: JSONRPCMessage | undefined;
-  /** Whether a stream is open. */
   readonly isBusy: boolean;
   usedAt: number;
   storedAt: number;
