@@ -132,11 +132,10 @@ function firstFrame(error: unknown): string | undefined {
 
 /** One for the whole process, so that the limit counts for everything that writes to its stderr. */
 const lines = new ErrorLines(writeLine, () => Date.now());
-let endsWithProcess = false;
+const endLines = () => lines.end();
 
 const toStderr: OnError = (error, place) => {
-  if (!endsWithProcess) globalThis.addEventListener("unload", () => lines.end());
-  endsWithProcess = true;
+  globalThis.addEventListener("unload", endLines); // Once, however often it is called.
   lines.report(error, place);
 };
 

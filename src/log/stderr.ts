@@ -30,7 +30,7 @@ export class LineWriter {
   /** Writes a line, given without its line break, now or once there is room for it. Never fails. */
   write(line: string): void {
     const bytes = new TextEncoder().encode(`${line}\n`);
-    if (!this.#writing && bytes.length <= this.#room) return this.#writeNow(bytes);
+    if (bytes.length <= this.#room) return this.#writeNow(bytes);
     this.#room = 0; // From now on all lines wait, so that they stay in order.
     if (this.#waiting.length < MAX_WAITING) this.#waiting.push(...this.#takeNote(), line);
     else this.#leftOut++;

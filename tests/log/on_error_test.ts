@@ -1,5 +1,6 @@
 import { BackendError } from "../../mod.ts";
 import { ErrorLines, reporterOf } from "../../src/log/on_error.ts";
+import { writeThrough } from "../../src/log/stderr.ts";
 import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
 
 /** Lines at a time that the test sets. */
@@ -143,6 +144,35 @@ Deno.test("an onError that throws or rejects breaks nothing", async () => {
   for (const onError of failing) reporterOf(onError)("away", { where: "test a reporter" });
   await Promise.resolve();
   assertEquals(received, ["away", "away"]);
+});
+
+Deno.test("an error without an onError is a line on stderr; if the onError fails, its own error is one, too", () => {
+  const lines: string[] = [];
+  const end = writeThrough({ write: (line) => lines.push(line) });
+  try {
+    reporterOf()("away", { where: "test the default" });
+    reporterOf(() => {
+      throw new BackendError("The log is full.");
+    })("away", { where: "test another" });
+  } finally {
+    end();
+  }
+  assertEquals(lines.map((line) => JSON.parse(line)).map(({ where, error }) => [where, error]), [
+    ["test the default", "away"],
+    ["test another", "away"],
+    ["call onError", "The log is full."],
+  ]);
+});
+
+Deno.test("a process that ends says of how many errors it has left out the lines", async () => {
+  const code = `
+    import { reporterOf } from ${JSON.stringify(import.meta.resolve("../../src/log/on_error.ts"))};
+    for (let i = 0; i < 12; i++) reporterOf()("away", { where: "test" });
+  `;
+  const child = new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", "--no-lock", code] });
+  const { success, stderr } = await child.output();
+  const lines = new TextDecoder().decode(stderr).trimEnd().split("\n").slice(-11).map((line) => JSON.parse(line));
+  assertEquals([success, lines.map(({ error, leftOut }) => error ?? leftOut)], [true, [...Array(10).fill("away"), 2]]);
 });
 
 function fail(): never {

@@ -72,13 +72,23 @@ Deno.test("writing to a closed stderr does not fail", async () => {
   await new Promise((resolve) => setTimeout(resolve, 0));
 });
 
-Deno.test("while another writer is open, every line goes through it", () => {
+Deno.test("while another writer is open, every line goes through it, and later ones to stderr again", () => {
   const lines: string[] = [];
-  const end = writeThrough({ write: (line) => lines.push(line) });
+  const { writeSync } = Deno.stderr;
+  Deno.stderr.writeSync = (bytes) => {
+    lines.push(`stderr: ${new TextDecoder().decode(bytes).trimEnd()}`);
+    return bytes.length;
+  };
   try {
-    writeLine("an error");
+    const end = writeThrough({ write: (line) => lines.push(`one: ${line}`) });
+    writeLine("a");
+    const endOther = writeThrough({ write: (line) => lines.push(`other: ${line}`) });
+    end(); // The other one goes on.
+    writeLine("b");
+    endOther();
+    writeLine("c");
   } finally {
-    end();
+    Deno.stderr.writeSync = writeSync;
   }
-  assertEquals(lines, ["an error"]);
+  assertEquals(lines, ["one: a", "other: b", "stderr: c"]);
 });
