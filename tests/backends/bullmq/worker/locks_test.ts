@@ -151,3 +151,36 @@ testUnless(
     assertMatch(errors.join("\n"), /^Error: Lock mismatch .*$/);
   },
 );
+
+testUnless(
+  noRedis,
+  "bullmq: the only slot of a worker is free once it has lost a task, although the code of that does not stop",
+  async () => {
+    await using redis = await openRedis();
+    await using scene = await open(redis.url);
+    const { prefix, backend, client } = scene;
+    const [begun, lost, ending] = [
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<void>(),
+      Promise.withResolvers(),
+    ];
+    const run = async ({ stays }: { readonly stays?: boolean }, { signal }: JobContext) => {
+      if (!stays) return "done";
+      signal.addEventListener("abort", () => lost.resolve());
+      begun.resolve();
+      await ending.promise;
+      return "too late";
+    };
+    const job = defineJob({ name: "stays", input: { type: "object" }, run });
+    await using worker = createWorker(backend, [job], { concurrency: 1 });
+    await worker.ready;
+    using feed = new TaskFeed(backend);
+    const { id } = await backend.create(newTask({ job: "stays", input: { stays: true } }));
+    await begun.promise;
+    await client.set(`${prefix}:stays:${id}:lock`, "another worker");
+    await lost.promise;
+    const next = await backend.create(newTask({ job: "stays" }));
+    assertEquals((await feed.wait(next.id, next.owner)).status, "COMPLETED");
+    ending.resolve(undefined);
+  },
+);
