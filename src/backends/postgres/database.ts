@@ -269,7 +269,10 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
   [/^53300 /, "Raise max_connections of the server or the limit of this user, or lower `pool`."],
   [/^(42P05|26000) /, "Behind a pooler that lends connections for one transaction, pass `listen: false`."],
   [/startup parameter.*options/, "Add `options` to ignore_startup_parameters of the pooler, or pass `listen: false`."],
-  [/^25006 /, "Connect to the primary server, not to a replica."],
+  [
+    /^25006 /,
+    "Connect to the primary server, not to a replica; some hosts make a database read-only when its disk is nearly full.",
+  ],
   [
     /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT connect) |connection timeout|terminated unexpectedly|not queryable/,
     "Check that a PostgreSQL runs at the URL's host and port.",

@@ -46,6 +46,10 @@ export function workerDied(count: number): string {
   return `The worker died while it ran this task, or lost it (${times(count)} so far); waits for the next one.`;
 }
 
+/** What is reported when a worker takes over a task of another one, and where. */
+export const WORKER_LOST = "The worker that ran this task died, or was silent for longer than its lease.";
+export const TAKE_OVER = "take over a task of a dead worker";
+
 /** The error of a task whose workers died too often. `step`: the last one that is recorded. */
 export function workerDiedTooOften(count: number, step?: string): string {
   const place = step === undefined ? "" : `, each time after the step "${step}"`;

@@ -5,8 +5,9 @@ import { closeForGood, socketOf } from "../../../src/backends/bullmq/internals.t
 import { connect } from "../../../src/backends/bullmq/redis/connection.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { noRedis, openRedis } from "../../../tools/redis_server.ts";
-import { stopFor } from "../../support/processes.ts";
+import { hasRedisServer, noRedis, openRedis, RedisServer } from "../../../tools/redis_server.ts";
+import { ignored, Reported } from "../../support/errors.ts";
+import { stopFor, until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { newTask } from "../../support/tasks.ts";
 
@@ -78,6 +79,21 @@ Deno.test("bullmq: an error about TLS says how to trust the certificate, or that
   await served;
 });
 
+testUnless(
+  hasRedisServer ? undefined : "install redis-server",
+  "bullmq: while Redis is away, errors say why nothing connects, and not which options of ioredis play a part",
+  async () => {
+    await using server = await RedisServer.start();
+    const { all, onError } = new Reported();
+    await using _backend = await BullMqBackend.connect({ redis: server.url, onError });
+    await server.kill();
+    const texts = (place: string) => all.flatMap(({ where, error }) => where === place ? String(error) : []);
+    await until(() => Promise.resolve(texts("look for tasks that have expired").length > 0), "a sweep fails");
+    assertEquals(texts("look for tasks that have expired")[0], "Error: Redis is not connected.");
+    assert(texts("connect to Redis").some((text) => text.includes(`ECONNREFUSED ${new URL(server.url).host}`)));
+  },
+);
+
 /** Ends each connection once its client has said something. */
 async function refuseAll(listener: Deno.TlsListener): Promise<void> {
   for await (const connection of listener) {
@@ -106,7 +122,7 @@ testUnless(
         return super.connect();
       }
     }
-    await assertRejects(() => connect(Lost, redis.url, "test"), BackendError, "Cannot connect to Redis");
+    await assertRejects(() => connect(Lost, redis.url, "test", ignored), BackendError, "Cannot connect to Redis");
   },
 );
 
@@ -122,7 +138,7 @@ testUnless(
         return connecting;
       }
     }
-    const client = await connect(Stopped, redis.url, "test");
+    const client = await connect(Stopped, redis.url, "test", ignored);
     assertEquals(client.options.connectTimeout, 1_500);
     await closeForGood(client);
   },

@@ -5,6 +5,7 @@
  */
 import type { Redis, RedisOptions } from "ioredis";
 import { BackendError, DefinitionError } from "../../../errors.ts";
+import type { OnError } from "../../../log/on_error.ts";
 import { writeLine } from "../../../log/stderr.ts";
 import { messageOf } from "../../../text.ts";
 import { inTime } from "../../shared/deadline.ts";
@@ -39,7 +40,7 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
  * Connects, for calls that fail at once while Redis is away. Rejects with `BackendError`, whose text holds no password,
  * if Redis is not there or lacks what will be needed, and with `DefinitionError` for what is no URL of a Redis.
  */
-export async function connect(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
+export async function connect(Redis: RedisClass, url: string, prefix: string, onError: OnError): Promise<Redis> {
   const address = URL.parse(url);
   // The path is the number of the database.
   if (address === null || !/^rediss?:$/.test(address.protocol) || !/^\/?\d*$/.test(address.pathname)) {
@@ -49,7 +50,7 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
     );
   }
   try {
-    return await open(Redis, url, prefix);
+    return await open(Redis, url, prefix, onError);
   } catch (cause) {
     const { protocol, host, pathname } = address;
     const why = messageOf(cause).replace(/\.$/, "");
@@ -58,7 +59,7 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
   }
 }
 
-async function open(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
+async function open(Redis: RedisClass, url: string, prefix: string, onError: OnError): Promise<Redis> {
   let connected = false;
   const client = withHeartbeat(writesTogether(discreet(closable(
     new Redis<"legacy">(url, {
@@ -75,7 +76,10 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
   ))));
   // Each call reports its own failure. This is why there is no connection.
   let reason: unknown;
-  client.on("error", (error) => reason = error);
+  client.on("error", (error) => {
+    reason = error;
+    if (connected) onError(error, { where: "connect to Redis" });
+  });
   const opening = client.connect().catch((error) => {
     throw reason ?? error;
   });

@@ -71,7 +71,7 @@ export class RedisStore {
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */
   static async open(url: string, onError: OnError, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
     const { bullmq, Redis } = await loadLibraries();
-    return new RedisStore(bullmq, await connect(Redis, url, prefix), prefix, onError);
+    return new RedisStore(bullmq, await connect(Redis, url, prefix, onError), prefix, onError);
   }
 
   /** The queue of this name, for short calls that fail at once while Redis is away. */

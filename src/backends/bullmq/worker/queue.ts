@@ -6,7 +6,7 @@
  */
 import type { Worker } from "bullmq";
 import type { Attempt, ProgressReport, RecordedStep, WorkOptions } from "../../../backend.ts";
-import { HoldLost, JobFault } from "../../../errors.ts";
+import { BackendError, HoldLost, JobFault } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import type { QuestionState } from "../../../questions/open.ts";
 import { remember } from "../../../recent.ts";
@@ -23,6 +23,7 @@ import type {
   FailedClaim,
   RunnerStore,
 } from "../../shared/running/runner_store.ts";
+import { TAKE_OVER, WORKER_LOST } from "../../shared/texts.ts";
 import { ownOptionsOf } from "../new_task.ts";
 import { carriedBy, NO_STEPS } from "../redis/scripts/resuming/resumed.ts";
 import type { RedisStore } from "../redis/store.ts";
@@ -126,11 +127,14 @@ export class QueueWork implements RunnerStore {
 
   /** Gives the jobs of dead workers back to the queue, and what claims of this one have taken whose replies were lost. */
   async recover(): Promise<void> {
-    await this.#worker.getBackend().moveStalledJobsToWait();
+    const { name: job, onError } = this.#options;
+    for (const task of await this.#worker.getBackend().moveStalledJobsToWait()) {
+      onError(new BackendError(WORKER_LOST), { where: TAKE_OVER, job, task });
+    }
     const { connects } = this.#workers;
     if (connects === this.#connects) return;
     const { scripts, deadline } = this.#store;
-    const claimed = await deadline.wait(scripts.run<[string, string][]>("claimed", this.#options.name, this.id));
+    const claimed = await deadline.wait(scripts.run<[string, string][]>("claimed", job, this.id));
     const unknown = claimed.filter(([id, token]) => this.#held.get(id)?.hold.token !== token);
     if (await this.#source.giveBack(unknown)) this.#connects = connects;
   }

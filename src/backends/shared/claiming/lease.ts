@@ -12,6 +12,7 @@ import { crashed, type TaskRecord } from "../record.ts";
 import { Recurring } from "../recurring.ts";
 import type { Store, WorkerLease } from "../store/store.ts";
 import { update } from "../store/update.ts";
+import { TAKE_OVER, WORKER_LOST } from "../texts.ts";
 
 /** The pause before a worker that could not start tries again, in ms. */
 const RETRY_MS = 500;
@@ -106,8 +107,12 @@ export class Lease implements AsyncDisposable {
     if (entry === undefined || !holds(entry.record)) return;
     // The dead worker can record no more, unless it is only slow: then the next death counts anew, which harms nobody.
     const steps = await this.#store.steps(entry);
+    let isTaken = false;
     await update(this.#store, entry, (record) => {
-      return holds(record) ? crashed(record, steps, this.#store.now()) : { record };
+      isTaken = holds(record);
+      return isTaken ? crashed(record, steps, this.#store.now()) : { record };
     });
+    const { job } = entry.record.info;
+    if (isTaken) this.#onError(new BackendError(WORKER_LOST), { where: TAKE_OVER, job, task: id });
   }
 }

@@ -33,6 +33,7 @@ export class RedisScripts {
 
   /** Runs a script, and trusts that it returns a `T`, as lua.ts says. */
   async run<T>(name: keyof typeof SCRIPTS, ...args: Arguments): Promise<T> {
+    if (this.client.status !== "ready") throw new Error("Redis is not connected."); // ioredis's text speaks of its options.
     return await this.client.runCommand(...this.command(name, ...args));
   }
 }
