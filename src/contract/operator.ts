@@ -38,7 +38,7 @@ export interface JobCounts {
    * in line of each priority are compared.
    */
   readonly oldestWaiting?: number;
-  /** Whether a worker for it is alive; absent unless a task could run now. */
+  /** Whether a worker for it is alive; absent unless a task runs, or could run now. */
   readonly hasWorker?: boolean;
   /** Whether the job is paused. */
   readonly paused: boolean;

@@ -100,12 +100,13 @@ async function countAll(store: OperatedStore, pauses: JobPauses): Promise<readon
   const [counted, paused] = await Promise.all([store.counts(), pauses.jobs()]);
   const jobs = new Map<string, JobCounts>();
   for (const job of paused) jobs.set(job, { job, counts: NO_TASKS, parked: 0, paused: true });
-  const waiting = counted.flatMap(({ job, oldestWaiting }) => oldestWaiting === undefined ? [] : job);
-  const served = waiting.length > 0 ? await store.withWorker(waiting) : [];
+  const busy = counted.flatMap(({ job, oldestWaiting, counts }) => {
+    return oldestWaiting === undefined && counts.RUNNING === 0 ? [] : job;
+  });
+  const served = busy.length > 0 ? await store.withWorker(busy) : [];
   for (const one of counted) {
-    const { job, oldestWaiting } = one;
-    const worker = oldestWaiting !== undefined && { hasWorker: served.includes(job) };
-    jobs.set(job, { ...one, paused: paused.has(job), ...worker });
+    const { job } = one;
+    jobs.set(job, { ...one, paused: paused.has(job), ...busy.includes(job) && { hasWorker: served.includes(job) } });
   }
   return [...jobs.values()].sort((a, b) => a.job < b.job ? -1 : 1);
 }

@@ -189,6 +189,14 @@ Deno.test("show names the worker that runs a task, which may have to be restarte
   assertEquals((await shop.run(`show ${id}`)).stdout.includes("worker "), false);
 });
 
+Deno.test("show says that no worker which is alive runs a task", async () => {
+  await using shop = new Shop();
+  const { id } = await shop.client.start(endless, {});
+  await until(async () => (await shop.client.get(id)).status === "RUNNING", "it runs");
+  Object.assign(shop.operator, { workers: () => Promise.resolve([]) });
+  assertMatch((await shop.run(`show ${id}`)).stdout, /^worker +none of mcp-jobs that is alive$/m);
+});
+
 Deno.test("show says what a task waits for, in the words that clients get", async () => {
   using time = new FakeTime();
   await using shop = new Shop({ works: false });

@@ -1,5 +1,6 @@
 /** docs/telemetry.md and the compose file of examples/telemetry, compared with the code and with examples/deploy. */
 import { parse } from "yaml";
+import { TAKE_OVER } from "../../src/backends/shared/texts.ts";
 import { RUN_A_JOB, RUN_A_KEY_FUNCTION } from "../../src/log/on_error.ts";
 import { GAUGES } from "../../src/telemetry/gauges.ts";
 import { EVENTS, type Metric } from "../../src/telemetry/events.ts";
@@ -28,7 +29,7 @@ Deno.test("the alerts of the docs name places of errors that exist, and do not f
   const { alerts = "" } =
     /### What to alert on\n(?<alerts>.*?)\n###/s.exec(await readFile("docs/operations.md"))?.groups ?? {};
   const places = [...alerts.matchAll(/where: "([^"]+)"/g)].map(([, where]) => where ?? "");
-  assertEquals(places, ["renew the lease of a worker", "renew the locks of jobs", RUN_A_JOB]);
+  assertEquals(places, ["renew the lease of a worker", "renew the locks of jobs", TAKE_OVER, RUN_A_JOB]);
   assertStringIncludes(await readFile("src/backends/shared/claiming/lease.ts"), `"${places[0]}"`);
   assertStringIncludes(await readFile("src/backends/bullmq/worker/mod.ts"), `"${places[1]}"`);
   const others = [RUN_A_JOB, RUN_A_KEY_FUNCTION].map((where) => `mcp_jobs_error_where!="${where}"`).join(",");

@@ -11,6 +11,9 @@ import { type Command, command, first } from "../command.ts";
 import { jsonOf, percent, printable, timeOf } from "../format.ts";
 import { show as write } from "../output.ts";
 
+/** It has died and nobody has taken its task over yet, or it is a worker of others. */
+const NO_WORKER = "none of mcp-jobs that is alive";
+
 export const show: Command = command({
   name: "show",
   about: "Show one task, with its input and its result",
@@ -39,7 +42,7 @@ function textOf(task: TaskInfo, worker: WorkerInfo | undefined, input: Json, out
     owner: task.owner,
     status: task.status,
     attempt: String(task.attempt),
-    worker: worker && `${worker.pid} on ${worker.host}`,
+    worker: worker && `${worker.pid} on ${worker.host}` || (task.status === "RUNNING" ? NO_WORKER : undefined),
     progress: task.progress === undefined ? undefined : percent(task.progress),
     message: task.message,
     created: at(task.createdAt),

@@ -10,7 +10,7 @@ import { showRows } from "../output.ts";
 /** Counts the tasks of each job. */
 export const stats: Command = command({
   name: "stats",
-  about: "Count the tasks of each job by their status, and say which wait without a worker",
+  about: "Count the tasks of each job by their status, and say which have no worker",
   operands: [],
   options: {},
   run: async ({ operator, out }) => {

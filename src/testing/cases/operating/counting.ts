@@ -53,7 +53,7 @@ export const counting: Cases = {
     await stage.create({ job: "waits" });
     const counts = { PENDING: 1, RUNNING: 2, RETRYING: 1, INPUT_REQUIRED: 1, COMPLETED: 3, FAILED: 2, CANCELLED: 1 };
     const all = [
-      { job: "any", counts, parked: 0, paused: false },
+      { job: "any", counts, parked: 0, paused: false, hasWorker: true },
       { job: "parks", counts: { ...NO_TASKS, PENDING: 1, INPUT_REQUIRED: 1 }, parked: 2, paused: false },
       {
         ...{ job: "waits", counts: { ...NO_TASKS, PENDING: 2 }, parked: 0, paused: false },
@@ -63,15 +63,16 @@ export const counting: Cases = {
     for (const backend of [stage.backend, second]) deepStrictEqual(await backend.operator.counts(), all);
   },
 
-  "an operator sees which of the jobs whose tasks wait have a worker": async (stage) => {
+  "an operator sees which of the jobs whose tasks wait or run have a worker": async (stage) => {
     const second = await stage.connect();
     await stage.work({ busy: endless }, { concurrency: 1 });
-    await stage.running(await stage.create({ job: "busy" }));
+    await stage.work({ runs: endless });
+    for (const job of ["busy", "runs"]) await stage.running(await stage.create({ job }));
     for (const job of ["busy", "none"]) await stage.create({ job });
     for (const { operator } of [stage.backend, second]) {
       await eventually("the worker is known", async () => {
         const known = (await operator.counts()).map(({ job, hasWorker }) => `${job}: ${hasWorker}`);
-        return known.join() === "busy: true,none: false";
+        return known.join() === "busy: true,none: false,runs: true";
       });
     }
   },
@@ -227,6 +228,19 @@ export const counting: Cases = {
       await doomed.kill();
       await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
       await eventually("the worker is no longer known", async () => !await stage.backend.hasWorker("doomed"));
+    },
+  ),
+
+  "an operator sees that a task runs in no worker that is alive, also if no task waits": whereWorkersDie(
+    async (stage) => {
+      const doomed = await stage.startDoomedWorker("doomed");
+      await stage.running(await stage.create({ job: "doomed" }));
+      await doomed.kill();
+      await eventually(
+        "no worker is known",
+        async () => (await countsOf(stage.backend, "doomed"))?.hasWorker === false,
+      );
+      strictEqual((await countsOf(stage.backend, "doomed"))?.counts.RUNNING, 1);
     },
   ),
 
