@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { TaskEvent } from "../../backend.ts";
 import { barsOf, shown } from "../../src/cli/commands/watch.ts";
 import { runCli } from "../../src/cli/main.ts";
+import { declared, SCHEDULE, toText } from "../../src/schedules/schedule.ts";
 import {
   BackendError,
   createClient,
@@ -509,6 +510,20 @@ Deno.test("workers lists who is alive", async () => {
   await using shop = new Shop();
   const [worker] = JSON.parse((await shop.run("workers --json")).stdout);
   assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "talk", "shout", "endless"]]);
+});
+
+Deno.test("schedules lists the schedules, and pauses, resumes or removes one", async () => {
+  await using shop = new Shop({ works: false });
+  const declaration = { job: "add", owner: "ann", input: {}, times: { every: 3_600_000 }, catchUp: true };
+  await shop.documents.write(`${SCHEDULE}hourly`, undefined, toText(declared(declaration, undefined, Date.now())));
+  assertMatch((await shop.run("schedules")).stdout, /\nhourly +add +every 60m +\d.* ann\n$/);
+  assertMatch((await shop.run("schedules --pause hourly")).stdout, /\nhourly +add +every 60m +paused +ann\n$/);
+  assertMatch((await shop.run("schedules --resume hourly")).stdout, /\nhourly +add +every 60m +\d.* ann\n$/);
+  const unknown = await shop.run("schedules --remove daily");
+  assertEquals([unknown.code, unknown.stdout], [1, ""]);
+  assertStringIncludes(unknown.stderr, 'There is no schedule "daily"');
+  assertEquals((await shop.run("schedules --pause hourly --remove hourly")).code, 2);
+  assertEquals((await shop.run("schedules --remove hourly")).stderr, "There are no schedules.\n");
 });
 
 Deno.test("purge deletes nothing without --status and --before", async () => {
