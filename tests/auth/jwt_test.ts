@@ -71,6 +71,26 @@ Deno.test("a person and an OAuth client of the same name are two principals", as
   ]);
 });
 
+Deno.test("principalOf receives all claims of the token, also those that were checked", async () => {
+  const received: Claims[] = [];
+  const principalOf = (claims: Claims) => `tenant:${received.push(claims)}`;
+  await ask(await sign({ email: "ann@example.com" }), { principalOf });
+  assertEquals(received, [{ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp: EXP, email: "ann@example.com" }]);
+});
+
+Deno.test("a token that is signed with another algorithm than the options allow gets 401", async () => {
+  const token = await sign();
+  assertEquals(await ask(token, { algorithms: ["RS256", "ES256"] }), ann);
+  const { status, error_description } = await refusal(await ask(token, { algorithms: ["RS256"] }));
+  assertEquals(status, 401);
+  assertStringIncludes(error_description, '"alg"');
+});
+
+Deno.test("an option that does not exist is refused when the authenticator is created", () => {
+  const options = { issuer: ISSUER, audience: AUDIENCE, jwks, scope: ["jobs:run"] };
+  assertThrows(() => jwtAuthenticator(options), DefinitionError, "Unknown option scope");
+});
+
 Deno.test("an error of principalOf is passed on as it is, and not reported as one of the issuer's keys", async () => {
   const token = await sign();
   const principalOf = () => {
@@ -138,7 +158,10 @@ Deno.test("an expired or early token, one for or by others, and one without a pr
     const { status, error, error_description, challenge } = await refusal(await ask(await sign(claims)));
     assertEquals([status, error], [401, "invalid_token"], JSON.stringify(claims));
     assertStringIncludes(error_description, field);
-    assertStringIncludes(challenge, `error="invalid_token"`);
+    assertStringIncludes(
+      challenge,
+      `error="invalid_token", error_description="${error_description.replaceAll('"', "'")}"`,
+    );
     assertStringIncludes(challenge, `resource_metadata="${METADATA}"`);
   }
 });
@@ -197,8 +220,28 @@ Deno.test("anybody can read the metadata document, which names the issuer", asyn
       scopes_supported: ["jobs:run"],
     });
   }
-  const posted = await authenticate(new Request(METADATA, { method: "POST" }));
-  assert(posted instanceof Response && posted.status === 405);
+});
+
+Deno.test("the code of any web page can read the metadata document, and only read it", async () => {
+  const authenticate = jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks });
+  for (const [method, status, allow] of [["GET", 200, null], ["OPTIONS", 204, "GET"], ["POST", 405, "GET"]] as const) {
+    const answer = await authenticate(new Request(METADATA, { method }));
+    if (!(answer instanceof Response)) throw new Error("No document.");
+    await answer.body?.cancel();
+    const { headers } = answer;
+    assertEquals([answer.status, headers.get("allow"), headers.get("access-control-allow-origin")], [
+      status,
+      allow,
+      "*",
+    ]);
+  }
+});
+
+Deno.test("the metadata document of an endpoint without a path has no slash at its end", async () => {
+  const audience = "https://jobs.example.com/";
+  const { challenge } = await refusal(await ask(undefined, { audience }));
+  const url = "https://jobs.example.com/.well-known/oauth-protected-resource";
+  assertEquals(challenge, `Bearer resource_metadata="${url}"`);
 });
 
 Deno.test("keys are read from the issuer's URL, and a failure to read them is not blamed on the token", async () => {
@@ -210,7 +253,8 @@ Deno.test("keys are read from the issuer's URL, and a failure to read them is no
   const url = `http://127.0.0.1:${server.addr.port}/jwks`;
   const said = `Cannot check a token: the issuer's keys cannot be read from ${url}: `;
   const token = await sign();
-  await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+  const unread = await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+  assert(unread.cause instanceof Error);
   up = true;
   for (const jwks of [url, new URL(url)]) assertEquals(await ask(token, { jwks }), ann);
   const secret = `http://reader:hunter2@127.0.0.1:${server.addr.port}/jwks?key=hunter3`;
