@@ -5,6 +5,7 @@ import { type HeldJob, HeldJobs } from "../../../../src/backends/bullmq/worker/h
 import { HoldLost } from "../../../../src/errors.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
+import type { TaskInfo } from "../../../../src/task.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { assertEquals, assertMatch } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
@@ -183,5 +184,34 @@ testUnless(
     const next = await backend.create(newTask({ job: "stays" }));
     assertEquals((await feed.wait(next.id, next.owner)).status, "COMPLETED");
     ending.resolve(undefined);
+  },
+);
+
+testUnless(
+  noRedis,
+  "bullmq: a task whose attempt fails after a worker has died waits because of the failure",
+  async () => {
+    await using redis = await openRedis();
+    await using scene = await open(redis.url);
+    const { prefix, backend, client, id } = scene;
+    let runs = 0;
+    const run = async (_: unknown, { signal }: JobContext) => {
+      if (++runs === 2) throw new Error("The card was declined.");
+      const lost = new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await queueAgain(client, `${prefix}:pays`, id);
+      await lost;
+    };
+    await using worker = createWorker(backend, [defineJob({ name: "pays", input: { type: "object" }, run })]);
+    await worker.ready;
+    const waits = Promise.withResolvers<TaskInfo>();
+    const stop = backend.watch((event) => {
+      if (event.kind === "change" && event.task.status === "RETRYING") waits.resolve(event.task);
+    });
+    const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
+    await backend.create({ id, job: "pays", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    assertMatch((await waits.promise).message ?? "", /The card was declined/);
+    const { status, message } = await backend.get(id, OWNER);
+    assertEquals([status, /The card was declined/.test(message ?? "")], ["RETRYING", true]);
+    stop();
   },
 );
