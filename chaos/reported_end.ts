@@ -31,7 +31,9 @@ function died(text: string): ReportedEnd | undefined {
 export function endOfStatus({ structuredContent = {} }: CallToolResult): ReportedEnd | undefined {
   const { status, result, error } = structuredContent;
   if (status === "COMPLETED") return { kind: "completed", text: JSON.stringify(result) };
-  if (status === "FAILED") return endOfResult({ isError: true, content: [{ type: "text", text: String(error) }] });
+  if (status === "FAILED") {
+    return endOfResult({ isError: true, content: [{ type: "text", text: `Failed: ${error}` }] });
+  }
   return undefined;
 }
 

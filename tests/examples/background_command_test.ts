@@ -136,7 +136,7 @@ const CASES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   },
 
   async "a command that takes too long is stopped, and the error says so with its output"(bench) {
-    const stopped = "slow took longer than 0.5 s and was stopped.";
+    const stopped = "Failed: slow took longer than 0.5 s and was stopped.";
     let result = await call(bench.client, "run_command", { command: "slow" });
     // On a busy machine it may be stopped before it has begun.
     for (let again = 0; again < 9 && textOf(result) === stopped; again++) {

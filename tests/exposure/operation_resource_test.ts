@@ -60,7 +60,7 @@ Deno.test("a job's error is an error result, and its fault is thrown with its co
   const surface = bench.expose(report);
   await bench.work(report);
   const failed = await call(surface, "report", { user: "Ada", fail: "error" });
-  assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "no user Ada" }]]);
+  assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "Failed: no user Ada" }]]);
   const fault = await assertRejects(() => call(surface, "report", { user: "Ada", fail: "fault" }), JobFault, "broken");
   assertEquals(fault.code, -32001);
 });

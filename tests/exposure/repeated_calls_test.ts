@@ -320,7 +320,7 @@ Deno.test("the next call receives a failure that no call has received, and the o
   const answer = await call(surface, "gated", { user: "Ada" });
   assertEquals([answer.isError, answer.content, gate.runs], [
     true,
-    [{ type: "text", text: "There is no such user." }],
+    [{ type: "text", text: "Failed: There is no such user." }],
     1,
   ]);
   await call(surface, "gated", { user: "Ada" });

@@ -74,9 +74,14 @@ export class Caller {
   }
 }
 
+/** The reason of a failure in the content of a result, which, unlike an answer with a status, says itself that it is one. */
+function reasonIn([block]: Fields[]): string {
+  return String(block?.text).replace(/^Failed: /, "");
+}
+
 /** What the answer to a plain call tells, be it the result, the handle or an error. */
 function seenInAnswer({ content, structuredContent: data, isError }: Fields): Seen {
-  if (isError) return { status: "FAILED", reason: content[0].text };
+  if (isError) return { status: "FAILED", reason: reasonIn(content) };
   return typeof data.token === "string" ? seenInResponse({ structuredContent: data }) : {
     status: "COMPLETED",
     result: data,
@@ -91,7 +96,7 @@ function seenInResponse({ structuredContent: { token, status, result, error, mes
 
 /** What a native task tells. */
 function seenInTask({ taskId: token, status, statusMessage, result }: Fields): Seen {
-  if (result?.isError) return { token, status: "FAILED", reason: result.content[0].text };
+  if (result?.isError) return { token, status: "FAILED", reason: reasonIn(result.content) };
   const reason = status === "cancelled" && statusMessage;
   return {
     token,

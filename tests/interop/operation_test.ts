@@ -140,15 +140,15 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
 
   async "a job that throws is a tool error, and a fault is a JSON-RPC error, as a call and as a task"({ client }) {
     const failed = await call(client, "fail", { what: "error" });
-    assertEquals([failed.isError, textOf(failed)], [true, "The disk is full."]);
+    assertEquals([failed.isError, textOf(failed)], [true, "Failed: The disk is full."]);
     const fault = await assertRejects(() => call(client, "fault"), McpError, "The engine is on fire.");
     assertEquals(fault.code, -32050);
 
     const { task } = await start(client, "fail", { what: "error" });
     const result = await client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
-    assertEquals([result.isError, textOf(result)], [true, "The disk is full."]);
+    assertEquals([result.isError, textOf(result)], [true, "Failed: The disk is full."]);
     const status = await client.experimental.tasks.getTask(task.taskId);
-    assertEquals([status.status, status.statusMessage], ["failed", "The disk is full."]);
+    assertEquals([status.status, status.statusMessage], ["failed", "Failed: The disk is full."]);
 
     const { task: broken } = await start(client, "fault");
     const same = await assertRejects(

@@ -22,7 +22,7 @@ for (const transport of ["stdio", "http"] satisfies TransportName[]) {
     await client.callTool({ name: "open_gate", arguments: { gate: "end" } });
     assertEquals((await calling).structuredContent, { taken: 3 });
     const failed = await client.callTool({ name: "fail", arguments: { what: "tool_error" } });
-    assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "The card was declined." }]]);
+    assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "Failed: The card was declined." }]]);
     await client.listTools(); // From then on it holds results against their output schemas.
     const large = await client.callTool({ name: "big", arguments: { size: 2_000_000 } });
     assertEquals(large.content.map(({ type }) => type), ["text", "resource_link"]);

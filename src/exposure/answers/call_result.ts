@@ -50,7 +50,9 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
-    return { content: [textBlock(cutToFit(outcome.message, readableBytes(inlineBytes)))], isError: true, _meta };
+    // Many hosts drop `isError`, so the model reads nothing but the text.
+    const text = `Failed: ${outcome.message}`;
+    return { content: [textBlock(cutToFit(text, readableBytes(inlineBytes)))], isError: true, _meta };
   }
   const { value, content } = outcome;
   const data = isObject(value) && { structuredContent: value };

@@ -31,7 +31,7 @@ Deno.test("a text is not quoted, and only an object becomes structured content",
 
 Deno.test("a tool error becomes an error result, and a fault is thrown with its code", () => {
   const result = callResult(task, { kind: "tool_error", message: "no" });
-  assertEquals([result.isError, result.content], [true, [{ type: "text", text: "no" }]]);
+  assertEquals([result.isError, result.content], [true, [{ type: "text", text: "Failed: no" }]]);
   const fault = { kind: "fault", message: "broken", code: -32001 } as const;
   assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
 });

@@ -196,10 +196,13 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
   },
 
   async "a job may throw a string, null or nothing"(pipe) {
-    assertEquals(failure(await pipe.call("fail", { what: "string" })), "just a string");
-    assertEquals(failure(await pipe.call("fail", { what: "null" })), "The job threw null without a message.");
-    assertEquals(failure(await pipe.call("fail", { what: "nothing" })), "The job threw undefined without a message.");
-    assertEquals(failure(await pipe.call("fail", { what: "tool_error" })), "The card was declined.");
+    assertEquals(failure(await pipe.call("fail", { what: "string" })), "Failed: just a string");
+    assertEquals(failure(await pipe.call("fail", { what: "null" })), "Failed: The job threw null without a message.");
+    assertEquals(
+      failure(await pipe.call("fail", { what: "nothing" })),
+      "Failed: The job threw undefined without a message.",
+    );
+    assertEquals(failure(await pipe.call("fail", { what: "tool_error" })), "Failed: The card was declined.");
   },
 
   async "a job may return nothing"(pipe) {

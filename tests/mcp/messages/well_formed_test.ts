@@ -39,7 +39,7 @@ for (const transport of ["http", "stdio"] as const) {
       assertEquals(returned.structuredContent, RESULT);
       assertEquals(JSON.parse(returned.content[0].text), RESULT);
       assertEquals((await call(client, "string")).content[0].text, "text \ufffd");
-      assertEquals((await call(client, "throws")).content[0].text, "error \ufffd");
+      assertEquals((await call(client, "throws")).content[0].text, "Failed: error \ufffd");
       assertEquals((await call(client, "faults")).error.message, "fault \ufffd");
       assertEquals((await call(client, "foreign")).structuredContent, { "\ufffd": "foreign \ufffd" });
       for (const name of ["returns", "throws", "faults", "foreign"]) {

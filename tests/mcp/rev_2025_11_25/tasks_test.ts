@@ -83,7 +83,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
   async "Task Execution Errors: a result with isError is a failed task that says why"(pipe) {
     const taskId = await pipe.start("fail", { what: "error" });
     const { isError, content } = await pipe.result("tasks/result", { taskId });
-    assertEquals([isError, content], [true, [{ type: "text", text: "The disk is full." }]]);
+    assertEquals([isError, content], [true, [{ type: "text", text: "Failed: The disk is full." }]]);
     const task = await pipe.result("tasks/get", { taskId });
     checkTask(task);
     assertEquals([task.status, task.statusMessage], ["failed", "The disk is full."]);
