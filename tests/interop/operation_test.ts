@@ -148,7 +148,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     const result = await client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
     assertEquals([result.isError, textOf(result)], [true, "Failed: The disk is full."]);
     const status = await client.experimental.tasks.getTask(task.taskId);
-    assertEquals([status.status, status.statusMessage], ["failed", "Failed: The disk is full."]);
+    assertEquals([status.status, status.statusMessage], ["failed", "The disk is full."]);
 
     const { task: broken } = await start(client, "fault");
     const same = await assertRejects(
