@@ -104,6 +104,28 @@ Deno.test("events are sent as they come, no faster than their client reads, and 
   await aborted.promise;
 });
 
+Deno.test("a stream whose client has not kept up goes on when that reads again, and arrives whole", async () => {
+  const CHUNKS = 500;
+  let made = 0;
+  await using served = await serve(({ url }) => {
+    if (!url.endsWith("/flood")) return new Response("done");
+    const body = new ReadableStream({
+      pull: (controller) => {
+        if (made++ < CHUNKS) controller.enqueue(new Uint8Array(100_000));
+        else controller.close();
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  const response = await fetch(new URL("/flood", served.url));
+  for (let before = -1; before < made;) {
+    before = made;
+    for (let i = 0; i < 20; i++) await (await fetch(served.url)).body?.cancel();
+  }
+  assert(made < CHUNKS, "It has waited for its client.");
+  assertEquals((await response.bytes()).length, CHUNKS * 100_000);
+});
+
 Deno.test("the signal of a request aborts if its client goes before the response, and not once it has that", async () => {
   const signals: AbortSignal[] = [];
   const came = Promise.withResolvers<void>();
