@@ -20,6 +20,8 @@ import { testUnless } from "../../../support/test_unless.ts";
 interface Place {
   readonly queue: Queue;
   readonly client: Redis;
+  /** What the workers have reported. */
+  readonly errors: readonly unknown[];
   /** Starts a worker that ends with the test. `run` gets the number of each job. */
   start(run: (index: number) => Promise<unknown>, concurrency: number): WorkHandle;
 }
@@ -32,11 +34,12 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
     const queue = new Queue("many", { connection: { url: redis.url, maxRetriesPerRequest: null }, prefix });
     const client = new Redis(redis.url);
     const works: WorkHandle[] = [];
+    const errors: unknown[] = [];
     const start: Place["start"] = (run, concurrency) => {
       const work = backend.work({
         jobs: ["many"],
         concurrency,
-        onError: ignored,
+        onError: (error, { task }) => errors.push([error, task]),
         run: async ({ input }) => {
           try {
             await run(isObject(input) ? Number(input.index) : NaN);
@@ -49,7 +52,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
       works.push(work);
       return work;
     };
-    await run({ queue, client, start });
+    await run({ queue, client, errors, start });
     await Promise.all(works.map((work) => work.stop(60_000)));
     await queue.close();
     client.disconnect();
@@ -103,7 +106,7 @@ test("a job that fails without a run does not keep others from starting beside a
   assertEquals(ran, [0, 2, 3]);
 });
 
-test("a job that cannot be read does not keep the worker from the others", async ({ queue, client, start }) => {
+test("a job that cannot be read is reported, and does not keep the worker from the others", async ({ queue, client, errors, start }) => {
   const [first] = await many(queue, 3);
   await client.hset(queue.toKey(first?.id ?? ""), "data", "{");
   const ran: number[] = [];
@@ -114,6 +117,7 @@ test("a job that cannot be read does not keep the worker from the others", async
   }, 2);
   await done.promise;
   assertEquals(ran, [1, 2]);
+  assertEquals(errors.map((error) => Array.isArray(error) && error[1]), [first?.id]);
 });
 
 test("a worker that stops leaves no job behind that it has taken and not begun", async ({ queue, start }) => {
@@ -215,4 +219,15 @@ Deno.test("bullmq: a worker that stops, and cannot give back a job that comes to
   reply.resolve([{ name: "one" }, "next", 0, 0]);
   await stopped;
   await new Promise((resolve) => setTimeout(resolve)); // An unhandled rejection would end the process by now.
+});
+
+Deno.test("bullmq: a claim that fails does not keep the job that was claimed with the end of another one from starting", async () => {
+  const backend = { moveToActive: () => Promise.reject(new Error("Connection is closed.")) };
+  const worker = { id: "w", getBackend: () => backend } as unknown as Worker;
+  const bullmq = { Job: { fromJSON: (_: Worker, data: object) => data } } as unknown as BullMq;
+  const options = { name: "many", onError: ignored, hasRoom: () => true, wake() {} };
+  const source = new JobSource(bullmq, { worker, stopWaiting: () => Promise.resolve() }, options);
+  await source.end("w:0", () => Promise.resolve([{ name: "one" }, "next", 0, 0]));
+  const { jobs } = await source.take(2);
+  assertEquals(jobs.map(({ job, token }) => [job.name, token]), [["one", "w:0"]]);
 });
