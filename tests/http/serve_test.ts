@@ -126,6 +126,25 @@ Deno.test("a stream whose client has not kept up goes on when that reads again, 
   assertEquals((await response.bytes()).length, CHUNKS * 100_000);
 });
 
+Deno.test("a stream that breaks is cut off, so that its client does not take it for complete, and others are served", async () => {
+  await using served = await serve(({ url }) => {
+    if (!url.endsWith("/breaks")) return new Response("done");
+    const events = ["data: 1\n\n"].values();
+    const body = new ReadableStream({
+      pull: (controller) => {
+        const { value, done } = events.next();
+        if (done) controller.error(new Error("The store is away."));
+        else controller.enqueue(new TextEncoder().encode(value));
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  const response = await fetch(new URL("/breaks", served.url));
+  assertEquals(response.status, 200);
+  await assertRejects(() => response.text(), Error);
+  assertEquals(await (await fetch(served.url)).text(), "done");
+});
+
 Deno.test("the signal of a request aborts if its client goes before the response, and not once it has that", async () => {
   const signals: AbortSignal[] = [];
   const came = Promise.withResolvers<void>();
@@ -253,6 +272,12 @@ Deno.test("a request knows nothing of the async context of earlier ones, even if
   });
   for (let i = 0; i < 3; i++) await exchange(served.port, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   assertEquals(found, [undefined, undefined, undefined]);
+});
+
+Deno.test("the head of a request has room for a token of many claims", async () => {
+  await using served = await serve(({ headers }) => new Response(String(headers.get("authorization")?.length)));
+  const authorization = `Bearer ${"x".repeat(50_000)}`;
+  assertEquals(await (await fetch(served.url, { headers: { authorization } })).text(), String(authorization.length));
 });
 
 Deno.test("a response keeps its status and headers; HEAD, 204 and 304 have no body", async () => {
