@@ -8,12 +8,14 @@ import {
   type Observable,
 } from "@opentelemetry/api";
 import type { McpServer } from "@modelcontextprotocol/server";
-import type { Operator } from "../../backend.ts";
+import type { Attempt, Claim, Operator } from "../../backend.ts";
 import { CALL_A_LISTENER } from "../../src/log/on_error.ts";
 import { ToolRegistry } from "../../src/registry.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { EVENTS } from "../../src/telemetry/events.ts";
+import { inProcessSpan } from "../../src/telemetry/task_spans.ts";
+import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../../src/errors.ts";
 import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
 import { AsyncToolServer, BackendError, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { z } from "zod";
@@ -169,6 +171,38 @@ Deno.test("a run that was cancelled counts as such, although its code returns a 
   assertEquals(attempts.map(([, ...value]) => value), [
     [1, { "mcp_jobs.job": "stubborn", "mcp_jobs.run.end": "cancelled" }],
   ]);
+});
+
+Deno.test("a run counts by how it has ended, where the reason to stop comes before what the code returned, and only failures of the code are errors", async () => {
+  using recorder = new Recorder();
+  const value = { kind: "value", value: null } as const;
+  const fault = { kind: "fault", message: "No such ledger." } as const;
+  const failed = (retry: boolean) => ({ kind: "error", message: "It broke.", retry }) as const;
+  const runs: readonly (readonly [end: string, Attempt, reason?: Error])[] = [
+    ["completed", value],
+    ["fault", fault],
+    ["job_error", failed(true)],
+    ["tool_error", failed(false)],
+    ["lost", value, new HoldLost()],
+    ["cancelled", fault, new TaskCancelled()],
+    ["parked", failed(true), new TaskParked()],
+    ["handed_back", failed(true), new WorkerStopping()],
+    ["handed_back", fault, new WorkerStopping()],
+    ["completed", value, new WorkerStopping()],
+    ["job_error", failed(true), new DOMException("The time is over.", "TimeoutError")],
+  ];
+  for (const [, attempt, reason] of runs) {
+    const signal = reason ? AbortSignal.abort(reason) : new AbortController().signal;
+    const claim = { task: { id: "1", job: "report", attempt: 1 }, signal } as Claim;
+    assertEquals(await inProcessSpan(claim, () => Promise.resolve(attempt)), attempt);
+    await Promise.resolve();
+  }
+  const said = (name: string, attribute: string) =>
+    recorder.recorded.filter(([metric]) => metric === name).map(([, , of]) => Reflect.get(of as object, attribute));
+  assertEquals(said(EVENTS.attempts.name, "mcp_jobs.run.end"), runs.map(([end]) => end));
+  const errors = ["fault", "job_error", "tool_error"];
+  const types = runs.map(([end]) => errors.includes(end) ? end : undefined);
+  assertEquals(said(EVENTS.process.name, "error.type"), types);
 });
 
 Deno.test("the gauges ask the operator once per collection, until their server is closed", async () => {
