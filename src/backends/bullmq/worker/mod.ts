@@ -117,14 +117,14 @@ export class BullMqWork implements WorkHandle {
     const inGrace = Promise.race([doneWithin(stopped, grace), this.#graceOver.promise.then(() => false)]);
     // After the runners have given up what they claim and then what they run, it stops waiting for Redis: what is still to be
     // written is lost.
-    if (!await inGrace && !await doneWithin(stopped, 3 * ABORT_GRACE_MS)) await this.#workers.close();
-    await stopped;
+    if (!await inGrace) await doneWithin(stopped, 3 * ABORT_GRACE_MS);
     const { scripts, deadline } = this.#store;
     await Promise.all([
       ...this.#recurring.map((each) => each[Symbol.asyncDispose]()), // First: then what ends with its connection is no error.
       this.#workers.close(),
       // If this fails, it counts as dead a little later.
       deadline.wait(scripts.client.hdel(scripts.key("workers"), this.#me.name)).catch(() => {}),
+      stopped,
     ]);
     this.#known.resolve();
     this.#unsubscribe();
