@@ -10,9 +10,12 @@ import { isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 /** How long a task waits before its message says what for, and how far ahead a start is named, in ms. */
 const QUIET_MS = 3_000;
 
+/** How long a running task reports nothing before each read of it looks for its worker, in ms. */
+const SILENT_MS = 30_000;
+
 /**
- * The task; if it waits to start, with a message that says when it starts, or what it waits for. `jobs`: what the server offers,
- * by the name of the job. `now` is in ms since the epoch.
+ * The task; if it waits to start, or its worker is gone, with a message that says when it starts, or what it waits for. `jobs`:
+ * what the server offers, by the name of the job. `now` is in ms since the epoch.
  */
 export async function explainWait(
   task: TaskInfo,
@@ -20,8 +23,16 @@ export async function explainWait(
   jobs: ReadonlyMap<string, readonly RegisteredJob[]>,
   now: number,
 ): Promise<TaskInfo> {
-  if (isFinished(task) || task.parked || task.status === "RUNNING" || task.status === "INPUT_REQUIRED") return task;
-  const { dueAt = 0, updatedAt, job, status } = task;
+  if (isFinished(task) || task.parked || task.status === "INPUT_REQUIRED") return task;
+  const { updatedAt, job, status } = task;
+  if (status === "RUNNING") {
+    if (now - updatedAt < SILENT_MS || await hasWorker(job, backend, jobs.get(job))) return task;
+    return withReason(
+      task,
+      `Waiting: its worker is gone, and no other one for ${job} is running. It runs again as soon as one is.`,
+    );
+  }
+  const { dueAt = 0 } = task;
   if (dueAt - now >= QUIET_MS) {
     const what = status === "RETRYING" ? "The next attempt" : "It";
     return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);

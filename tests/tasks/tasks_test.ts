@@ -135,6 +135,37 @@ Deno.test("a task that has waited for a while says that no worker runs, and only
   assertEquals([end.status, end.message], ["COMPLETED", undefined]);
 });
 
+Deno.test("a task that has run for a while says that its worker is gone, and only if no worker for its job is running", async () => {
+  class Workers extends MemoryBackend {
+    override hasWorker(): Promise<boolean> {
+      asked++;
+      return Promise.resolve(alive);
+    }
+  }
+  let [asked, alive, later] = [0, true, 0];
+  await using backend = new Workers();
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<{ width: number }>()];
+  const run: Job["run"] = async (_, { progress }) => {
+    await progress(0.5, "half of it");
+    begun.resolve();
+    return await end.promise;
+  };
+  await using worker = createWorker(backend, [defineJob({ name: "echo", input: echo.input, run })]);
+  await worker.ready;
+  const { id } = await tasks.start(registered, {}, "me");
+  await begun.promise;
+  assertEquals([(await shown(tasks, id)).message, asked], ["half of it", 0]);
+  later = 60_000;
+  assertEquals([(await shown(tasks, id)).message, asked], ["half of it", 1]);
+  alive = false;
+  assertEquals(
+    (await shown(tasks, id)).message,
+    "Waiting: its worker is gone, and no other one for echo is running. It runs again as soon as one is.",
+  );
+  end.resolve({ width: 7 });
+});
+
 Deno.test("a task that has waited for a while behind others says so", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
