@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import type { Backend } from "../backend.ts";
 import { JobsError } from "../errors.ts";
 import { oneLine } from "../text.ts";
@@ -12,6 +11,7 @@ import { COMMANDS } from "./commands/mod.ts";
 import { flag } from "./option.ts";
 import type { Output } from "./output.ts";
 import { PLACE } from "./place.ts";
+import { parse } from "./std.ts";
 
 /** What every command has. */
 const COMMON = {
@@ -85,29 +85,21 @@ async function runCommand(command: Command, args: readonly string[], environment
 
 /** Reads options and operands. Throws `UsageError`. */
 function read(args: readonly string[], rules: Options, now: number): { values: object; operands: readonly string[] } {
-  const types = Object.entries(rules).map(([name, { takes }]) =>
-    [name, { type: takes === undefined ? "boolean" : "string" }] as const
-  );
-  const { tokens, positionals: operands } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(types),
-    strict: false, // Its errors would be in other words than ours.
-    allowPositionals: true,
-    tokens: true,
+  const named = Object.entries(rules);
+  const { texts, flags, operands } = parse(args, {
+    texts: named.filter(([, { takes }]) => takes !== undefined).map(([name]) => name),
+    flags: named.filter(([, { takes }]) => takes === undefined).map(([name]) => name),
+    unknown: (option) => {
+      throw new UsageError(`there is no option ${option}.`);
+    },
   });
   const values: { [name: string]: unknown } = {};
-  for (const token of tokens) {
-    if (token.kind !== "option") continue;
-    const { name, rawName, value, inlineValue } = token;
-    const option = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    if (option === undefined) throw new UsageError(`there is no option ${rawName}.`);
-    if (option.takes === undefined && inlineValue) throw new UsageError(`--${name} takes no value.`);
-    if (option.takes !== undefined) {
-      if (Object.hasOwn(values, name)) throw new UsageError(`--${name} was passed more than once.`);
-      // A value that begins with a dash is rather the next option.
-      if (!value || value.startsWith("-") && !inlineValue) throw new UsageError(`--${name} needs ${option.takes}.`);
-    }
-    values[name] = readOption(name, option, value ?? "", now);
+  for (const [name, option] of named) {
+    const [text, again] = flags.has(name) ? ["true"] : texts.get(name) ?? [];
+    if (text === undefined) continue;
+    if (again !== undefined) throw new UsageError(`--${name} was passed more than once.`);
+    if (text === "") throw new UsageError(`--${name} needs ${option.takes}.`);
+    values[name] = readOption(name, option, text, now);
   }
   return { values, operands };
 }

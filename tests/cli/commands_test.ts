@@ -672,7 +672,7 @@ Deno.test("an option has one text, which is no other option, and a flag has none
       ["--yes --job add --message=", "--message needs TEXT."],
       ["--yes --job add --owner --json", "--owner needs OWNER."],
       ["--yes --job refuse --job add", "--job was passed more than once."],
-      ["--job add --yes=false", "--yes takes no value."],
+      ["--job add --yes=false", "1 task matches. Pass --yes to go on."],
     ] as const
   ) {
     const { code, stderr } = await shop.run(`cancel ${options}`);
