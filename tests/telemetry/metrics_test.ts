@@ -16,7 +16,7 @@ import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { EVENTS } from "../../src/telemetry/events.ts";
 import { inProcessSpan } from "../../src/telemetry/task_spans.ts";
 import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../../src/errors.ts";
-import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
+import { countCreated, countEnded, countStoreError, measured, measureStart } from "../../src/telemetry/metrics.ts";
 import { AsyncToolServer, BackendError, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { z } from "zod";
 import { connect, REVISIONS } from "../mcp/support/measured.ts";
@@ -203,6 +203,19 @@ Deno.test("a run counts by how it has ended, where the reason to stop comes befo
   const errors = ["fault", "job_error", "tool_error"];
   const types = runs.map(([end]) => errors.includes(end) ? end : undefined);
   assertEquals(said(EVENTS.process.name, "error.type"), types);
+});
+
+Deno.test("times are measured in seconds, and are never negative, although clocks may be set", async () => {
+  using recorder = new Recorder();
+  const end = { job: "report", status: "COMPLETED", createdAt: 60_000 } as const;
+  for (const finishedAt of [62_500, 1_000]) countEnded({ ...end, finishedAt });
+  for (const waited of [1_500, -1]) measureStart("report", waited);
+  const early = { ...COUNTS, oldestWaiting: 90_001 };
+  observe({ operator: operatorOf(() => Promise.resolve([early])) }, new AbortController().signal, () => 90_000);
+  const observed = await recorder.collect();
+  const values = (name: string) => recorder.recorded.filter(([metric]) => metric === name).map(([, value]) => value);
+  assertEquals([values(EVENTS.timeToEnd.name), values(EVENTS.timeToStart.name)], [[2.5, 0], [1.5, 0]]);
+  assertEquals(observed.find(([name]) => name === GAUGES.age.name)?.[1], 0);
 });
 
 Deno.test("the gauges ask the operator once per collection, until their server is closed", async () => {
