@@ -32,6 +32,7 @@ Deno.test("a text is not quoted, and only an object becomes structured content",
 Deno.test("a tool error becomes an error result, and a fault is thrown with its code", () => {
   const result = callResult(task, { kind: "tool_error", message: "no" });
   assertEquals([result.isError, result.content], [true, [{ type: "text", text: "Failed: no" }]]);
+  assertEquals(result._meta, { resourceUri: URI });
   const fault = { kind: "fault", message: "broken", code: -32001 } as const;
   assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
 });
@@ -117,6 +118,26 @@ Deno.test("content that is too large is answered with what has room, and a link 
   const [head, note = ""] = textOf(cut.content[1]).split("\n\n");
   assertEquals(head, `${"é".repeat(1_000)}…`);
   assertStringIncludes(note, `Read the resource ${URI}?page=1`);
+});
+
+Deno.test("an answer that lacks pictures names the page that has the first of them, or the resource if no message can carry it", () => {
+  const text: ContentPart = { type: "text", text: "A chart" };
+  const picture = (bytes: number): ContentPart => {
+    return { type: "image", data: "A".repeat(bytes / 3 * 4), mimeType: "image/png" };
+  };
+  const noteOf = (...content: ContentPart[]) => {
+    const answer = callResult(task, { kind: "value", value: null, content }, { pageCall: "task_status" });
+    return answer.content.map(textOf).join("\n").split(" bytes). ").at(-1);
+  };
+  // The text is page 1.
+  const pages = `or read the resource ${URI}?page=2 and so on.`;
+  assertEquals(
+    noteOf(text, picture(90_000), picture(90_000)),
+    `Call task_status with the token id-1 and page 2, ${pages}`,
+  );
+  const part = `or read the resource ${URI}/2.`;
+  assertEquals(noteOf(text, picture(90_000)), `Call task_status with the token id-1 and page 2, ${part}`);
+  assertEquals(noteOf(text, picture(3_000_000)), `Read the resource ${URI}/2.`);
 });
 
 Deno.test("an answer has at most as many bytes as its form allows, whatever the text, the error or the data", () => {

@@ -22,6 +22,7 @@ Deno.test("the pages of a value join to its JSON, and are cut at whole character
 
 Deno.test("a small result is one page, also one without any text", () => {
   assertEquals(pages("short"), [[{ part: 0, mimeType: "application/json", text: '"short"' }]]);
+  assertEquals(pages(null), [[{ part: 0, mimeType: "application/json", text: "null" }]]);
   assertEquals(pages(null, [{ type: "text", text: "" }]), [[{ part: 1, mimeType: "text/plain", text: "" }]]);
   const empty = { type: "file", data: "", mimeType: "a/b", name: "empty" } as const;
   assertEquals(pages(null, [empty]), [[{ part: 1, mimeType: "a/b", blob: "" }]]);
