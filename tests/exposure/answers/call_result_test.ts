@@ -129,12 +129,11 @@ Deno.test("an answer that lacks pictures names the page that has the first of th
     const answer = callResult(task, { kind: "value", value: null, content }, { pageCall: "task_status" });
     return answer.content.map(textOf).join("\n").split(" bytes). ").at(-1);
   };
-  // The text is page 1.
   const pages = `or read the resource ${URI}?page=2 and so on.`;
-  assertEquals(
-    noteOf(text, picture(90_000), picture(90_000)),
-    `Call task_status with the token id-1 and page 2, ${pages}`,
-  );
+  for (const bytes of [90_000, 3_000_000]) {
+    const note = noteOf(text, picture(bytes), picture(bytes));
+    assertEquals(note, `Call task_status with the token id-1 and page 2, ${pages}`); // The text is page 1.
+  }
   const part = `or read the resource ${URI}/2.`;
   assertEquals(noteOf(text, picture(90_000)), `Call task_status with the token id-1 and page 2, ${part}`);
   assertEquals(noteOf(text, picture(3_000_000)), `Read the resource ${URI}/2.`);
