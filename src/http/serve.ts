@@ -19,8 +19,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly hostname: string;
   /**
-   * How long the head of a request may take to arrive, in ms; default 60,000. The whole request may take twice as long, and
-   * the rest of a body that is not read this long.
+   * How long the head of a request may take to arrive, in ms; default 60,000. The whole request may take twice as long, as may
+   * a client that reads nothing of what was sent to it, and the rest of a body that is not read this long.
    */
   readonly headersTimeout?: number;
   /** How often these limits are checked, in ms; default 5,000. */
@@ -55,6 +55,15 @@ const KEEP_ALIVE_MS = 620_000;
  */
 const MAX_PIPELINE = 100;
 
+/** A connection with a request that is not answered completely. */
+interface Pipeline {
+  /** Begin to answer the requests that came behind it. */
+  readonly waiting: (() => void)[];
+  /** How many bytes its client had yet to read at the last check, and since when it has read none of them, in ms. */
+  unread: number;
+  since: number;
+}
+
 /** What is served on a port. */
 export class HttpServer {
   readonly #server: Server;
@@ -63,9 +72,12 @@ export class HttpServer {
   readonly #timeout: number;
   /** One for each response that is not sent completely. */
   readonly #sending = new Set<Promise<void>>();
-  /** How many requests of each connection are not answered completely. */
-  readonly #pipelines = new WeakMap<Socket, number>();
-  readonly #accepting: ReturnType<typeof setInterval>;
+  /**
+   * The requests of a connection are answered one after another: the responses to all of them at once would wait in memory
+   * for a client that does not read.
+   */
+  readonly #pipelines = new Map<Socket, Pipeline>();
+  readonly #checking: ReturnType<typeof setInterval>;
   /**
    * Runs what it is given in the async context of the server. In Deno 2.9, connections have that of whoever has last loaded a
    * module: here the request with the first token. The spans of all others would belong to its trace.
@@ -86,10 +98,11 @@ export class HttpServer {
     this.#handler = handler;
     this.#onError = onError;
     server.on("error", (error) => onError(error, { where: "accept HTTP connections" }));
-    // Each request of a pipeline waits for the end of its connection.
-    server.on("connection", (socket) => socket.setMaxListeners(0));
     server.on("request", (incoming, outgoing) => this.#receive(incoming, outgoing));
-    this.#accepting = setInterval(() => acceptAgain(server), checkInterval);
+    this.#checking = setInterval(() => {
+      acceptAgain(server);
+      this.#cutOffUnread();
+    }, checkInterval);
   }
 
   /** Takes the port, and serves from then on. Rejects with `JobsError` if it cannot, as where the port is taken. */
@@ -131,7 +144,7 @@ export class HttpServer {
   stopListening(): void {
     if (this.#closing) return;
     this.#closing = true;
-    clearInterval(this.#accepting);
+    clearInterval(this.#checking);
     this.#server.close(() => this.#finished.resolve());
   }
 
@@ -145,13 +158,33 @@ export class HttpServer {
 
   #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { socket } = incoming;
-    const open = (this.#pipelines.get(socket) ?? 0) + 1;
     // The rest of a pipeline may have been parsed already when its connection is closed.
-    if (open > MAX_PIPELINE) return void socket.destroy();
-    this.#pipelines.set(socket, open);
-    outgoing.once("close", () => this.#pipelines.set(socket, (this.#pipelines.get(socket) ?? 1) - 1));
+    if (socket.destroyed) return;
+    const pipeline = this.#pipelines.get(socket);
     // Often the body comes with the head, and has been parsed by then. It needs no stream, which would cost more time.
-    queueMicrotask(() => this.#apart(() => void this.#answer(incoming, outgoing)));
+    const begin = () => queueMicrotask(() => this.#apart(() => void this.#answer(incoming, outgoing)));
+    if (pipeline === undefined) {
+      this.#pipelines.set(socket, { waiting: [], unread: 0, since: 0 });
+      begin();
+    } else if (pipeline.waiting.push(begin) >= MAX_PIPELINE) socket.destroy();
+  }
+
+  /** The answer to a request is over: goes on with the next one of its connection. */
+  #next(socket: Socket): void {
+    const begin = socket.destroyed ? undefined : this.#pipelines.get(socket)?.waiting.shift();
+    if (begin) begin();
+    else this.#pipelines.delete(socket);
+  }
+
+  /** Closes the connections whose clients read nothing for long. A response is often one piece, all of which has to be read. */
+  #cutOffUnread(): void {
+    const now = performance.now();
+    for (const [socket, pipeline] of this.#pipelines) {
+      const { writableLength: unread } = socket;
+      const isRead = unread === 0 || pipeline.unread === 0 || unread < pipeline.unread;
+      if (isRead) Object.assign(pipeline, { unread, since: now });
+      else if (now - pipeline.since >= 2 * this.#timeout) socket.destroy();
+    }
   }
 
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -162,12 +195,12 @@ export class HttpServer {
       socket.off("close", end);
       if (!outgoing.writableFinished) gone.abort(new Error("The client is gone."));
       this.#sending.delete(over);
+      this.#next(socket);
       resolve();
       if (!incoming.complete) discard(incoming, this.#timeout);
     };
     this.#sending.add(over);
     outgoing.once("close", end);
-    // A response that waits for another one of its connection is not told of its end.
     socket.once("close", end);
     if (socket.destroyed) end();
     const remoteAddr = {

@@ -181,20 +181,29 @@ Deno.test("a stream that its handler returns after the client has gone is cancel
   await cancelled.promise;
 });
 
-Deno.test("a request that waits behind another one of its connection learns that its client is gone", async () => {
-  const gone: Promise<void>[] = [];
+Deno.test("a request that waits behind another one of its connection is worked on once that is answered, and never if its client goes", async () => {
+  const seen: string[] = [];
+  const first = Promise.withResolvers<Response>();
+  const gone = Promise.withResolvers<void>();
   const came = Promise.withResolvers<void>();
-  await using served = await serve(async ({ signal }) => {
-    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-    if (gone.push(aborted) === 2) came.resolve();
-    await aborted;
+  await using served = await serve(async ({ url, signal }) => {
+    seen.push(new URL(url).pathname);
+    if (url.endsWith("/first")) return await first.promise;
+    signal.addEventListener("abort", () => gone.resolve());
+    came.resolve();
+    await gone.promise;
     return new Response("for nobody");
   });
   const client = await Connection.open(served.port);
-  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2));
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  await client.send(get("/first") + get("/second") + get("/third"));
+  await exchange(served.port, "no HTTP\r\n\r\n"); // By now all three have arrived.
+  assertEquals(seen, ["/first"]);
+  first.resolve(new Response("answered"));
   await came.promise;
   client[Symbol.dispose]();
-  await Promise.all(gone);
+  await gone.promise;
+  assertEquals(seen, ["/first", "/second"]);
 });
 
 Deno.test("a client that goes in the middle of a body leaves no timer behind", async () => {
@@ -203,7 +212,8 @@ Deno.test("a client that goes in the middle of a body leaves no timer behind", a
   for (const [sent, isAnswered] of [[half, true], [half, false], [behind, false]] as const) {
     const came = Promise.withResolvers<void>();
     const { server, port } = await serve(async ({ url, signal }) => {
-      if (url.endsWith("/half")) came.resolve();
+      if (!url.endsWith("/half")) return new Response("behind this");
+      came.resolve();
       if (!isAnswered) await new Promise((resolve) => signal.addEventListener("abort", resolve));
       return new Response("no", { status: 413 });
     });

@@ -4,7 +4,7 @@
  * @module
  */
 import { HttpServer, type ServeOptions } from "../../src/http/serve.ts";
-import { assertEquals, assertMatch } from "../../tools/std.ts";
+import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
 import { unexpected } from "../support/errors.ts";
 import { Connection } from "./support/connection.ts";
 
@@ -114,4 +114,26 @@ Deno.test("many clients that never complete their head are all cut off, and othe
   });
   assertEquals(await (await request(served.port)).text(), "");
   assertEquals((await Promise.all(cutOff)).filter((answer) => !/^(HTTP\/1\.1 408 |$)/.test(answer)), []);
+});
+
+Deno.test("a connection whose client reads nothing is closed when the time limit is over, be it sent a response or a stream", async () => {
+  const bytes = new Uint8Array(20_000_000); // More than the system takes for a client that does not read.
+  const came = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  await using served = await serve(SHORT, ({ url, signal }) => {
+    if (url.endsWith("/response")) {
+      came.resolve();
+      return new Response(bytes);
+    }
+    signal.addEventListener("abort", () => closed.resolve());
+    return new Response(bytes, { headers: { "content-type": "text/event-stream" } });
+  });
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  using first = await Connection.open(served.port);
+  await first.send(get("/response"));
+  await came.promise;
+  using second = await Connection.open(served.port);
+  await second.send(get("/stream"));
+  await closed.promise; // The one before it is over by now.
+  for (const client of [first, second]) assert((await client.read()).length < bytes.length);
 });
