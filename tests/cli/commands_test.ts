@@ -6,12 +6,15 @@ import { runCli } from "../../src/cli/main.ts";
 import { declared, SCHEDULE, toText } from "../../src/schedules/schedule.ts";
 import {
   BackendError,
+  content,
   createClient,
   createWorker,
   defineJob,
+  image,
   MemoryBackend,
   type TaskClient,
   type TaskInfo,
+  text,
   ToolError,
 } from "../../mod.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes, FakeTime } from "../../tools/std.ts";
@@ -253,6 +256,64 @@ Deno.test("logs shows what a job has logged, and follows it until the task has e
   assertEquals(kept.map((line) => JSON.parse(line).level), ["warning", "info"]);
 });
 
+Deno.test("logs --follow ends with a task that has ended before, when it is interrupted, and after a gap that has hidden the end", async () => {
+  await using shop = new Shop({ works: false });
+  const ended = await shop.client.start(talk, {});
+  const open = await shop.client.start(add, { a: 1, b: 2 });
+  const hidden = await shop.client.start(talk, {});
+  const listeners: ((event: TaskEvent) => void)[] = [];
+  let subscribed = Promise.withResolvers<void>();
+  let left = 0;
+  shop.watch = (listener) => {
+    listeners.push(listener);
+    subscribed.resolve();
+    return () => left++;
+  };
+  const interrupt = new AbortController();
+  const interrupted = shop.run(`logs ${open.id} --follow`, { signal: interrupt.signal });
+  await subscribed.promise;
+  subscribed = Promise.withResolvers();
+  const following = shop.run(`logs ${hidden.id} --follow`);
+  await subscribed.promise;
+  interrupt.abort();
+  assertEquals(await interrupted, { code: 0, stdout: "", stderr: "" });
+  createWorker(shop, [talk]);
+  for (const task of [ended, hidden]) await shop.client.wait(task);
+  for (const listener of listeners) listener({ kind: "gap" });
+  assertMatch((await following).stdout, / info {6}done$/m);
+  assertMatch((await shop.run(`logs ${ended.id} --follow`)).stdout, / info {6}done$/m);
+  assertEquals([listeners.length, left], [3, 3]);
+});
+
+Deno.test("show has a line for all that is known of a task, and the size of a picture instead of its bytes", async () => {
+  await using shop = new Shop({ works: false });
+  const draw = defineJob({
+    name: "draw",
+    input: z.object({}),
+    run: async (_, { progress }) => {
+      await progress(0.5);
+      return content([text("A chart"), image(new Uint8Array(3), "image/png")]);
+    },
+  });
+  const namesOf = (stdout: string) => stdout.split("\n\n")[0]?.split("\n").map((line) => line.split(/ {2,}/)[0]) ?? [];
+  const first = await shop.client.start(draw, {}, { startAt: new Date(Date.now() + 3_600_000) });
+  const waiting = ["id", "job", "owner", "status", "attempt", "message", "created", "last change", "due"];
+  assertEquals(namesOf((await shop.run(`show ${first.id}`)).stdout), waiting);
+  await shop.client.cancel(first.id);
+  const cancelled = (await shop.run(`show ${first.id}`)).stdout;
+  assertMatch(cancelled, /^code +never started$/m);
+  assertEquals(namesOf(cancelled).slice(-3), ["finished", "kept until", "code"]);
+  const { id: second } = JSON.parse((await shop.run(`retry ${first.id} --json`)).stdout);
+  createWorker(shop, [draw]);
+  await shop.client.wait(second);
+  const { stdout } = await shop.run(`show ${second}`);
+  assertMatch(stdout, new RegExp(`^progress +100%$[^]*^retry of +${first.id}$`, "m"));
+  assertMatch(
+    stdout,
+    /^A chart\n\{\n {2}"type": "image",\n {2}"base64Characters": 4,\n {2}"mimeType": "image\/png"\n\}$/m,
+  );
+});
+
 Deno.test("JSON has nothing that a terminal takes for a command", async () => {
   await using shop = new Shop();
   const { id } = await shop.client.start(shout, {});
@@ -457,9 +518,12 @@ Deno.test("a command for many tasks that is interrupted says that it is not done
 Deno.test("pause and resume stop and continue a job, and stats shows it", async () => {
   await using shop = new Shop();
   assertEquals((await shop.run("pause add")).stdout, "add is paused\n");
-  await shop.client.start(add, { a: 1, b: 2 });
+  assertEquals(JSON.parse((await shop.run("pause add --json")).stdout), { job: "add", paused: true });
+  const task = await shop.client.start(add, { a: 1, b: 2 });
   assertMatch((await shop.run("stats")).stdout, /^add +1 +0.* paused$/m);
   assertEquals(JSON.parse((await shop.run("resume add --json")).stdout), { job: "add", paused: false });
+  assertEquals(await shop.client.wait(task), 3);
+  assert(!(await shop.run("stats")).stdout.includes("paused"));
   assertEquals(await shop.run("resume add"), { code: 0, stdout: "add is not paused\n", stderr: "" });
 });
 
@@ -499,6 +563,7 @@ Deno.test("pause says which queues it has paused with all that is in them", asyn
   const { stdout, stderr } = await shop.run("pause add");
   assertEquals(stderr, "The whole queue images is paused: its other jobs wait, too.\n");
   assertEquals(stdout, "add is paused\n");
+  assertEquals(JSON.parse((await shop.run("pause add --json")).stdout).queues, ["images"]);
 });
 
 Deno.test("workers says that none of mcp-jobs is alive, since a BullMQ queue may have others", async () => {
