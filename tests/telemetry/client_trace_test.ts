@@ -1,6 +1,8 @@
 /** The trace that a client names with a call, where the process has no provider of OpenTelemetry. */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { propagation } from "@opentelemetry/api";
 import { AsyncToolServer, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
+import { injectedTrace } from "../../src/telemetry/spans.ts";
 import { assertEquals } from "../../tools/std.ts";
 
 const URL_OF_IT = new URL("http://localhost/mcp");
@@ -64,4 +66,20 @@ Deno.test("a malformed trace is ignored, and so is a `tracestate` that is too lo
     tracestate: `vendor=${"x".repeat(600)}`,
   }];
   assertEquals(await tracesOf("legacy", metas), [...malformed.map(() => null), { traceparent: PARENT }]);
+});
+
+Deno.test("a client gets the trace that the propagators of the process pass on, and none of their baggage", () => {
+  assertEquals(injectedTrace(), {});
+  for (const sent of [{ traceparent: PARENT, tracestate: "vendor=1" }, { traceparent: PARENT }]) {
+    propagation.setGlobalPropagator({
+      inject: (_, carrier) => void Object.assign(carrier as object, sent, { baggage: "user=ann" }),
+      extract: (context) => context,
+      fields: () => [],
+    });
+    try {
+      assertEquals(injectedTrace(), sent);
+    } finally {
+      propagation.disable();
+    }
+  }
 });

@@ -288,10 +288,11 @@ for (const { backend, missing, traceId } of backends) {
         ["mcp_jobs", `report_${backend}`, 1],
       );
       assertEquals(valueOf(sent, "messaging.message.id"), valueOf(processed, "messaging.message.id"));
-      const answers = spans.filter(({ name }) => name === "elicit").map((span) =>
-        valueOf(span, "mcp_jobs.answer.action")
-      );
-      assertEquals(answers, [undefined, "accept", undefined, "accept"]);
+      const asked = spans.filter(({ name }) => name === "elicit").map((span) => [
+        valueOf(span, "mcp_jobs.question.mode"),
+        valueOf(span, "mcp_jobs.answer.action"),
+      ]);
+      assertEquals(asked, [["form", undefined], ["form", "accept"], ["form", undefined], ["form", "accept"]]);
     },
   );
 
