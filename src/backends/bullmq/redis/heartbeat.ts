@@ -50,7 +50,10 @@ async function beat(connection: Redis, within: number): Promise<void> {
 /** Resolves once Redis has answered, or the connection is known to be closed. Rejects if it leads to a replica. */
 async function check(connection: Redis): Promise<void> {
   if (connection.status !== "ready") {
-    await new Promise((resolve) => connection.once("ready", resolve).once("close", resolve));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    connection.once("ready", resolve).once("close", resolve);
+    await promise;
+    connection.off("ready", resolve).off("close", resolve);
     return;
   }
   // A refusal is an answer, too. With an old Redis, a connection that subscribes may send PING but not ROLE.

@@ -53,6 +53,18 @@ test("a connection that goes silent before it is ready is replaced, too", (netwo
     assert(await doneWithin(ready, TIMEOUT_MS), "it is ready again");
   }));
 
+test("a connection that is replaced again and again while the network is silent keeps no listeners of former attempts", (network) =>
+  connect(network, async (connection, on) => {
+    const before = connection.listenerCount("ready");
+    network.drop({ silent: true });
+    await until(() => Promise.resolve(network.made >= 6), "it has been replaced five times");
+    // Each attempt is checked up to three times at once.
+    assert(connection.listenerCount("ready") <= before + 3, `It has ${connection.listenerCount("ready")} listeners.`);
+    const ready = on("ready");
+    network.mend();
+    assert(await doneWithin(ready, TIMEOUT_MS), "it is ready again");
+  }));
+
 test("a connection that was closed and opened again is replaced when it goes silent, as before", (network) =>
   connect(network, async (connection, on) => {
     const ended = on("end");
