@@ -357,6 +357,23 @@ Deno.test("task_list lists the owner's tasks with their tokens, newest first", a
   assertEquals(fieldsOf(await call(surface, "task_list", {}, { owner: "stranger" })).tasks, []);
 });
 
+Deno.test("task_list names the next page, and the last one names none", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(report);
+  const started: string[] = [];
+  for (let index = 0; index < 101; index++) started.push((await start(surface, "report", { user: "Ada" })).id);
+  const tokens: unknown[] = [];
+  let cursors = 0;
+  for (let cursor: unknown = undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+    const page = fieldsOf(await call(surface, "task_list", cursor === undefined ? {} : { cursor }));
+    assert(Array.isArray(page.tasks));
+    for (const { token } of page.tasks) tokens.push(token);
+    cursor = page.next_cursor;
+    if (cursor !== undefined) cursors++;
+  }
+  assertEquals([tokens, cursors], [started.reverse(), 1]);
+});
+
 Deno.test("task_list has room for a page of tasks that ask for much: what they ask in full is for task_status", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
   const fields = Array.from({ length: 20 }, (_, index) => [`field_${index}`, z.string().describe("x".repeat(150))]);
