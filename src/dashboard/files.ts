@@ -4,6 +4,7 @@
  * @module
  */
 
+/** A file of the page. */
 export interface PageFile {
   readonly type: string;
   readonly text: string;

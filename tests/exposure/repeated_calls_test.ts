@@ -566,7 +566,7 @@ Deno.test("task_cancel cancels a task for which calls wait: each gets an error t
   assertEquals((await call(surface, "task_cancel", { token })).structuredContent?.status, "CANCELLED");
   for (const { content, isError } of await Promise.all([first, second])) {
     assertEquals(isError, true);
-    assertMatch(JSON.stringify(content), /The task was cancelled/);
+    assertMatch(JSON.stringify(content), /"text":"The task was cancelled/);
   }
   assertEquals(await status(), "CANCELLED");
   gate.open();

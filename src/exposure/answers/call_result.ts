@@ -51,7 +51,7 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
     // Many hosts drop `isError`, so the model reads nothing but the text.
-    const text = `Failed: ${outcome.message}`;
+    const text = task.status === "CANCELLED" ? outcome.message : `Failed: ${outcome.message}`;
     return { content: [textBlock(cutToFit(text, readableBytes(inlineBytes)))], isError: true, _meta };
   }
   const { value, content } = outcome;

@@ -56,7 +56,9 @@ for (const [name, act] of Object.entries(DELETIONS)) {
     await withQueue(url, "contract", act);
     const [asked, ...called] = await waiters.answers;
     assertEquals([asked?.error?.code, asked?.error?.message], [-32603, GONE]);
-    for (const { result } of called) assertEquals([result?.isError, result?.content[0].text], [true, GONE]);
+    for (const { result } of called) {
+      assertEquals([result?.isError, result?.content[0].text], [true, `Failed: ${GONE}`]);
+    }
     const read = await waiters.read();
     const [pushed, listened] = await waiters.ends;
     assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], ["failed", GONE]);

@@ -25,6 +25,7 @@ exerciseBackend("memory", () => {
     "a step that a killed worker has recorded is not run again": noProcess,
     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": noProcess,
     "an operator stops code in another process, and sees its worker until it is killed": noProcess,
+    "an operator sees that a task runs in no worker that is alive, also if no task waits": noProcess,
     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
       noProcess,
     "of a long log only the end stays in the store, of a finished task no step, and of a purged one nothing":
