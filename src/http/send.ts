@@ -11,6 +11,9 @@ const STREAMS = /^(text\/event-stream|application\/x-ndjson)\b/;
 /** Headers of one connection (RFC 9110, section 7.6.1). They are the server's business. */
 const OF_CONNECTION: readonly string[] = ["connection", "keep-alive", "transfer-encoding"];
 
+/** The most of a response that is sent in one piece, in bytes. */
+const PIECE_BYTES = 262_144;
+
 /** RFC 9110, section 8.6: responses without a length. */
 const WITHOUT_LENGTH: readonly number[] = [204, 304];
 
@@ -28,7 +31,20 @@ export async function send(response: Response, outgoing: ServerResponse, gone: A
   }
   const body = await response.bytes();
   if (!WITHOUT_LENGTH.includes(status)) headers.push("content-length", String(body.length));
-  outgoing.writeHead(status, headers).end(body);
+  outgoing.writeHead(status, headers);
+  // In pieces, so that it can be seen whether the client reads.
+  if (body.length > PIECE_BYTES && outgoing.req.method !== "HEAD") return sendStream(piecesOf(body), outgoing, gone);
+  outgoing.end(body);
+}
+
+function piecesOf(body: Uint8Array): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(body.subarray(at, at += PIECE_BYTES));
+      if (at >= body.length) controller.close();
+    },
+  }, { highWaterMark: 0 });
 }
 
 /** Sends a stream, no faster than its client reads. */

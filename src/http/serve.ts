@@ -59,8 +59,8 @@ const MAX_PIPELINE = 100;
 interface Pipeline {
   /** Begin to answer the requests that came behind it. */
   readonly waiting: (() => void)[];
-  /** How many bytes its client had yet to read at the last check, and since when it has read none of them, in ms. */
-  unread: number;
+  /** How many bytes its client had been sent at the last check, and since when there are no more, in ms. */
+  sent: number;
   since: number;
 }
 
@@ -164,7 +164,7 @@ export class HttpServer {
     // Often the body comes with the head, and has been parsed by then. It needs no stream, which would cost more time.
     const begin = () => queueMicrotask(() => this.#apart(() => void this.#answer(incoming, outgoing)));
     if (pipeline === undefined) {
-      this.#pipelines.set(socket, { waiting: [], unread: 0, since: 0 });
+      this.#pipelines.set(socket, { waiting: [], sent: 0, since: 0 });
       begin();
     } else if (pipeline.waiting.push(begin) >= MAX_PIPELINE) socket.destroy();
   }
@@ -176,13 +176,12 @@ export class HttpServer {
     else this.#pipelines.delete(socket);
   }
 
-  /** Closes the connections whose clients read nothing for long. A response is often one piece, all of which has to be read. */
+  /** Closes the connections whose clients read nothing for long. */
   #cutOffUnread(): void {
     const now = performance.now();
     for (const [socket, pipeline] of this.#pipelines) {
-      const { writableLength: unread } = socket;
-      const isRead = unread === 0 || pipeline.unread === 0 || unread < pipeline.unread;
-      if (isRead) Object.assign(pipeline, { unread, since: now });
+      const sent = socket.bytesWritten - socket.writableLength;
+      if (socket.writableLength === 0 || sent !== pipeline.sent) Object.assign(pipeline, { sent, since: now });
       else if (now - pipeline.since >= 2 * this.#timeout) socket.destroy();
     }
   }

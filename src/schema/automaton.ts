@@ -35,18 +35,18 @@ const NONE: Ways = new Map();
 const EMPTY: Part = { empty: 1, first: NONE, last: NONE };
 const NEVER: Part = { empty: 0, first: NONE, last: NONE };
 
-/** Up to how many times a bounded repetition is written out; a longer one counts as unbounded. */
+/** Up to how many times a bounded repetition is written out at most; a longer one counts as unbounded. */
 const MAX_COPIES = 64;
 
 const MAX_POSITIONS = 3_000;
 
 /**
  * Builds the automaton of a pattern. Throws if the pattern is not a regular expression, or if it has more than 3,000
- * positions.
+ * positions. A repetition of up to `copies` times is written out.
  */
-export function automatonOf(pattern: string): Automaton {
+export function automatonOf(pattern: string, copies: number = MAX_COPIES): Automaton {
   const { expression } = parse(pattern);
-  const builder = new Builder();
+  const builder = new Builder(copies);
   const whole = builder.either(expression.alternatives);
   // If nothing after the last position can fail, the first match ends the search and no other way is tried.
   if (!builder.asserts) { for (const position of whole.last.keys()) builder.follow[position]?.clear(); }
@@ -83,6 +83,11 @@ class Builder {
   readsBack = false;
   /** Whether the part is inside a lookbehind, which is matched from its end to its beginning. */
   #isBehind = false;
+  readonly #copies: number;
+
+  constructor(copies: number) {
+    this.#copies = copies;
+  }
 
   either(alternatives: Alternatives): Part {
     return alternatives.map(({ elements }) =>
@@ -132,14 +137,14 @@ class Builder {
 
   /** Writes `a{2,4}` out as `aa(a(a)?)?`. */
   #repeat(part: () => Part, min: number, max: number): Part {
-    if (max === Infinity || (max > MAX_COPIES && min !== max)) {
+    if (max === Infinity || (max > this.#copies && min !== max)) {
       if (this.#isBehind) this.readsBack = true;
       const body = part();
       this.#link(body.last, body.first);
       return min === 0 ? { ...body, empty: 1 } : body;
     }
     let all = EMPTY;
-    for (let copy = Math.min(max, MAX_COPIES); copy > 0; copy--) {
+    for (let copy = Math.min(max, this.#copies); copy > 0; copy--) {
       const joined = this.#join(part(), all);
       all = copy > min ? { ...joined, empty: 1 } : joined;
     }

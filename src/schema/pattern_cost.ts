@@ -12,6 +12,9 @@ import { components } from "./components.ts";
 const MAX_IN_LOOP = 400;
 const MAX_STEPS = 1_000_000;
 
+/** Up to how many times a limited repetition of a pattern that is too large is written out. */
+const FEW_COPIES = 8;
+
 /** The power of a pattern that is too large to be analysed. */
 const UNKNOWN = 2;
 
@@ -36,10 +39,19 @@ function analyse(pattern: string): number {
   try {
     const automaton = automatonOf(pattern);
     const graph = new Graph(automaton);
-    return graph.isExponential() ? Infinity : Math.max(graph.power(), tried(automaton));
+    return graph.isExponential() ? Infinity : tried(automaton, graph.power());
+  } catch { // As below.
+    return isExponentialAtLarge(pattern) ? Infinity : UNKNOWN;
+  }
+}
+
+/** Whether a pattern that is too large would take exponential time if most of its limited repetitions had no limit. */
+function isExponentialAtLarge(pattern: string): boolean {
+  try {
+    return new Graph(automatonOf(pattern, FEW_COPIES)).isExponential();
   } catch {
-    // It is too large, or not a regular expression, which the library that uses it will report.
-    return UNKNOWN;
+    // It is still too large, or not a regular expression, which the library that uses it will report.
+    return false;
   }
 }
 
@@ -48,30 +60,45 @@ const TRIED_LENGTH = 100;
 const MAX_TRIED = 50;
 const FEW_WAYS = 20;
 
+/** How many steps a way through limited repetitions counts as, because they are counted at each of its characters. */
+const STEPS_OF_WAY = 10;
+
 /**
- * The power by the number of ways in which texts of one repeated character can be read. With limited repetitions within each
- * other, as in `(\w{1,30} ?){1,10}`, there may be very many, although they do not grow with the text for ever.
+ * The power, at least that of the loops, by the number of ways in which some texts can be read: those of one repeated character,
+ * and one whose next character is always that with the most ways. With limited repetitions within each other, as in
+ * `(\w{1,30} ?){1,10}`, there may be very many, although they do not grow with the text for ever.
  */
-function tried({ characters, follow, first, searches }: Automaton): number {
-  const some = new Set(characters.flatMap(({ ranges }) => ranges.map(({ min }) => min)));
-  const most = some.values().take(MAX_TRIED).map((character) => {
-    const step = (ways: Ways) => {
-      const after = new Map<number, number>(searches ? first : []);
-      for (const [from, times] of ways) {
-        if (!characters[from]?.has(character)) continue;
-        for (const [to, more] of follow[from] ?? []) after.set(to, (after.get(to) ?? 0) + times * more);
-      }
-      return after;
-    };
+function tried({ characters, follow, first, searches }: Automaton, power: number): number {
+  const some = [...new Set(characters.flatMap(({ ranges }) => ranges.map(({ min }) => min)))].slice(0, MAX_TRIED);
+  // Those that end, as within `\b`, cost little.
+  const count = (ways: Ways) => ways.entries().reduce((sum, [at, times]) => sum + (follow[at]?.size ? times : 0), 0);
+  const after = (ways: Ways, character: number): Ways => {
+    const next = new Map<number, number>(searches ? first : []);
+    for (const [from, times] of ways) {
+      if (!characters[from]?.has(character)) continue;
+      for (const [to, more] of follow[from] ?? []) next.set(to, (next.get(to) ?? 0) + times * more);
+    }
+    return next;
+  };
+  const countAll = (step: (ways: Ways) => Ways) => {
     let ways = first;
     let all = 0;
     for (let length = 0; length < TRIED_LENGTH; length++) {
-      all += ways.values().reduce((sum, times) => sum + times, 0);
+      all += count(ways);
       ways = step(ways);
     }
     return all;
-  });
-  return Math.ceil(Math.log(Math.max(1, ...most) / FEW_WAYS) / Math.log(TRIED_LENGTH));
+  };
+  const most = [
+    ...some.map((character) => countAll((ways) => after(ways, character))),
+    countAll((ways) =>
+      some.map((one) => after(ways, one)).reduce<Ways>((a, b) => count(b) > count(a) ? b : a, new Map())
+    ),
+  ];
+  const ways = Math.max(1, ...most) / TRIED_LENGTH;
+  // A single limited repetition that can begin at each character has fewer than 100.
+  if (ways <= Math.max(TRIED_LENGTH, FEW_WAYS * TRIED_LENGTH ** (power - 1))) return power;
+  return Math.max(power, Math.ceil(1 + Math.log(ways * STEPS_OF_WAY) / Math.log(TRIED_LENGTH)));
 }
 
 /** The positions of a pattern, and which can follow each. */

@@ -6,6 +6,7 @@
 import { HttpServer, type ServeOptions } from "../../src/http/serve.ts";
 import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
 import { unexpected } from "../support/errors.ts";
+import { pause } from "../../src/waiting.ts";
 import { Connection } from "./support/connection.ts";
 
 const SHORT: Limits = { headersTimeout: 250, checkInterval: 10 };
@@ -136,4 +137,17 @@ Deno.test("a connection whose client reads nothing is closed when the time limit
   await second.send(get("/stream"));
   await closed.promise; // The one before it is over by now.
   for (const client of [first, second]) assert((await client.read()).length < bytes.length);
+});
+
+Deno.test("a client that reads slowly, but reads, gets all of a long response", async () => {
+  const bytes = new Uint8Array(20_000_000);
+  await using served = await serve({ headersTimeout: 500, checkInterval: 50 }, () => new Response(bytes));
+  using client = await Deno.connect({ port: served.port });
+  await client.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+  let got = 0;
+  for await (const piece of client.readable) {
+    got += piece.length;
+    await pause(5); // It has to take longer than the time limit.
+  }
+  assert(got > bytes.length, `The client has ${got} bytes.`);
 });

@@ -36,10 +36,19 @@ Deno.test("each further repetition to which a pattern can move on raises the pow
 });
 
 Deno.test("limited repetitions within each other take as much time as a power of the length that has as many ways", () => {
-  assertPower(3, ["^(\\w{1,30}\\s?){1,4}$"]);
-  assertPower(5, ["^(\\w\\w?){1,30}$"]);
-  assertPower(7, ["^(\\w{1,30}\\s?){1,10}$"]);
-  assertPower(1, ["^(\\w{1,30}\\s){1,10}$", "^(\\d[\\s-]?){7,15}$", "^[a-z0-9-]+(\\.[a-z0-9-]+){0,63}$"]);
+  assertPower(3, ["^(\\w{1,30}\\s?){1,3}$"]);
+  assertPower(5, ["^(?:[\\w-]{1,40}/?){1,5}$", "^(?:(?:%[0-9A-F]{2}){1,30}\\s?){1,10}$"]);
+  assertPower(6, ["^(\\w\\w?){1,30}$", "^((ab){1,30} ?){1,10}$"]);
+  assertPower(8, ["^(\\w{1,30}\\s?){1,10}$"]);
+  assertPower(Infinity, ["^(\\w{1,50}\\s?){1,60}$"]); // It is too large to be tried.
+  assertPower(1, [
+    "[0-9a-f]{40}",
+    "\\b[0-9a-f]{7,40}\\b",
+    "[A-Z][A-Z0-9]{1,31}-\\d+",
+    "^(\\w{1,30}\\s){1,10}$",
+    "^(\\d[\\s-]?){7,15}$",
+    "^[a-z0-9-]+(\\.[a-z0-9-]+){0,63}$",
+  ]);
 });
 
 Deno.test("a pattern that looks far ahead or back again and again, and one with a backreference, takes longer than linear time", () => {

@@ -69,7 +69,8 @@ Deno.test("the slower a pattern, the shorter a text for it may be: no text keeps
     "^\\w*\\s?\\w*\\s?\\w*$": 464,
     "^\\w*\\s?\\w*\\s?\\w*\\s?\\w*$": 100,
     "^(\\w+\\s?){1,5}$": 39,
-    "^(\\w{1,30}\\s?){1,4}$": 464,
+    "^(\\w{1,30}\\s?){1,4}$": 100,
+    "^(?:[\\w-]{1,40}[ /]?){1,5}$": 39,
   };
   for (const [pattern, most] of Object.entries(patterns)) {
     const schemas = [
@@ -85,7 +86,7 @@ Deno.test("the slower a pattern, the shorter a text for it may be: no text keeps
 });
 
 Deno.test("a schema with a pattern that a text of 40 characters could keep busy for seconds is refused when it is checked", async () => {
-  for (const pattern of ["^(\\w{1,30}\\s?){1,10}$", "^(\\w+\\s?){1,10}$", "(.*?,){20}P"]) {
+  for (const pattern of ["^(\\w{1,30}\\s?){1,10}$", "^(\\w{1,50}\\s?){1,60}$", "^(\\w+\\s?){1,10}$", "(.*?,){20}P"]) {
     const schema = inObject("name", { type: "string", pattern });
     await assertRejects(
       () => checkSchema(schema, "input for test"),

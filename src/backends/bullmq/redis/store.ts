@@ -108,7 +108,7 @@ export class RedisStore {
 
   /**
    * For which of these jobs a worker is connected, in the queue of their name, if it can be one, or in one that they are
-   * routed to.
+   * routed to. One of ours that stops waits for no jobs on a connection any more, but may still run some.
    */
   async withWorker(jobs: readonly string[]): Promise<readonly string[]> {
     const routes = (await this.#client.smembers(this.scripts.key("routes"))).map((route) => route.split(/:(.*)/s));
@@ -117,7 +117,11 @@ export class RedisStore {
       const queues = job.includes(":") ? routed : [job, ...routed];
       return (await Promise.all(queues.map((queue) => this.hasWorker(queue)))).includes(true) ? job : [];
     }));
-    return found.flat();
+    const connected = found.flat();
+    if (connected.length === jobs.length) return connected;
+    const [stored] = await this.scripts.run<readonly [readonly string[]]>("workers");
+    const ours = stored.flatMap((text): readonly string[] => JSON.parse(text).jobs);
+    return jobs.filter((job) => connected.includes(job) || ours.includes(job));
   }
 
   /** Whether a worker of this queue is connected, or was a second ago. */
