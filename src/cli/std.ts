@@ -71,7 +71,8 @@ function parseOffline(args: readonly string[], { texts: names, flags: flagNames,
     // What begins with a dash is rather the next option.
     if (names.includes(name)) texts.get(name)?.push(!inlineValue && value.startsWith("-") ? "" : value);
     else if (!flagNames.includes(name)) unknown(rawName);
-    else if (value !== "false") flags.add(name);
+    else if (value === "false") flags.delete(name);
+    else flags.add(name);
   }
   return { texts, flags, operands };
 }
