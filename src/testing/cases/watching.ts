@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import type { Json, Outcome } from "../../task.ts";
-import { aborted, type Cases, eventually, OWNER } from "../stage.ts";
+import { type Cases, eventually, OWNER } from "../stage.ts";
 
 export const watching: Cases = {
   "every connection receives the changes of a task in order, up to its end": async (stage) => {
@@ -130,12 +130,17 @@ export const watching: Cases = {
   "hasWorker is true from the start of a worker to its end": async (stage) => {
     const second = await stage.connect();
     for (const backend of [stage.backend, second]) strictEqual(await backend.hasWorker("wait"), false);
-    const worker = await stage.work({ wait: (_, { signal }) => aborted(signal) });
+    const gate = Promise.withResolvers<void>();
+    const worker = await stage.work({ wait: () => gate.promise });
     for (const backend of [stage.backend, second]) {
       await eventually("the worker is known", () => backend.hasWorker("wait"));
       strictEqual(await backend.hasWorker("other"), false);
     }
-    await worker.close();
+    await stage.running(await stage.create({ job: "wait" }));
+    const closed = worker.close(60_000);
+    for (const backend of [stage.backend, await stage.connect()]) strictEqual(await backend.hasWorker("wait"), true);
+    gate.resolve();
+    await closed;
     for (const backend of [stage.backend, second]) {
       await eventually("the worker is no longer known", async () => !await backend.hasWorker("wait"));
     }

@@ -8,7 +8,7 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import type { WorkOptions } from "../../../backend.ts";
+import type { WorkerInfo, WorkOptions } from "../../../backend.ts";
 import { CALL_A_LISTENER, guarded, type OnError } from "../../../log/on_error.ts";
 import { Deadline } from "../../shared/deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
@@ -108,7 +108,7 @@ export class RedisStore {
 
   /**
    * For which of these jobs a worker is connected, in the queue of their name, if it can be one, or in one that they are
-   * routed to. One of ours that stops waits for no jobs on a connection any more, but may still run some.
+   * routed to.
    */
   async withWorker(jobs: readonly string[]): Promise<readonly string[]> {
     const routes = (await this.#client.smembers(this.scripts.key("routes"))).map((route) => route.split(/:(.*)/s));
@@ -117,14 +117,10 @@ export class RedisStore {
       const queues = job.includes(":") ? routed : [job, ...routed];
       return (await Promise.all(queues.map((queue) => this.hasWorker(queue)))).includes(true) ? job : [];
     }));
-    const connected = found.flat();
-    if (connected.length === jobs.length) return connected;
-    const [stored] = await this.scripts.run<readonly [readonly string[]]>("workers");
-    const ours = stored.flatMap((text): readonly string[] => JSON.parse(text).jobs);
-    return jobs.filter((job) => connected.includes(job) || ours.includes(job));
+    return found.flat();
   }
 
-  /** Whether a worker of this queue is connected, or was a second ago. */
+  /** Whether a worker of this queue is connected, or was a second ago, or one of ours is alive. */
   async hasWorker(name: string): Promise<boolean> {
     const backend = (await this.queue(name)).getBackend();
     // A worker's connection is named after the queue in base64, with its own name after ":w:"; in Python without
@@ -186,8 +182,14 @@ export class RedisStore {
   }
 
   async #listConnections(): Promise<readonly string[]> {
-    const list = String(await this.#client.client("LIST"));
-    return Array.from(list.matchAll(/ name=(\S+) /g), ([, name = ""]) => name);
+    const [list, living] = await Promise.all([
+      this.#client.client("LIST"),
+      this.scripts.run<readonly string[]>("living"),
+    ]);
+    const names = Array.from(String(list).matchAll(/ name=(\S+) /g), ([, name = ""]) => name);
+    // One of ours that stops has closed the connection with its name, and still runs what it has begun.
+    const ours = living.flatMap((text) => (JSON.parse(text) as Pick<WorkerInfo, "jobs">).jobs);
+    return [...names, ...ours.map((job) => `${this.#prefix}:${job}`)];
   }
 
   #open(name: string): Queue {

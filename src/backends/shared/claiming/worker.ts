@@ -48,19 +48,25 @@ export class StoreWorker implements WorkHandle {
       options.limits,
     );
     const lease = store.lease?.(this.#worker, () => claims.held);
+    let isOutdated = false;
+    // An answer, a request to stop, or that another worker holds the task now.
+    const reread = () => {
+      isOutdated = false;
+      claims.reread().then((tasks) => tasks.forEach((task) => runner.receive(task))).catch((error) => {
+        isOutdated = true;
+        onError(error, { where: "read the running tasks again" });
+      });
+    };
     // With each renewal the worker also looks for pauses and tasks that no event has announced.
     const renewed = () => {
       pauses.forget();
       runner.wake();
+      if (isOutdated) reread();
     };
     this.#lease = lease && new Lease(store, lease, renewed, onError);
     const ready = this.#lease?.ready ?? Promise.resolve();
     const runner: Runner = this.#runner = new Runner(claims, options, ready, () => group.wake());
     group.add(runner);
-    // An answer, a request to stop, or that another worker holds the task now.
-    const reread = async () => {
-      for (const task of await claims.reread()) runner.receive(task);
-    };
     this.ready = runner.ready;
     this.#unsubscribe = hub.add({
       ready: (of) => {
@@ -70,7 +76,7 @@ export class StoreWorker implements WorkHandle {
         claims.receive(event);
         if (event.kind === "gap") {
           runner.recheck();
-          return void reread().catch((error) => onError(error, { where: "read the running tasks again" }));
+          return reread();
         }
         runner.receive(event.task);
         // `ready` is not called for delayed tasks, so the worker takes their due time from the event.

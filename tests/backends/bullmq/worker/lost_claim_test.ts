@@ -43,3 +43,41 @@ for (const [what, nth] of [["a claim", 1], ["an end that claims the next job", 2
     },
   );
 }
+
+testUnless(
+  noRedis,
+  "bullmq: a task that runs while its worker connects again, and finds a lost claim, runs only once",
+  async () => {
+    await using redis = await openRedis();
+    const prefix = `test-${crypto.randomUUID()}`;
+    let jobs = 0;
+    await using network = new LossyNetwork(redis.url, 1, (_, answer) => answer.includes(CLAIM) && ++jobs === 2);
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+    await using behind = await BullMqBackend.connect({ redis: network.url, prefix, lease: LEASE_MS, onError: ignored });
+    using feed = new TaskFeed(backend);
+    const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const runs: string[] = [];
+    const job = defineJob({
+      name: "job",
+      input: { type: "object" },
+      run: async (_, { id }) => {
+        runs.push(id);
+        if (id !== first.id) return;
+        begun.resolve();
+        await end.promise;
+      },
+    });
+    const first = await backend.create(newTask());
+    await using _worker = createWorker(behind, [job], { concurrency: 2 });
+    await begun.promise;
+    const others: string[] = [];
+    for (const _ of [1, 2]) { // The claim of the first one is lost. What else is given back comes before the second one.
+      const { id, owner } = await backend.create(newTask());
+      others.push(id);
+      await feed.wait(id, owner, AbortSignal.timeout(60_000));
+    }
+    assertEquals(runs, [first.id, ...others]);
+    end.resolve();
+    assertEquals((await feed.wait(first.id, first.owner)).status, "COMPLETED");
+  },
+);

@@ -231,3 +231,24 @@ Deno.test("bullmq: a claim that fails does not keep the job that was claimed wit
   const { jobs } = await source.take(2);
   assertEquals(jobs.map(({ job, token }) => [job.name, token]), [["one", "w:0"]]);
 });
+
+Deno.test("bullmq: what may be being taken is not given back, and it is said that there is such a job", async () => {
+  const reply = Promise.withResolvers<readonly unknown[]>();
+  const givenBack: string[] = [];
+  const backend = {
+    moveToActive: () => reply.promise,
+    moveJobFromActiveToWait: (id: string) => Promise.resolve(void givenBack.push(id)),
+  };
+  const worker = { id: "w", getBackend: () => backend } as unknown as Worker;
+  const bullmq = { Job: { fromJSON: (_: Worker, data: object) => data } } as unknown as BullMq;
+  const options = { name: "many", onError: ignored, hasRoom: () => true, wake() {} };
+  const source = new JobSource(bullmq, { worker, stopWaiting: () => Promise.resolve() }, options);
+  const taking = source.take(1);
+  assertEquals(await source.giveBack([["taken", "w:0"], ["lost", "w:9"]]), false);
+  reply.resolve([{ name: "taken" }, "taken", 0, 0]);
+  await taking;
+  assertEquals(await source.giveBack([["taken", "w:0"]]), false);
+  source.taken();
+  assertEquals(await source.giveBack([["same token", "w:0"]]), true);
+  assertEquals(givenBack, ["lost", "same token"]);
+});

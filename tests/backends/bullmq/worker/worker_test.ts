@@ -87,23 +87,6 @@ function aroundClaims(store: RedisStore, around: (claim: () => Claim) => Claim):
   });
 }
 
-test("a worker that stops counts as one as long as it runs a task", async ({ backend, store, create }) => {
-  const [started, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const work = workOn(store, "long", async () => {
-    started.resolve();
-    await gate.promise;
-    return { kind: "value", value: null };
-  });
-  await create(newTaskId(), "long");
-  await started.promise;
-  const stopped = work.stop(60_000);
-  await until(async () => !await store.hasWorker("long"), "its connection for new jobs is closed");
-  assertEquals(await backend.hasWorker("long"), true);
-  gate.resolve();
-  await stopped;
-  assertEquals(await backend.hasWorker("long"), false);
-});
-
 test("a worker that stops while it looks for jobs of dead workers reports no error", async ({ store }) => {
   const looks = Promise.withResolvers<void>();
   onOpenedWorker(store, (worker) => {

@@ -36,7 +36,7 @@ local function holds(id, owner, key, names)
 end
 
 local function store(known, id, owner, queue, delay, ttl, key, names, ...)
-  if not holds(id, owner, key, names) then error("${CONDITION_FAILED}") end
+  if not known and not holds(id, owner, key, names) then error("${CONDITION_FAILED}") end
   local q, now = bull .. queue .. ":", clock()
   if not known and not isQueued(q, id) then error("its job is not in the queue") end
   -- BullMQ used the clock of whoever created the job.

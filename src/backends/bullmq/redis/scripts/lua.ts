@@ -167,6 +167,10 @@ return 1`,
 
   workers: WORKERS,
 
+  /** Returns what each living worker has reported about itself. */
+  living: `${COMMON}${LIVING}
+return living(clock())`,
+
   /**
    * ARGV: the name of a worker, what it reports about itself, and for how many ms it then counts as alive. A new one deletes
    * what dead ones have left. Returns the time.
