@@ -33,18 +33,14 @@ export async function send(response: Response, outgoing: ServerResponse, gone: A
   if (!WITHOUT_LENGTH.includes(status)) headers.push("content-length", String(body.length));
   outgoing.writeHead(status, headers);
   // In pieces, so that it can be seen whether the client reads.
-  if (body.length > PIECE_BYTES && outgoing.req.method !== "HEAD") return sendStream(piecesOf(body), outgoing, gone);
+  if (body.length > PIECE_BYTES && outgoing.req.method !== "HEAD") {
+    return sendStream(ReadableStream.from(piecesOf(body)), outgoing, gone);
+  }
   outgoing.end(body);
 }
 
-function piecesOf(body: Uint8Array): ReadableStream<Uint8Array> {
-  let at = 0;
-  return new ReadableStream({
-    pull(controller) {
-      controller.enqueue(body.subarray(at, at += PIECE_BYTES));
-      if (at >= body.length) controller.close();
-    },
-  }, { highWaterMark: 0 });
+function* piecesOf(body: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
 }
 
 /** Sends a stream, no faster than its client reads. */

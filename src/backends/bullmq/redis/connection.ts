@@ -61,7 +61,7 @@ export async function connect(Redis: RedisClass, url: string, prefix: string, on
 
 async function open(Redis: RedisClass, url: string, prefix: string, onError: OnError): Promise<Redis> {
   let connected = false;
-  const client = withHeartbeat(writesTogether(discreet(closable(
+  const client = tended(
     new Redis<"legacy">(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
@@ -73,7 +73,7 @@ async function open(Redis: RedisClass, url: string, prefix: string, onError: OnE
       // The first attempt is the only one. Once connected, it reconnects for ever.
       retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
     }),
-  ))));
+  );
   // Each call reports its own failure. This is why there is no connection.
   let reason: unknown;
   client.on("error", (error) => {
@@ -112,11 +112,19 @@ const WAITING: Partial<RedisOptions> = {
 /** Opens another connection to the same Redis, which waits while Redis is away and reconnects for ever. */
 export function openWaiting(client: Redis): Redis {
   // Without the type argument, the compiler takes 2 s to infer it.
-  const connection = withHeartbeat(
-    writesTogether(discreet(closable(client.duplicate<Partial<RedisOptions>>(WAITING)))),
-  );
+  const connection = tended(client.duplicate<Partial<RedisOptions>>(WAITING));
   connection.on("error", () => {}); // Whoever uses it reports its failures.
   return connection;
+}
+
+/** A new connection with all that each of ours needs. */
+function tended(connection: Redis): Redis {
+  return withHeartbeat(writesTogether(discreet(closable(connection))));
+}
+
+/** Throws where a command would wait until Redis is back, or fail with a text about options of ioredis. */
+export function refuseAway({ status }: { readonly status: string }): void {
+  if (status !== "ready") throw new Error("Redis is not connected.");
 }
 
 /** Whether a replica has refused to write: after a failover, an old connection leads to the former master. */

@@ -12,7 +12,7 @@ import type { WorkerInfo, WorkOptions } from "../../../backend.ts";
 import { CALL_A_LISTENER, guarded, type OnError } from "../../../log/on_error.ts";
 import { Deadline } from "../../shared/deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
-import { connect } from "./connection.ts";
+import { connect, refuseAway } from "./connection.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { countJobs } from "./events/tally.ts";
 import { ownPrefix } from "./keys.ts";
@@ -52,7 +52,7 @@ export class RedisStore {
   readonly #client: Redis;
   readonly #queues = new Map<string, Queue>();
   readonly #listeners = new Set<(signal: Signal) => void>();
-  /** The names of Redis's connections, and when they were asked for. */
+  /** The names of Redis's connections and those that our living workers would have, and when they were asked for. */
   #connections: { readonly at: number; readonly names: Promise<readonly string[]> } | undefined;
   #signals: RedisSignals | undefined;
   #reconnected: Promise<void> | undefined;
@@ -76,8 +76,7 @@ export class RedisStore {
 
   /** The queue of this name, for short calls that fail at once while Redis is away. */
   async queue(name: string): Promise<Queue> {
-    // BullMQ would wait until Redis is back.
-    if (this.#client.status !== "ready") throw new Error("Redis is not connected.");
+    refuseAway(this.#client);
     const queue = this.#queues.get(name) ?? this.#open(name);
     await queue.waitUntilReady();
     return queue;

@@ -35,6 +35,16 @@ async function open(url: string, lease = LEASE) {
   };
 }
 
+type Scene = Awaited<ReturnType<typeof open>>;
+
+function test(name: string, run: (scene: Scene) => Promise<void>, lease?: number): void {
+  testUnless(noRedis, `bullmq: ${name}`, async () => {
+    await using redis = await openRedis();
+    await using scene = await open(redis.url, lease);
+    await run(scene);
+  });
+}
+
 /** A run of the same job. */
 function heldBy(run: number): HeldJob {
   const job: Job = Object.create(Job.prototype);
@@ -54,87 +64,69 @@ Deno.test("when a job comes back to its worker, the end of its earlier run does 
   assertEquals(jobs.all, []);
 });
 
-testUnless(
-  noRedis,
-  "bullmq: a task that was taken from its worker runs once more, and its first run does not affect the second",
-  async () => {
-    await using redis = await openRedis();
-    await using scene = await open(redis.url);
-    const { prefix, backend, client, id } = scene;
-    const [again, reported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    let runs = 0;
+test("a task that was taken from its worker runs once more, and its first run does not affect the second", async ({ prefix, backend, client, id }) => {
+  const [again, reported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let runs = 0;
 
-    /** Waits until its lock was renewed for longer than it lasts, or is gone. */
-    const outlive = async () => {
-      let [last, renewals] = [0, 0];
-      await until(async () => {
-        const left = await client.pttl(`${prefix}:still:${id}:lock`);
-        if (left > last) renewals++;
-        last = left;
-        return left < 0 || renewals > 8;
-      }, "the lock of the second run is renewed");
-    };
-    let first: AbortSignal | undefined;
-    const run = async (_: unknown, ctx: JobContext) => {
-      if (++runs === 1) {
-        first = ctx.signal;
-        await ctx.progress(0.1);
-        await queueAgain(client, `${prefix}:still`, id);
-        await again.promise; // It ignores its signal.
-        await ctx.progress(0.2, "the first run");
-        reported.resolve();
-        return "the first run";
-      }
-      await ctx.progress(0.5, "the second run");
-      again.resolve();
-      await reported.promise;
-      await outlive();
-      const { progress, message } = await backend.get(id, OWNER);
-      return { runs, progress: progress ?? null, message: message ?? null };
-    };
-    const job = defineJob({ name: "still", input: { type: "object" }, run });
-    await using worker = createWorker(backend, [job]);
-    await worker.ready;
-    using feed = new TaskFeed(backend);
-    await backend.create(newTask({ id, job: "still", owner: OWNER }));
-    await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
-    assertEquals(await backend.outcome(id, OWNER), {
-      kind: "value",
-      value: { runs: 2, progress: 0.5, message: "the second run" },
-    });
-    assertEquals([runs, first?.reason instanceof HoldLost], [2, true]);
-  },
-);
+  /** Waits until its lock was renewed for longer than it lasts, or is gone. */
+  const outlive = async () => {
+    let [last, renewals] = [0, 0];
+    await until(async () => {
+      const left = await client.pttl(`${prefix}:still:${id}:lock`);
+      if (left > last) renewals++;
+      last = left;
+      return left < 0 || renewals > 8;
+    }, "the lock of the second run is renewed");
+  };
+  let first: AbortSignal | undefined;
+  const run = async (_: unknown, ctx: JobContext) => {
+    if (++runs === 1) {
+      first = ctx.signal;
+      await ctx.progress(0.1);
+      await queueAgain(client, `${prefix}:still`, id);
+      await again.promise; // It ignores its signal.
+      await ctx.progress(0.2, "the first run");
+      reported.resolve();
+      return "the first run";
+    }
+    await ctx.progress(0.5, "the second run");
+    again.resolve();
+    await reported.promise;
+    await outlive();
+    const { progress, message } = await backend.get(id, OWNER);
+    return { runs, progress: progress ?? null, message: message ?? null };
+  };
+  const job = defineJob({ name: "still", input: { type: "object" }, run });
+  await using worker = createWorker(backend, [job]);
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  await backend.create(newTask({ id, job: "still", owner: OWNER }));
+  await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
+  assertEquals(await backend.outcome(id, OWNER), {
+    kind: "value",
+    value: { runs: 2, progress: 0.5, message: "the second run" },
+  });
+  assertEquals([runs, first?.reason instanceof HoldLost], [2, true]);
+});
 
-testUnless(
-  noRedis,
-  "bullmq: a run that has slept does not get back a task that another run has taken, even if that one's lock has run out, too",
-  async () => {
-    await using redis = await openRedis();
-    await using scene = await open(redis.url);
-    const { prefix, backend, client, id } = scene;
-    const lost = Promise.withResolvers<string>();
-    const run = async (_: unknown, { signal }: JobContext) => {
-      signal.addEventListener("abort", () => lost.resolve(String(signal.reason)));
-      const job = `${prefix}:sleeps:${id}`;
-      await client.multi().hincrby(job, "ats", 1).del(`${job}:lock`).exec();
-      await lost.promise;
-    };
-    await using worker = createWorker(backend, [defineJob({ name: "sleeps", input: { type: "object" }, run })]);
-    await worker.ready;
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    await backend.create({ id, job: "sleeps", owner: OWNER, input: {}, resultTtl: 60_000, retry });
-    assertEquals(await lost.promise, String(new HoldLost()));
-  },
-);
+test("a run that has slept does not get back a task that another run has taken, even if that one's lock has run out, too", async ({ prefix, backend, client, id }) => {
+  const lost = Promise.withResolvers<string>();
+  const run = async (_: unknown, { signal }: JobContext) => {
+    signal.addEventListener("abort", () => lost.resolve(String(signal.reason)));
+    const job = `${prefix}:sleeps:${id}`;
+    await client.multi().hincrby(job, "ats", 1).del(`${job}:lock`).exec();
+    await lost.promise;
+  };
+  await using worker = createWorker(backend, [defineJob({ name: "sleeps", input: { type: "object" }, run })]);
+  await worker.ready;
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await backend.create({ id, job: "sleeps", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  assertEquals(await lost.promise, String(new HoldLost()));
+});
 
-testUnless(
-  noRedis,
-  "bullmq: a run that ends just after its task was taken from its worker reports that once, and the worker goes on",
-  async () => {
-    await using redis = await openRedis();
-    await using scene = await open(redis.url, 60_000); // No renewal notices the loss before the end.
-    const { prefix, backend, client } = scene;
+test(
+  "a run that ends just after its task was taken from its worker reports that once, and the worker goes on",
+  async ({ prefix, backend, client }) => {
     const errors: unknown[] = [];
     const run = async ({ taken }: { readonly taken?: boolean }, { id }: JobContext) => {
       if (taken) await client.set(`${prefix}:ends:${id}:lock`, "another worker");
@@ -152,66 +144,53 @@ testUnless(
     await worker.close(); // It would try once more to store an end that was not refused for good.
     assertMatch(errors.join("\n"), /^Error: Lock mismatch .*$/);
   },
-);
+  60_000,
+); // No renewal notices the loss before the end.
 
-testUnless(
-  noRedis,
-  "bullmq: the only slot of a worker is free once it has lost a task, although the code of that does not stop",
-  async () => {
-    await using redis = await openRedis();
-    await using scene = await open(redis.url);
-    const { prefix, backend, client } = scene;
-    const [begun, lost, ending] = [
-      Promise.withResolvers<void>(),
-      Promise.withResolvers<void>(),
-      Promise.withResolvers(),
-    ];
-    const run = async ({ stays }: { readonly stays?: boolean }, { signal }: JobContext) => {
-      if (!stays) return "done";
-      signal.addEventListener("abort", () => lost.resolve());
-      begun.resolve();
-      await ending.promise;
-      return "too late";
-    };
-    const job = defineJob({ name: "stays", input: { type: "object" }, run });
-    await using worker = createWorker(backend, [job], { concurrency: 1 });
-    await worker.ready;
-    using feed = new TaskFeed(backend);
-    const { id } = await backend.create(newTask({ job: "stays", input: { stays: true } }));
-    await begun.promise;
-    await client.set(`${prefix}:stays:${id}:lock`, "another worker");
-    await lost.promise;
-    const next = await backend.create(newTask({ job: "stays" }));
-    assertEquals((await feed.wait(next.id, next.owner)).status, "COMPLETED");
-    ending.resolve(undefined);
-  },
-);
+test("the only slot of a worker is free once it has lost a task, although the code of that does not stop", async ({ prefix, backend, client }) => {
+  const [begun, lost, ending] = [
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+    Promise.withResolvers(),
+  ];
+  const run = async ({ stays }: { readonly stays?: boolean }, { signal }: JobContext) => {
+    if (!stays) return "done";
+    signal.addEventListener("abort", () => lost.resolve());
+    begun.resolve();
+    await ending.promise;
+    return "too late";
+  };
+  const job = defineJob({ name: "stays", input: { type: "object" }, run });
+  await using worker = createWorker(backend, [job], { concurrency: 1 });
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  const { id } = await backend.create(newTask({ job: "stays", input: { stays: true } }));
+  await begun.promise;
+  await client.set(`${prefix}:stays:${id}:lock`, "another worker");
+  await lost.promise;
+  const next = await backend.create(newTask({ job: "stays" }));
+  assertEquals((await feed.wait(next.id, next.owner)).status, "COMPLETED");
+  ending.resolve(undefined);
+});
 
-testUnless(
-  noRedis,
-  "bullmq: a task whose attempt fails after a worker has died waits because of the failure",
-  async () => {
-    await using redis = await openRedis();
-    await using scene = await open(redis.url);
-    const { prefix, backend, client, id } = scene;
-    let runs = 0;
-    const run = async (_: unknown, { signal }: JobContext) => {
-      if (++runs === 2) throw new Error("The card was declined.");
-      const lost = new Promise((resolve) => signal.addEventListener("abort", resolve));
-      await queueAgain(client, `${prefix}:pays`, id);
-      await lost;
-    };
-    await using worker = createWorker(backend, [defineJob({ name: "pays", input: { type: "object" }, run })]);
-    await worker.ready;
-    const waits = Promise.withResolvers<TaskInfo>();
-    const stop = backend.watch((event) => {
-      if (event.kind === "change" && event.task.status === "RETRYING") waits.resolve(event.task);
-    });
-    const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
-    await backend.create({ id, job: "pays", owner: OWNER, input: {}, resultTtl: 60_000, retry });
-    assertMatch((await waits.promise).message ?? "", /The card was declined/);
-    const { status, message } = await backend.get(id, OWNER);
-    assertEquals([status, /The card was declined/.test(message ?? "")], ["RETRYING", true]);
-    stop();
-  },
-);
+test("a task whose attempt fails after a worker has died waits because of the failure", async ({ prefix, backend, client, id }) => {
+  let runs = 0;
+  const run = async (_: unknown, { signal }: JobContext) => {
+    if (++runs === 2) throw new Error("The card was declined.");
+    const lost = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    await queueAgain(client, `${prefix}:pays`, id);
+    await lost;
+  };
+  await using worker = createWorker(backend, [defineJob({ name: "pays", input: { type: "object" }, run })]);
+  await worker.ready;
+  const waits = Promise.withResolvers<TaskInfo>();
+  const stop = backend.watch((event) => {
+    if (event.kind === "change" && event.task.status === "RETRYING") waits.resolve(event.task);
+  });
+  const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
+  await backend.create({ id, job: "pays", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  assertMatch((await waits.promise).message ?? "", /The card was declined/);
+  const { status, message } = await backend.get(id, OWNER);
+  assertEquals([status, /The card was declined/.test(message ?? "")], ["RETRYING", true]);
+  stop();
+});

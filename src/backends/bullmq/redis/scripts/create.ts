@@ -10,7 +10,7 @@ import type { KeyCondition } from "../../../shared/store/store.ts";
 import { PLACES } from "./parts.ts";
 
 /** The error of a task that was not stored because its condition does not hold. */
-export const CONDITION_FAILED = "its key names another task";
+export const CONDITION_FAILED = "its key names something else";
 
 /**
  * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key of its condition or "", what that must name ("task" or

@@ -5,6 +5,7 @@
  */
 import type { IRedisClient } from "bullmq";
 import { ownPrefix } from "../keys.ts";
+import { refuseAway } from "../connection.ts";
 import { SCRIPTS } from "./lua.ts";
 
 type Arguments = readonly (string | number)[];
@@ -33,7 +34,7 @@ export class RedisScripts {
 
   /** Runs a script, and trusts that it returns a `T`, as lua.ts says. */
   async run<T>(name: keyof typeof SCRIPTS, ...args: Arguments): Promise<T> {
-    if (this.client.status !== "ready") throw new Error("Redis is not connected."); // ioredis's text speaks of its options.
+    refuseAway(this.client);
     return await this.client.runCommand(...this.command(name, ...args));
   }
 }
