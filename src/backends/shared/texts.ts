@@ -55,7 +55,7 @@ export function workerDiedTooOften(count: number, step?: string): string {
   const place = step === undefined ? "" : `, each time after the step "${step}"`;
   return `The worker died ${times(count)} while it ran this task, or lost it${place}, so it is not tried again. ` +
     "Look for the reason in the worker's output and the log of its machine: too little memory, a crash, or code that " +
-    "blocks the process for longer than the lease.";
+    "blocks the process for longer than the lease. The cause may be another task that ran beside this one.";
 }
 
 function times(count: number): string {

@@ -180,7 +180,7 @@ Deno.test("a task whose worker dies waits again, and fails once too many workers
     outcome.message,
     "The worker died 3 times while it ran this task, or lost it, so it is not tried again. Look for the reason in the " +
       "worker's output and the log of its machine: too little memory, a crash, or code that blocks the process for longer " +
-      "than the lease.",
+      "than the lease. The cause may be another task that ran beside this one.",
   );
 });
 
