@@ -28,7 +28,7 @@ export interface BackendOptions {
 export interface RetryPolicy {
   /** The number of attempts, including the first. */
   readonly attempts: number;
-  /** The pause before the second attempt, in ms; it doubles with each further one. */
+  /** The pause before the second attempt, in ms; it doubles with each further one, and half of each pause is random. */
   readonly delay: number;
   /** The longest pause, in ms. */
   readonly maxDelay: number;

@@ -145,18 +145,6 @@ export const running: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
   },
 
-  "the pause before an attempt is at most the task's `maxDelay`": async (stage) => {
-    await stage.work({
-      flaky: (_, { attempt }) => {
-        if (attempt < 3) throw new Error("not today");
-        return attempt;
-      },
-    });
-    const task = await stage.create({ job: "flaky", retry: { attempts: 3, delay: 600_000, maxDelay: 10 } });
-    const end = await stage.finished(task);
-    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 3]);
-  },
-
   "a task that has used up its attempts fails with the last error": async (stage) => {
     const attempts: number[] = [];
     await stage.work({

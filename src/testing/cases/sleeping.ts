@@ -1,5 +1,5 @@
 /**
- * Cases: a task waits for a time, without a worker.
+ * Cases: a task waits for a time, without a worker: while it sleeps, and between two attempts.
  *
  * @module
  */
@@ -103,6 +103,39 @@ export const sleeping: Cases = {
     const task = await stage.create({ job: "impatient" });
     await stage.answer(await stage.parked(task), YES);
     deepStrictEqual(await stage.valueOf(task), YES);
+  },
+
+  "the pause before an attempt is at most the task's `maxDelay`": async (stage) => {
+    await stage.work({
+      flaky: (_, { attempt }) => {
+        if (attempt < 3) throw new Error("not today");
+        return attempt;
+      },
+    });
+    const task = await stage.create({ job: "flaky", retry: { attempts: 3, delay: 600_000, maxDelay: 10 } });
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 3]);
+  },
+
+  "the pause before an attempt doubles with each failure, and at most half of it is left out": async (stage) => {
+    const begun = new Map<string, number[]>();
+    await stage.take("flaky", (claim) => {
+      const { id, attempt } = claim.task;
+      begun.set(id, [...begun.get(id) ?? [], claim.now()]);
+      const failed = { kind: "error", message: "not today", retry: true } as const;
+      return Promise.resolve(attempt < 4 ? failed : { kind: "value", value: "done" });
+    });
+    const waits = await stage.create({ job: "flaky", retry: { attempts: 4, delay: 60_000, maxDelay: 600_000 } });
+    const retrying = await stage.until(waits, "RETRYING", ({ status }) => status === "RETRYING");
+    const first = ("dueAt" in retrying ? retrying.dueAt ?? 0 : 0) - retrying.updatedAt;
+    ok(first >= 30_000 && first <= 60_000, `The first pause is ${first} ms, not 30,000 to 60,000.`);
+    const task = await stage.create({ job: "flaky", retry: { attempts: 4, delay: 200, maxDelay: 60_000 } });
+    strictEqual((await stage.finished(task)).status, "COMPLETED");
+    const times = begun.get(task.id) ?? [];
+    const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+    // A slow machine makes pauses longer. Timers of some stores are a few ms early.
+    const areLong = [100, 200, 400].every((least, index) => (pauses[index] ?? 0) >= least - 20);
+    ok(areLong, `The pauses are ${pauses.join(", ")} ms, and not at least 100, 200 and 400.`);
   },
 
   "a task that sleeps can be cancelled": async (stage) => {
