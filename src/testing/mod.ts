@@ -25,7 +25,10 @@
  *     "a worker that is killed frees its slots": "its store lives in one process",
  *     "a step that a killed worker has recorded is not run again": "its store lives in one process",
  *     "an operator stops code in another process, and sees its worker until it is killed": "its store lives in one process",
+ *     "an operator sees that a task runs in no worker that is alive, also if no task waits": "its store lives in one process",
  *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
+ *       "its store lives in one process",
+ *     "a worker that froze cannot end the task that another one has taken over, and what it claims later outlives it":
  *       "its store lives in one process",
  *     "of a long log only the end stays in the store, of a finished task no step, and of a purged one nothing":
  *       "nothing but this backend can read its store",

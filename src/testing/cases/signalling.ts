@@ -1,15 +1,19 @@
 /**
- * Cases: the reason of a job's signal says why its code should stop.
+ * Cases: the reason of a job's signal says why its code should stop; and what becomes of the tasks of a worker that froze.
  *
  * @module
  */
 import { ok, strictEqual } from "node:assert";
 import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../../errors.ts";
 import { pause } from "../../waiting.ts";
-import { aborted, type Cases, type Code, OWNER, whereWorkersDie, within } from "../stage.ts";
+import { freeze } from "../doomed.ts";
+import { aborted, type Cases, type Code, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
 
 /** How long the process freezes to lose its task, in ms: each time longer, until it exceeds the lease. */
 const STILL_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
+
+/** The same where another process freezes, to which nobody else can be told in between. */
+const FROZEN_MS = [2_000, 4_000, 8_000, 16_000];
 
 /** A task may be RUNNING a moment before its code begins; code that need not begin never does. */
 const NOT_BEGUN = () => "The code of the task has not begun.";
@@ -71,7 +75,7 @@ export const signalling: Cases = {
       await stage.work({
         still: async (_, { signal }) => {
           for (const ms of STILL_MS) {
-            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+            freeze(ms);
             await pause(ms, signal);
             if (signal.aborted) break;
           }
@@ -84,4 +88,42 @@ export const signalling: Cases = {
       // On a slow machine the other worker may lose it as well, and a watcher need not hear of every attempt.
       await stage.until(task, "taken over", ({ status, attempt }) => status === "RUNNING" && attempt > 1);
     }),
+
+  "a worker that froze cannot end the task that another one has taken over, and what it claims later outlives it":
+    whereWorkersDie(async (stage) => {
+      for (const ms of FROZEN_MS) if (await freezesAndDies(stage, ms)) return;
+      throw new Error("No other worker has taken over the task of a worker that froze, in four tries.");
+    }),
 };
+
+/** A worker freezes, goes on, claims another task, and is killed. Resolves with whether it has lost its first task meanwhile. */
+async function freezesAndDies(stage: Stage, ms: number): Promise<boolean> {
+  const job = `frozen_${ms}`;
+  const free = Promise.withResolvers<void>();
+  const taken = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  // With one slot, this worker takes over the task that freezes the other one, and no more.
+  await stage.work({
+    [job]: async ({ first, still }, { attempt }) => {
+      if (first) await free.promise;
+      if (still) taken.resolve();
+      if (still) await over.promise;
+      return attempt;
+    },
+  }, { concurrency: 1 });
+  await stage.running(await stage.create({ job, input: { first: true } }));
+  const doomed = await stage.startDoomedWorker(job);
+  const task = await stage.create({ job, input: { still: ms } });
+  await stage.running(task);
+  free.resolve();
+  const isTaken = await Promise.race([taken.promise.then(() => true), stage.finished(task).then(() => false)]);
+  if (!isTaken) return false;
+  // Once the other one runs this task, it has returned from the first one.
+  const next = await stage.create({ job, input: { step: true } });
+  await stage.until(next, "run by the worker that froze", ({ logged }) => logged !== undefined);
+  await doomed.kill();
+  over.resolve();
+  ok(Number(await stage.valueOf(task)) > 1, "The worker that froze has ended a task that another one had taken over.");
+  await stage.valueOf(next);
+  return true;
+}
