@@ -4,10 +4,10 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Backend, TaskEvent } from "../backend.ts";
 import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
 import { CALL_A_LISTENER, type OnError, reporterOf } from "../log/on_error.ts";
-import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 import { isNewer, orderOf, remember } from "../recent.ts";
@@ -289,4 +289,10 @@ function lost(task: LiveTask, message: string): FailedTask {
   const { questions: _, dueAt: __, stopRequested: ___, parked: ____, ...rest } = task;
   const { revision, updatedAt } = task;
   return { ...rest, status: "FAILED", failure: "fault", message, revision: revision + 1, finishedAt: updatedAt };
+}
+
+/** A function that runs in the context that is active now, such as that of a request or a span, whoever calls it. */
+function inThisContext(listener: Listener): Listener {
+  const inContext = AsyncLocalStorage.snapshot();
+  return (task) => inContext(listener, task);
 }

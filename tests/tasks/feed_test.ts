@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 import { type TaskEvent, TaskNotFound } from "../../backend.ts";
 import { BackendError, MemoryBackend, type TaskInfo } from "../../mod.ts";
@@ -60,6 +61,21 @@ Deno.test("waiting for a task resolves with its end, sees the changes before, an
   const end = await backend.cancel(task.id, "me", 0);
   assertEquals(await wait, end);
   assertEquals(feed.size, 0);
+});
+
+Deno.test("whoever is told of a change is told in the context of their own request, whichever one has made it", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const request = new AsyncLocalStorage<string>();
+  const told: (string | undefined)[] = [];
+  const tell = () => void told.push(request.getStore());
+  const stops = request.run("mine", () => [feed.watch(task, tell), feed.follow(task, tell)]);
+  const wait = request.run("mine", () => feed.waitFrom(task, { onChange: tell }));
+  await request.run("another", () => backend.cancel(task.id, "me", 0));
+  await wait;
+  for (const stop of stops) stop();
+  assertEquals([...new Set(told)], ["mine"]);
 });
 
 Deno.test("waiting for a task that has ended already resolves with its end", async () => {
