@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { Console } from "node:console";
+import process from "node:process";
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { Backlog, progressTokenOf } from "../messages/backlog.ts";
@@ -162,9 +164,8 @@ export async function serveOnStdio(
   signal: AbortSignal,
   onOpen: (used: Promise<void>) => void | Promise<void>,
 ): Promise<void> {
-  // stdout belongs to the protocol: what other code logs goes to stderr.
-  // deno-lint-ignore no-console
-  console.log = console.info = console.debug = console.error;
+  // stdout belongs to the protocol: what other code logs, by any method of `console`, goes to stderr.
+  Object.assign(console, new Console(process.stderr));
   const transport = new ListeningTransport(Deno.stdin.readable, Deno.stdout.writable, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   using firstCall = new FirstCall();

@@ -162,7 +162,9 @@ function addJobs(server: AsyncToolServer, gates: Gates, strategy: ExposureStrate
   }, (input) => ({ length: input.text.length, keys: Object.keys(input) }));
   server.asyncTool({ name: "chatty", description: "Logs to the console", input: z.object({}) }, () => {
     // deno-lint-ignore no-console
-    console.log("a line that is no JSON-RPC message");
+    const { log, info, debug, dir, table, count, group, groupEnd } = console;
+    for (const write of [log, info, debug, dir, table, count, group]) write("a line that is no JSON-RPC message");
+    groupEnd();
     return { logged: true };
   });
   server.asyncTool(
