@@ -116,7 +116,7 @@ export function exerciseBackend(
       sanitizeOps: true,
       sanitizeResources: true,
       fn: async () => {
-        await using stage = new Stage(await open({ workersDie: run.workersDie === true }));
+        await using stage = new Stage(await open({ workersDie: run.workersDie === true, cut: run.cut === true }));
         await run(stage);
       },
     });

@@ -32,6 +32,11 @@ export interface BackendHarness {
    * the case that looks for what is left of a task.
    */
   holds?(text: string): Promise<boolean>;
+  /**
+   * Cuts `backend` off from its store, as a broken network does, until the returned function is called. Other connections
+   * work on. Called only where the needs of a case have `cut`. Absent: no connection can break, as with a file.
+   */
+  cut?(): () => void;
   /** Destroys the store for good under its connections, as if its file was deleted. Absent: it may always come back. */
   lose?(): Promise<void>;
   /** Closes the backend and deletes the store. */
@@ -55,11 +60,18 @@ export interface CaseNeeds {
    * case it should not for a minute, so that a slow machine never makes a live worker count as dead.
    */
   readonly workersDie: boolean;
+  /** Whether the case cuts the first connection off. In every other case it may lead to the store directly. */
+  readonly cut: boolean;
 }
 
 /** Marks a case in which a worker dies or freezes. */
 export function whereWorkersDie(run: (stage: Stage) => Promise<void>): Case {
   return Object.assign(run, { workersDie: true });
+}
+
+/** Marks a case in which the first connection is cut off. */
+export function whereCut(run: (stage: Stage) => Promise<void>): Case {
+  return Object.assign(run, { cut: true });
 }
 
 /** The code of a job in a case. */
@@ -176,6 +188,11 @@ export class Stage implements AsyncDisposable {
   async holds(text: string): Promise<boolean> {
     if (this.#harness.holds) return await this.#harness.holds(text);
     throw new Error("Cannot search the store: the harness has no holds. Add it, or skip this case.");
+  }
+
+  /** Cuts the first connection off until the returned function is called; `undefined`: it cannot be. */
+  cut(): (() => void) | undefined {
+    return this.#harness.cut?.();
   }
 
   /** Destroys the store for good. Resolves with whether that is possible. */

@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import type { Json, Outcome } from "../../task.ts";
-import { type Cases, eventually, OWNER } from "../stage.ts";
+import { type Cases, eventually, OWNER, whereCut } from "../stage.ts";
 
 export const watching: Cases = {
   "every connection receives the changes of a task in order, up to its end": async (stage) => {
@@ -126,6 +126,31 @@ export const watching: Cases = {
     await stage.until(next, "stored", () => true);
     strictEqual(received.includes(next.id), false);
   },
+
+  "watchers whose connection was cut learn what has changed meanwhile, or that they may have missed something":
+    whereCut(
+      async (stage) => {
+        const second = await stage.connect();
+        const waits = await stage.create({ job: "waits" });
+        const told = new Set<string>();
+        stage.backend.watch((event) => told.add(event.kind === "gap" ? "gap" : event.task.id));
+        stage.backend.documents.watch((name = "document gap") => told.add(name));
+        const mend = stage.cut();
+        if (!mend) return;
+        const changed = [await second.cancel(waits.id, OWNER, 0), await stage.create({ job: "waits" }, second)];
+        await second.documents.write("changed", undefined, "1");
+        told.clear(); // What was told before the changes is of no use.
+        mend();
+        await eventually("its watchers are told of the changes, or of a gap", () => {
+          return told.has("gap") || changed.every(({ id }) => told.has(id));
+        });
+        await eventually("its watchers of documents are told of the change, or of a gap", () => {
+          return told.has("document gap") || told.has("changed");
+        });
+        await stage.until(await stage.create({ job: "waits" }, second), "announced after that", () => true);
+        await second.documents.write("changed", "1", undefined);
+      },
+    ),
 
   "hasWorker is true from the start of a worker to its end": async (stage) => {
     const second = await stage.connect();

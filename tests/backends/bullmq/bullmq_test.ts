@@ -8,6 +8,7 @@ import { noRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
+import { Network } from "../support/network.ts";
 import { queueAgain } from "../support/queue_again.ts";
 import { leastPermissions, refusals } from "../support/redis_user.ts";
 import { newTask } from "../../support/tasks.ts";
@@ -40,7 +41,8 @@ if (noRedis === undefined) {
     const lease = leaseFor(needs);
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
     const connect = () => BullMqBackend.connect({ redis, prefix, lease });
-    const backend = await connect();
+    const network = needs.cut ? new Network(redis) : undefined;
+    const backend = await BullMqBackend.connect({ redis: network?.url ?? redis, prefix, lease });
     return {
       backend,
       connect,
@@ -55,7 +57,11 @@ if (noRedis === undefined) {
           client.disconnect();
         }
       },
-      close: () => backend.close(),
+      cut: network && (() => network.refuse()),
+      close: async () => {
+        await backend.close();
+        await network?.[Symbol.asyncDispose]();
+      },
     };
   }, {
     skip: {

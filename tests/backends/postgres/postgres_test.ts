@@ -5,6 +5,7 @@ import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { emptyTables } from "../../support/postgres.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
+import { Network } from "../support/network.ts";
 import { newTask } from "../../support/tasks.ts";
 
 if (noPostgres === undefined) {
@@ -12,7 +13,8 @@ if (noPostgres === undefined) {
     const lease = leaseFor(needs);
     const url = await emptyTables();
     const connect = () => PostgresBackend.connect({ url, lease });
-    const backend = await connect();
+    const network = needs.cut ? new Network(url) : undefined;
+    const backend = await PostgresBackend.connect({ url: network?.url ?? url, lease });
     return {
       backend,
       connect,
@@ -30,7 +32,11 @@ if (noPostgres === undefined) {
         );
         return found.some((rows) => rows.length > 0);
       },
-      close: () => backend.close(),
+      cut: network && (() => network.refuse()),
+      close: async () => {
+        await backend.close();
+        await network?.[Symbol.asyncDispose]();
+      },
     };
   });
 

@@ -11,6 +11,9 @@ interface Link {
   cut: boolean;
 }
 
+/** The URL of a server that is not there. */
+const NOWHERE = "tcp://127.0.0.1:1";
+
 /** A TCP proxy in front of a database server. */
 export class Network implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
@@ -48,6 +51,14 @@ export class Network implements AsyncDisposable {
     this.#silent = silent;
     for (const { ends } of this.#links) ends.forEach(close);
     this.#links.clear();
+  }
+
+  /** Closes the connections that there are, and refuses new ones until the returned function is called. */
+  refuse(): () => void {
+    const server = this.#server;
+    this.#server = NOWHERE;
+    this.drop();
+    return () => void (this.#server = server);
   }
 
   /** How many connections were made since the last `drop`. */
