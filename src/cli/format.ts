@@ -3,7 +3,7 @@
  *
  * @module
  */
-
+import { openQuestions, type TaskInfo } from "../task.ts";
 import { escaped, percentOf } from "../text.ts";
 
 /** How long `ms` ms are, as `12s`, `5m`, `3h` or `2d`. */
@@ -29,6 +29,12 @@ export function timeOf(ms: number): string {
 /** A share as `42%`; nothing while it is not known. */
 export function percent(share: number | undefined): string {
   return share === undefined ? "" : `${percentOf(share)}%`;
+}
+
+/** What a task asks, or else its message. */
+export function stateOf(task: TaskInfo): string {
+  const asked = openQuestions(task).map(({ message }) => message);
+  return asked.length > 0 ? `asks: ${asked.join("; ")}` : task.message ?? "";
 }
 
 /** A text of several lines without what a terminal takes for a command. */

@@ -6,7 +6,8 @@
 import type { Operator } from "../backend.ts";
 import { JobsError } from "../errors.ts";
 import type { TaskInfo, TaskStatus } from "../task.ts";
-import type { Options, Values } from "./command.ts";
+import { type Options, UsageError, type Values } from "./command.ts";
+import { stateOf } from "./format.ts";
 import { text, time } from "./option.ts";
 
 /** The options that describe tasks, besides their status. */
@@ -15,7 +16,7 @@ export const SELECTION = {
   owner: text("OWNER", "of this owner"),
   since: time("created then or later"),
   until: time("created before"),
-  message: text("TEXT", "with this text in their message, such as a part of an error"),
+  message: text("TEXT", "with this text in their message, such as a part of an error or a question"),
 } as const satisfies Options;
 
 /** The most tasks that an operator reads at once. */
@@ -23,7 +24,10 @@ const MAX_PAGE = 1_000;
 
 export type Selected = Partial<Values<typeof SELECTION>> & { readonly status?: TaskStatus; readonly cursor?: string };
 
-/** Reads the tasks that match, newest first, so many of them a page. Throws `JobsError` once `signal` is aborted. */
+/**
+ * Reads the tasks that match, newest first, so many of them a page. Throws `UsageError` if none could, and
+ * `JobsError` once `signal` is aborted.
+ */
 export async function* tasksOf(
   operator: Operator,
   { message = "", ...filter }: Selected,
@@ -31,10 +35,12 @@ export async function* tasksOf(
   limit: number = MAX_PAGE,
 ): AsyncGenerator<TaskInfo> {
   let { cursor } = filter;
+  const { since = -Infinity, until = Infinity } = filter;
+  if (since >= until) throw new UsageError("--since has to be earlier than --until.");
   do {
     if (signal.aborted) throw interrupted();
     const page = await operator.tasks({ ...filter, cursor, limit: Math.min(limit, MAX_PAGE) });
-    yield* page.tasks.filter((task) => task.message?.includes(message) ?? message === "");
+    yield* page.tasks.filter((task) => stateOf(task).includes(message));
     cursor = page.nextCursor;
   } while (cursor !== undefined);
 }

@@ -83,6 +83,8 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
   const { limit = PAGE } = filter;
   const tasks: TaskInfo[] = [];
   let query = queryOf(filter, filter.until === undefined ? 0 : await store.ahead());
+  const { from = "", before } = query;
+  if (before !== undefined && before <= from) return { tasks };
   for (let reads = 0; reads < MAX_READS; reads++) {
     const found = await store.page(query, limit - tasks.length + 1);
     for (const task of found.tasks) {

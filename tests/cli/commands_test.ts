@@ -61,6 +61,13 @@ const endless = defineJob({
   },
 });
 
+const naps = defineJob({
+  name: "naps",
+  input: z.object({}),
+  parkAfter: 0,
+  run: (_, { sleep }) => sleep("an hour", 3_600_000),
+});
+
 /** A backend that the command line does not close, with a client and, unless told otherwise, a worker. */
 class Shop extends MemoryBackend {
   readonly client: TaskClient = createClient(this, { owner: "ann" });
@@ -160,6 +167,31 @@ Deno.test("tasks lists those whose message has a text", async () => {
   await Promise.allSettled(bad.map((task) => shop.client.wait(task)));
   const found = JSON.parse((await shop.run("tasks --message card --json")).stdout);
   assertEquals(found.map(({ id }: TaskInfo) => id), [bad[0]?.id]);
+});
+
+Deno.test("tasks and watch show what a task asks, above what it has done before, and --message finds it", async () => {
+  await using shop = new Shop({ works: false });
+  const ask = defineJob({
+    name: "ask",
+    input: z.object({}),
+    parkAfter: 0,
+    run: async (_, { elicit, progress }) => {
+      await progress(0.5, "adding up");
+      const schema = z.object({ yes: z.boolean() });
+      await elicit.all([{ message: "Refund\n5 EUR?", schema, expiresIn: 3_600_000 }, { message: "Sure?", schema }]);
+    },
+  });
+  createWorker(shop, [ask]);
+  const { id } = await shop.client.start(ask, {});
+  await until(async () => "parked" in await shop.client.get(id), "the task is parked");
+  assertMatch((await shop.run("tasks")).stdout, /asks: Refund\\u000a5 EUR\?; Sure\?$/m);
+  assertEquals(JSON.parse((await shop.run("tasks --message Sure --json")).stdout).length, 1);
+  const [bar] = barsOf([await shop.client.get(id)], 200);
+  assertMatch(bar ?? "", /asks: Refund\\u000a5 EUR\?; Sure\?$/);
+  const { stdout } = await shop.run(`show ${id}`);
+  assertMatch(stdout, /^message +adding up$/m);
+  assertMatch(stdout, /^asks +Refund\\u000a5 EUR\? \(until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)\nasks +Sure\?$/m);
+  assert(!/^due/m.test(stdout), stdout);
 });
 
 Deno.test("a list without tasks writes a sentence to stderr, and with --json an empty array to stdout", async () => {
@@ -310,7 +342,7 @@ Deno.test("show has a line for all that is known of a task, and the size of a pi
   assertMatch(stdout, new RegExp(`^progress +100%$[^]*^retry of +${first.id}$`, "m"));
   assertMatch(
     stdout,
-    /^A chart\n\{\n {2}"type": "image",\n {2}"base64Characters": 4,\n {2}"mimeType": "image\/png"\n\}$/m,
+    /^result:\nA chart\n\{\n {2}"type": "image",\n {2}"base64Characters": 4,\n {2}"mimeType": "image\/png"\n\}$/m,
   );
 });
 
@@ -527,6 +559,16 @@ Deno.test("pause and resume stop and continue a job, and stats shows it", async 
   assertEquals(await shop.run("resume add"), { code: 0, stdout: "add is not paused\n", stderr: "" });
 });
 
+Deno.test("stats leaves out what no job has on a narrow terminal, before what one has", async () => {
+  await using shop = new Shop({ works: false });
+  createWorker(shop, [naps]);
+  const { id } = await shop.client.start(naps, {});
+  await until(async () => "parked" in await shop.client.get(id), "the task is parked");
+  const { stdout, stderr } = await shop.run("stats", { terminal: { columns: 60, rows: 20 } });
+  assertMatch(stdout, /^JOB +PENDING +RUNNING +PARKED +COMPLETED +FAILED +OLDEST$/m);
+  assertEquals(stderr, "This terminal is too narrow for RETRYING, ASKING, CANCELLED.\n");
+});
+
 Deno.test("stats says which jobs have tasks that could run, but no worker", async () => {
   await using shop = new Shop({ works: false });
   await shop.client.start(add, { a: 1, b: 2 });
@@ -721,7 +763,18 @@ Deno.test("watch escapes the name of a job, which another program may have chose
 
 Deno.test("arguments that are not understood are explained on stderr, and the exit code is 2", async () => {
   await using shop = new Shop({ works: false });
-  for (const args of ["", "nothing", "tasks --nothing", "show", "tasks extra", "tasks --limit many", "cancel"]) {
+  for (
+    const args of [
+      "",
+      "nothing",
+      "tasks --nothing",
+      "show",
+      "tasks extra",
+      "tasks --limit many",
+      "cancel",
+      "tasks --since 2h --until 3h",
+    ]
+  ) {
     const { code, stdout, stderr } = await shop.run(args);
     assertEquals([code, stdout], [2, ""], args);
     assertStringIncludes(stderr, "--help");

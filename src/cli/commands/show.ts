@@ -47,7 +47,7 @@ function textOf(task: TaskInfo, worker: WorkerInfo | undefined, input: Json, out
     message: task.message,
     created: at(task.createdAt),
     "last change": at(task.updatedAt),
-    due: at("dueAt" in task ? task.dueAt : undefined),
+    due: at("dueAt" in task && task.status !== "INPUT_REQUIRED" ? task.dueAt : undefined),
     finished: at(isFinished(task) ? task.finishedAt : undefined),
     "kept until": at(expiresAt(task)),
     "retry of": task.retryOf,
@@ -56,7 +56,10 @@ function textOf(task: TaskInfo, worker: WorkerInfo | undefined, input: Json, out
   const lines = Object.entries(fields).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name.padEnd(12)}  ${oneLine(value, 2_000)}`]
   );
-  for (const { message } of openQuestions(task)) lines.push(`${"asks".padEnd(12)}  ${oneLine(message, 2_000)}`);
+  for (const { message, expiresAt } of openQuestions(task)) {
+    const end = expiresAt === undefined ? "" : ` (until ${timeOf(expiresAt)})`;
+    lines.push(`${"asks".padEnd(12)}  ${oneLine(message, 2_000)}${end}`);
+  }
   lines.push("", "input:", jsonOf(input, 2));
   if (outcome) lines.push("", ...outcomeOf(outcome));
   return lines.join("\n");
@@ -67,7 +70,8 @@ function outcomeOf(outcome: Outcome): readonly string[] {
   const parts = (outcome.content ?? []).map((part) =>
     part.type === "text" ? printable(part.text) : jsonOf(sizeOf(part), 2)
   );
-  return ["result:", jsonOf(outcome.value, 2), ...parts];
+  const value = outcome.content && outcome.value === null ? [] : [jsonOf(outcome.value, 2)]; // Content without data.
+  return ["result:", ...value, ...parts];
 }
 
 /** A part without its bytes, which no terminal shows. */

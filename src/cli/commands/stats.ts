@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { JobCounts } from "../../backend.ts";
 import { type Command, command } from "../command.ts";
 import { lengthOfTime } from "../format.ts";
 import { showRows } from "../output.ts";
+import type { Column } from "../table.ts";
 
 /** Counts the tasks of each job. */
 export const stats: Command = command({
@@ -15,16 +17,24 @@ export const stats: Command = command({
   options: {},
   run: async ({ operator, out }) => {
     const now = Date.now();
-    showRows(out, await operator.counts(), [
+    const jobs = await operator.counts();
+    // On a narrow terminal, what no job has is left out first.
+    const spare = (title: string, of: (job: JobCounts) => number): Column<JobCounts> => ({
+      title,
+      cell: (job) => String(of(job)),
+      right: true,
+      spare: jobs.some((job) => of(job) > 0) ? "last" : "first",
+    });
+    showRows(out, jobs, [
       { title: "JOB", cell: ({ job }) => job, shrinks: true },
       { title: "PENDING", cell: ({ counts }) => String(counts.PENDING), right: true },
       { title: "RUNNING", cell: ({ counts }) => String(counts.RUNNING), right: true },
-      { title: "RETRYING", cell: ({ counts }) => String(counts.RETRYING), right: true, spare: "last" },
-      { title: "ASKING", cell: ({ counts }) => String(counts.INPUT_REQUIRED), right: true, spare: "last" },
-      { title: "PARKED", cell: ({ parked }) => String(parked), right: true, spare: "last" },
+      spare("RETRYING", ({ counts }) => counts.RETRYING),
+      spare("ASKING", ({ counts }) => counts.INPUT_REQUIRED),
+      spare("PARKED", ({ parked }) => parked),
       { title: "COMPLETED", cell: ({ counts }) => String(counts.COMPLETED), right: true },
       { title: "FAILED", cell: ({ counts }) => String(counts.FAILED), right: true },
-      { title: "CANCELLED", cell: ({ counts }) => String(counts.CANCELLED), right: true, spare: "last" },
+      spare("CANCELLED", ({ counts }) => counts.CANCELLED),
       {
         title: "OLDEST",
         cell: ({ oldestWaiting }) => oldestWaiting === undefined ? "" : lengthOfTime(now - oldestWaiting),

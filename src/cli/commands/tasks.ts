@@ -5,7 +5,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import { type Command, command } from "../command.ts";
-import { percent, timeOf } from "../format.ts";
+import { percent, stateOf, timeOf } from "../format.ts";
 import { number, status, text } from "../option.ts";
 import { showRows } from "../output.ts";
 import { SELECTION, tasksOf } from "../selection.ts";
@@ -19,7 +19,7 @@ const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
   { title: "TRY", cell: ({ attempt }) => String(attempt), right: true, spare: "first" },
   { title: "CREATED", cell: ({ createdAt }) => timeOf(createdAt), spare: "first" },
   { title: "OWNER", cell: ({ owner }) => owner, shrinks: true, spare: "first" },
-  { title: "MESSAGE", cell: ({ message = "" }) => message, shrinks: true, spare: "last" },
+  { title: "MESSAGE", cell: stateOf, shrinks: true, spare: "last" },
 ];
 
 export const tasks: Command = command({

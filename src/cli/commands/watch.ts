@@ -8,7 +8,7 @@ import { isNewer } from "../../recent.ts";
 import { isFinished, type TaskInfo, TaskStatus } from "../../task.ts";
 import { cut, escaped, oneLine } from "../../text.ts";
 import { type Call, type Command, command } from "../command.ts";
-import { jsonOf, percent } from "../format.ts";
+import { jsonOf, percent, stateOf } from "../format.ts";
 import { text } from "../option.ts";
 import { widthOf } from "../std.ts";
 import { cutTo } from "../table.ts";
@@ -98,8 +98,8 @@ class Lines {
   }
 
   changed(task: TaskInfo): void {
-    const { id, job, status, progress, message = "" } = task;
-    const line = [id, job, status, percent(progress), cut(message, 500)].filter((part) => part !== "").join(" ");
+    const { id, job, status, progress } = task;
+    const line = [id, job, status, percent(progress), cut(stateOf(task), 500)].filter((part) => part !== "").join(" ");
     this.#out.write(`${this.#out.json ? jsonOf(task) : escaped(line)}\n`);
   }
 
@@ -141,17 +141,17 @@ const LONGEST_BAR = 20;
 /** A line for each task, cut to so many columns. A narrow terminal shortens the bars before anything is cut. */
 export function barsOf(tasks: readonly TaskInfo[], columns: number): string[] {
   const widest = Math.max(0, ...tasks.map(({ status }) => status.length));
-  const rows = tasks.map(({ id, job, status, progress, message = "" }) => ({
-    id,
-    share: status === "COMPLETED" ? 1 : progress,
-    rest: `${status.padEnd(widest)}  ${escaped(job)}`,
-    message: message === "" ? "" : `  ${oneLine(message, 500)}`,
+  const rows = tasks.map((task) => ({
+    id: task.id,
+    share: task.status === "COMPLETED" ? 1 : task.progress,
+    rest: `${task.status.padEnd(widest)}  ${escaped(task.job)}`,
+    message: oneLine(stateOf(task), 500),
   }));
   const others = Math.max(0, ...rows.map(({ id, rest }) => widthOf(`${id}    42%  ${rest}`)));
   const bar = Math.min(LONGEST_BAR, Math.max(0, columns - others - 1));
   return rows.map(({ id, share, rest, message }) => {
     const full = Math.round((share ?? 0) * bar);
     const drawn = bar === 0 ? "" : `${"█".repeat(full)}${"░".repeat(bar - full)} `;
-    return cutTo(`${id}  ${drawn}${percent(share).padStart(4)}  ${rest}${message}`, columns);
+    return cutTo(`${id}  ${drawn}${percent(share).padStart(4)}  ${rest}  ${message}`.trimEnd(), columns);
   });
 }

@@ -94,6 +94,17 @@ export const listing: Cases = {
     deepStrictEqual(await listed(stage, { until, limit: 2 }), ids); // A page with a cursor may hold fewer, or none.
   },
 
+  "a list is empty if its times, or its time and its cursor, leave nothing": async (stage) => {
+    const { createdAt } = await stage.create({ job: "waits" });
+    const [before, after] = [createdAt - 3_600_000, createdAt + 3_600_000];
+    for (const filter of [{}, { job: "waits" }, { owner: "ann" }, { status: "PENDING" }] as const) {
+      deepStrictEqual(await stage.backend.operator.tasks({ ...filter, since: after, until: before }), { tasks: [] });
+      deepStrictEqual(await stage.backend.operator.tasks({ ...filter, since: createdAt, cursor: firstIdOf(before) }), {
+        tasks: [],
+      });
+    }
+  },
+
   "a task whose id was made by a clock that is ahead is on the page of the time at which it was created": async (
     stage,
   ) => {
