@@ -37,6 +37,11 @@ export interface BackendHarness {
    * work on. Called only where the needs of a case have `cut`. Absent: no connection can break, as with a file.
    */
   cut?(): () => void;
+  /**
+   * Sets the clock of the store ahead by so many ms, until it is closed, and lets the store delete what has expired by then,
+   * which may still take a moment. Absent: its clock is not that of this process.
+   */
+  later?(ms: number): Promise<void>;
   /** Destroys the store for good under its connections, as if its file was deleted. Absent: it may always come back. */
   lose?(): Promise<void>;
   /** Closes the backend and deletes the store. */
@@ -193,6 +198,12 @@ export class Stage implements AsyncDisposable {
   /** Cuts the first connection off until the returned function is called; `undefined`: it cannot be. */
   cut(): (() => void) | undefined {
     return this.#harness.cut?.();
+  }
+
+  /** Sets the clock of the store ahead. Resolves with whether that is possible. */
+  async later(ms: number): Promise<boolean> {
+    await this.#harness.later?.(ms);
+    return this.#harness.later !== undefined;
   }
 
   /** Destroys the store for good. Resolves with whether that is possible. */

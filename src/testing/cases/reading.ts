@@ -6,7 +6,8 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Backend } from "../../backend.ts";
 import { DefinitionError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../errors.ts";
-import { newTaskId } from "../../ids.ts";
+import { newTaskId, NO_TASK } from "../../ids.ts";
+import { TOMBSTONE_MS } from "../../task.ts";
 import { type Cases, eventually, OWNER } from "../stage.ts";
 
 /** The errors that an owner gets for an id, without the id in their texts. */
@@ -70,6 +71,22 @@ export const reading: Cases = {
     const unknown = await refusals(stage.backend, newTaskId(), "stranger");
     deepStrictEqual(await refusals(stage.backend, task.id, "stranger"), unknown);
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, []);
+  },
+
+  "for an hour after its result has expired, the owner of a task learns that; then the task is deleted": async (
+    stage,
+  ) => {
+    const { backend } = stage;
+    const { id } = await stage.create({ job: "old", resultTtl: 60_000 });
+    await backend.cancel(id, OWNER, 0);
+    if (!await stage.later(60_000 + TOMBSTONE_MS / 2)) return;
+    await rejects(backend.get(id, OWNER), TaskExpired);
+    await stage.later(TOMBSTONE_MS); // A store may keep it a little longer.
+    await eventually("the task is deleted, so an operator no longer counts it", async () => {
+      return !(await backend.operator.counts()).some(({ job }) => job === "old");
+    });
+    const unknown = await refusals(backend, NO_TASK, OWNER);
+    deepStrictEqual(await refusals(backend, id, OWNER), unknown);
   },
 
   "the time to live starts when a task finishes, not when it is stored": async (stage) => {

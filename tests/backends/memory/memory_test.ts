@@ -1,6 +1,10 @@
 import { MemoryBackend } from "../../../mod.ts";
 import { exerciseBackend } from "../../../src/testing/mod.ts";
+import { newTask } from "../../support/tasks.ts";
 import { PassingTime } from "../../support/time.ts";
+
+/** The store deletes what has expired once it has so many tasks, when it is to store another one. */
+const FIRST_SWEEP = 1_000;
 
 const noProcess = "a store in memory dies with its process";
 
@@ -8,11 +12,15 @@ exerciseBackend("memory", () => {
   // A store in this process has no other clock, so fake time passes as soon as nothing else is left to do. Yours needs none.
   const time = new PassingTime();
   const backend = new MemoryBackend();
+  const later = async (ms: number) => {
+    time.skip(ms);
+    for (let count = 0; count < FIRST_SWEEP; count++) await backend.create(newTask({ job: "other" }));
+  };
   const close = async () => {
     await backend.close();
     await time[Symbol.asyncDispose]();
   };
-  return Promise.resolve({ backend, connect: () => Promise.resolve(backend), close });
+  return Promise.resolve({ backend, connect: () => Promise.resolve(backend), later, close });
 }, {
   skip: {
     "a task whose worker is killed runs again on another worker": noProcess,
