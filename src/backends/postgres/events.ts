@@ -10,9 +10,9 @@
  */
 import { pause, unlessAborted } from "../../waiting.ts";
 import type { OnError } from "../../log/on_error.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
 import { type HubListener, readyJobs } from "../shared/store/hub.ts";
-import { type Client, cutOff, type Query } from "./pg.ts";
+import { type Client, cutOff, type Query } from "./connecting/pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
 import { EventNumbers, lastNumbers, MISSING_MS } from "./tables/event_numbers.ts";
 import type { TaskInfo } from "../../task.ts";

@@ -6,7 +6,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import type { LeasedWorker, WorkerLease } from "../shared/store/store.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
 
 /** A task that a worker holds, and its version. */
 export interface HeldTask extends Pick<TaskInfo, "id" | "owner"> {

@@ -12,7 +12,7 @@ import { refuseMade } from "../shared/refusals.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import { Sweeper } from "../shared/sweeper.ts";
-import { Database } from "./database.ts";
+import { Database } from "./connecting/database.ts";
 import { EventLog } from "./events.ts";
 import { OrderedHub } from "../shared/store/ordered_hub.ts";
 import { deleteExpired } from "./tables/expiry.ts";
@@ -106,6 +106,7 @@ export class PostgresBackend extends StoreBackend {
     try {
       const database = opened.use(await Database.open(url, schema, pool, !listen));
       await checkSchema(database);
+      if (listen) await database.refuseLent();
       const hub = new OrderedHub();
       const name = crypto.randomUUID();
       const log = await EventLog.open(database, { writer: name, listens: listen, listener: hub, onError });

@@ -8,7 +8,7 @@ import type { Json } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import type { Queue, Worker } from "../shared/store/store.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
 import { stateOf } from "./operating/states.ts";
 import { type PgEntry, recordOf } from "./rows.ts";
 import { claimStatement, limitedClaimStatement } from "./tables/claim.ts";

@@ -5,7 +5,7 @@
  */
 import type { RecordedStep } from "../../backend.ts";
 import type { Store } from "../shared/store/store.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
 import type { PgEntry } from "./rows.ts";
 import { writing } from "./writer.ts";
 import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";

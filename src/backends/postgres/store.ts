@@ -17,7 +17,8 @@ import type {
   WorkerLease,
 } from "../shared/store/store.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
-import { type Database, isAway, isCut } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
+import { isAway, isCut } from "./connecting/failures.ts";
 import { type HeldTask, leaseOf } from "./lease.ts";
 import { queueOf } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
 import { writing } from "./writer.ts";
 import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
 

@@ -7,14 +7,15 @@
 import type { Outcome, TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { type Hub, readyJobs } from "../shared/store/hub.ts";
-import { type Database, isAway } from "./database.ts";
+import type { Database } from "./connecting/database.ts";
+import { isAway } from "./connecting/failures.ts";
 import type { EventLog } from "./events.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { type Change, type NewRow, recordOf, SMALL_OUTCOME } from "./rows.ts";
 import { changes } from "./tables/change.ts";
 import { creation, start } from "./tables/create.ts";
 import { arraysOf, type Statement } from "./tables/rows_in.ts";
-import type { Query } from "./pg.ts";
+import type { Query } from "./connecting/pg.ts";
 
 /**
  * The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. Kinds

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import type { TaskEvent } from "../../../src/backend.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
+import { Database } from "../../../src/backends/postgres/connecting/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import type { HubListener } from "../../../src/backends/shared/store/hub.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";

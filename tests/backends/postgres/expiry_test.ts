@@ -1,6 +1,6 @@
 import { newTaskId } from "../../../backend.ts";
 import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
+import { Database } from "../../../src/backends/postgres/connecting/database.ts";
 import { deleteExpired } from "../../../src/backends/postgres/tables/expiry.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";

@@ -1,4 +1,4 @@
-import { Database } from "../../../src/backends/postgres/database.ts";
+import { Database } from "../../../src/backends/postgres/connecting/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { PostgresStore } from "../../../src/backends/postgres/store.ts";
 import { Writer } from "../../../src/backends/postgres/writer.ts";

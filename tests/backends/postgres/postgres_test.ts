@@ -1,5 +1,5 @@
 import { JobsError, PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
+import { Database } from "../../../src/backends/postgres/connecting/database.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";

@@ -9,7 +9,7 @@ import { changeDocument } from "../../../operator/documents.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { batched } from "../../shared/batch.ts";
 import type { Store } from "../../shared/store/store.ts";
-import { isAway } from "../database.ts";
+import { isAway } from "../connecting/failures.ts";
 
 /** The document that keeps it, in ms. */
 const AHEAD = "ahead";

@@ -9,7 +9,7 @@ import { HEADS, MAX_DUE, NO_TASKS, oldestOf } from "../../../operator/counts.ts"
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import type { TaskInfo, TaskStatus } from "../../../task.ts";
 import type { TaskRecord } from "../../shared/record.ts";
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import { heldIds } from "../tables/parts.ts";
 import { parseState } from "./states.ts";
 

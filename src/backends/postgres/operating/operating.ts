@@ -5,7 +5,7 @@
  */
 import type { WorkerInfo } from "../../../backend.ts";
 import type { OperatingStore } from "../../shared/store/store.ts";
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import type { PgEntry } from "../rows.ts";
 import type { Ahead } from "./ahead.ts";
 import { everyId, heldIds } from "../tables/parts.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import { entryOf, FIRST_ID, LAST_ID, TASK_COLUMNS, type TaskRow } from "../rows.ts";
 import { heldIds } from "../tables/parts.ts";
 import { MARKED, statesOf } from "./states.ts";

@@ -5,7 +5,7 @@
  */
 import { CLOCKS_DIFFER_MS, firstIdOf } from "../../../ids.ts";
 import type { Purged, PurgedPage } from "../../../operator/primitives.ts";
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import { goneStatements } from "../tables/parts.ts";
 import { MARKED } from "./states.ts";
 

@@ -5,7 +5,7 @@
  */
 import type { NamedDocument } from "../../../backend.ts";
 import type { Store } from "../../shared/store/store.ts";
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import type { Writer } from "../writer.ts";
 
 export function documentsIn({ run, schema }: Database, writer: Writer): Store["documents"] {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import { EVENT_TTL_MS } from "../events.ts";
 import { mergeCounts } from "../operating/counts.ts";
 import { goneStatements } from "./parts.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Query } from "../pg.ts";
+import type { Query } from "../connecting/pg.ts";
 
 /** A statement that writes rows. Its first parameter is the name under which this process writes events. */
 export interface Statement<Row> extends Pick<Query, "name" | "text"> {

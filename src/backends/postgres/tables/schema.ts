@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Database } from "../database.ts";
+import type { Database } from "../connecting/database.ts";
 import { BackendError } from "../../../errors.ts";
 
 /** For tables whose rows are soon deleted. */

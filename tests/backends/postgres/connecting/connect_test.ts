@@ -1,6 +1,6 @@
 import pg from "pg";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../../mod.ts";
-import { Database } from "../../../../src/backends/postgres/database.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { checkSchema, migrate, STEPS } from "../../../../src/backends/postgres/tables/schema.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
-import { Database } from "../../../../src/backends/postgres/database.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { hasPostgresServer, noPostgres } from "../../../../tools/postgres_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";

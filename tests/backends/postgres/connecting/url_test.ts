@@ -1,5 +1,5 @@
 import { BackendError } from "../../../../mod.ts";
-import { Database } from "../../../../src/backends/postgres/database.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { noPostgres } from "../../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { sharedPostgres } from "../../../support/postgres.ts";

@@ -1,6 +1,6 @@
 import type { NewTask } from "../../../../backend.ts";
 import { type Backend, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
-import { Database } from "../../../../src/backends/postgres/database.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { deleteExpired } from "../../../../src/backends/postgres/tables/expiry.ts";
 import { isFinished, type TaskInfo } from "../../../../src/task.ts";
 import { noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";

@@ -5,7 +5,7 @@
  */
 import type { Backend } from "../../../../backend.ts";
 import { createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
-import { Database } from "../../../../src/backends/postgres/database.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { PostgresStore } from "../../../../src/backends/postgres/store.ts";
 import { Writer } from "../../../../src/backends/postgres/writer.ts";
 import { newTaskId } from "../../../../src/ids.ts";

@@ -1,4 +1,4 @@
-import { Database } from "../../../../src/backends/postgres/database.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { streamsIn } from "../../../../src/backends/postgres/streams.ts";
 import { noPostgres } from "../../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../../tools/std.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Duplex } from "node:stream";
-import { Deadline } from "../shared/deadline.ts";
+import { Deadline } from "../../shared/deadline.ts";
 
 /** A query; with a name, each connection prepares it once. */
 export interface Query {

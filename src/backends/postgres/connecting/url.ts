@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DefinitionError } from "../../errors.ts";
+import { DefinitionError } from "../../../errors.ts";
 
 /** A password with a raw `/`, `?` or `#`: what follows that, up to the `@`, would be no part of the password. */
 const RAW_PASSWORD = /^\w+:\/\/[^@/?#]*[/?#][^=]*@/;

@@ -4,10 +4,11 @@
  * @module
  */
 import * as pg from "./pg.ts";
-import { BackendError, JobsError } from "../../errors.ts";
-import { messageOf } from "../../text.ts";
-import { doneWithin } from "../../waiting.ts";
-import { Deadline, inTime } from "../shared/deadline.ts";
+import { BackendError } from "../../../errors.ts";
+import { messageOf } from "../../../text.ts";
+import { doneWithin } from "../../../waiting.ts";
+import { Deadline, inTime } from "../../shared/deadline.ts";
+import { codeOf, failure } from "./failures.ts";
 import { parseUrl, placeOf, withSettings } from "./url.ts";
 
 /** How long one attempt to connect may take, and how long a query waits for a connection, in ms. */
@@ -104,6 +105,24 @@ export class Database implements AsyncDisposable {
     } catch (error) {
       await database[Symbol.asyncDispose]();
       throw failure(error instanceof BackendError ? error.cause : error, `Cannot connect to PostgreSQL at ${place}`);
+    }
+  }
+
+  /**
+   * Rejects with `BackendError` if a pooler lends connections for one transaction: two that are open then lead to the same
+   * process of the server. Nothing else may show that no notification will arrive.
+   */
+  async refuseLent(): Promise<void> {
+    const query = { text: "SELECT pg_backend_pid() AS pid" };
+    const client = await this.#connect();
+    try {
+      const { rows: [one] } = await client.query<{ pid: number }>(query);
+      const [other] = await this.run<{ pid: number }>(query);
+      if (one?.pid === other?.pid) throw new Error("a pooler lends its connections for one transaction");
+    } catch (error) {
+      throw failure(error, "Cannot listen to PostgreSQL");
+    } finally {
+      client.release();
     }
   }
 
@@ -232,64 +251,3 @@ export class Database implements AsyncDisposable {
     if (this.#running > 0) await this.#idle.promise;
   }
 }
-
-/** Whether an error says that the server is away, so that other calls would wait for it as long. */
-export function isAway(error: unknown): boolean {
-  return error instanceof BackendError && /^connect |terminated|timeout exceeded/.test(messageOf(error.cause));
-}
-
-/** Whether a connection was lost on which a statement was under way, so that nobody knows whether it was carried out. */
-export function isCut(error: unknown): boolean {
-  if (!(error instanceof BackendError)) return false;
-  return CUT.test(`${codeOf(error.cause)} ${messageOf(error.cause)}`);
-}
-
-const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$/;
-
-/** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
-function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {
-  if (cause instanceof JobsError) return cause;
-  const text = messageOf(cause);
-  const advice = ADVICE.find(([when]) => when.test(`${codeOf(cause)} ${text}`))?.[1];
-  return new BackendError(`${what}: ${text}${advice === undefined ? "" : `. ${advice}`}`, { cause });
-}
-
-/** The SQLSTATE of an error, or the code of a socket's error. */
-function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-}
-
-/** What to do about a failure, by its code and text. */
-const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
-  [/^(28P01|28000) /, "Check the user and the password of the URL, and whether pg_hba.conf lets this user in."],
-  [/password must be a string/, "The server asks for a password: write it into the URL."],
-  [/^3D000 /, "Create the database, or correct its name in the URL."],
-  [/^42501 /, "Grant this user the rights that docs/postgres.md lists."],
-  [/^(42P01|3F000) /, "Run mcp-jobs migrate once, or PostgresBackend.migrate({ url })."],
-  [/^53300 /, "Raise max_connections of the server or the limit of this user, or lower `pool`."],
-  [/^(42P05|26000) /, "Behind a pooler that lends connections for one transaction, pass `listen: false`."],
-  [/startup parameter.*options/, "Add `options` to ignore_startup_parameters of the pooler, or pass `listen: false`."],
-  [
-    /^25006 /,
-    "Connect to the primary server, not to a replica; some hosts make a database read-only when its disk is nearly full.",
-  ],
-  [
-    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT connect) |connection timeout|terminated unexpectedly|not queryable/,
-    "Check that a PostgreSQL runs at the URL's host and port.",
-  ],
-  [
-    /Query read timeout|timeout exceeded/,
-    "The server is overloaded or cannot be reached, or another session holds a lock: see pg_stat_activity.",
-  ],
-  [
-    /^57014 /,
-    "The server is overloaded, or another session holds a lock: see pg_stat_activity.",
-  ],
-  [/does not support SSL/, "Let the server use TLS, or leave `sslmode` out of the URL."],
-  [
-    /certificate|altnames/,
-    "Name the certificate of its authority in the URL: sslmode=verify-full&sslrootcert=FILE; docs/postgres.md says more.",
-  ],
-  [/getaddrinfo EPERM/, "Give Deno the permission --allow-net=<host>:<port>."],
-  [/^\S* ?URI malformed$/, "Percent-encode special characters of the password."],
-];
