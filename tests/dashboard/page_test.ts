@@ -271,6 +271,34 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     ]);
   });
 
+  await t.step(
+    "a task that waits says what for: in the list what it asks, on its own page also its worker",
+    async () => {
+      const question = {
+        message: "Refund 5 EUR?",
+        schema: { type: "object", properties: {} },
+        expiresIn: 3_600_000,
+      } as const;
+      const asks = defineJob({
+        name: "asks",
+        input: { type: "object" },
+        parkAfter: 0,
+        run: (_, ctx) => ctx.elicit(question),
+      });
+      await using worker = createWorker(backend, [asks]);
+      await worker.ready;
+      const id = await system.start("asks");
+      await page.goto(`${origin}/#/tasks`);
+      await main.locator(`tr[data-key="${id}"]`).getByText("asks: Refund 5 EUR?").waitFor();
+      await page.goto(`${origin}/#/tasks/${id}`);
+      await main.locator(".asks").getByText("Refund 5 EUR?").waitFor();
+      assertEquals(await main.locator(".facts").getByText("Due").count(), 0);
+      await backend.cancel(id, "me", 0);
+      await page.goto(`${origin}/#/tasks/${await system.start("nobody_runs_it")}`);
+      await seen("Waiting: no worker for nobody_runs_it is running. It starts as soon as one does.");
+    },
+  );
+
   await t.step("characters that change the direction of a question do not turn what stands behind it", async () => {
     const question = {
       message: "\u202e(abc)",

@@ -97,7 +97,9 @@ function factsOf(task) {
     ["Attempt", String(task.attempt)],
     ["Created", ago(task.createdAt)],
     end === undefined ? ["Age", duration(now() - task.createdAt)] : ["Took", duration(end - task.createdAt)],
-    "dueAt" in task && task.dueAt !== undefined ? ["Due", ago(task.dueAt)] : undefined,
+    "dueAt" in task && task.dueAt !== undefined && task.status !== "INPUT_REQUIRED"
+      ? ["Due", ago(task.dueAt)]
+      : undefined,
     end === undefined ? undefined : ["Kept until", ago(end + task.resultTtl)],
     task.retryOf === undefined
       ? undefined

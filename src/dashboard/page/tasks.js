@@ -141,6 +141,8 @@ function table(tasks) {
 
 /** @param {TaskInfo} task */
 function row(task) {
+  const asked = "questions" in task && task.questions?.map(({ message }) => message).join("; ");
+  const says = asked ? `asks: ${asked}` : task.message ?? "";
   return h(
     "tr",
     { "data-key": task.id },
@@ -152,7 +154,7 @@ function row(task) {
       h("span", { class: "id" }, h("span", { class: "start" }, task.id.slice(0, 24)), task.id.slice(24)),
     ),
     h("td", { class: "roomy owner" }, task.owner),
-    h("td", { class: "roomy says", title: task.message }, task.message ?? ""),
+    h("td", { class: "roomy says", title: says }, says),
     h("td", { class: "roomy count" }, task.attempt),
     h("td", { class: "when" }, ago(task.createdAt)),
   );

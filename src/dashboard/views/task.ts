@@ -10,6 +10,7 @@ import { TaskNotFound } from "../../errors.ts";
 import type { Histories } from "../history/histories.ts";
 import { timelineOf } from "../history/timeline.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
+import { explainWait } from "../../tasks/wait_reasons.ts";
 import type { TaskShown } from "../wire.ts";
 import { FRAME_MS, type View } from "./view.ts";
 
@@ -20,7 +21,7 @@ const FINISHED_MS = 10_000;
 export class TaskView implements View {
   readonly pause = FRAME_MS;
   period = LIVE_MS;
-  readonly #backend: Pick<Backend, "log">;
+  readonly #backend: Pick<Backend, "log" | "hasWorker">;
   readonly #operator: Operator;
   readonly #histories: Histories;
   readonly #id: string;
@@ -30,7 +31,7 @@ export class TaskView implements View {
   /** When the steps may be read again, by `performance.now()`. */
   #stepsAt = -Infinity;
 
-  constructor(backend: Pick<Backend, "log">, operator: Operator, histories: Histories, id: string) {
+  constructor(backend: Pick<Backend, "log" | "hasWorker">, operator: Operator, histories: Histories, id: string) {
     this.#backend = backend;
     this.#operator = operator;
     this.#histories = histories;
@@ -54,7 +55,9 @@ export class TaskView implements View {
     }
     this.period = isFinished(task) ? FINISHED_MS : LIVE_MS;
     if (!isFinished(task)) await this.#readSteps(task);
-    return { view: "task", now, task, timeline: timelineOf(task, this.#histories.of(this.#id)), log: this.#log };
+    const timeline = timelineOf(task, this.#histories.of(this.#id));
+    const explained = await explainWait(task, this.#backend, new Map(), now);
+    return { view: "task", now, task: explained, timeline, log: this.#log };
   }
 
   /** Reads the recorded steps. Their results may be large, so the pause grows with the time that a read takes. */
