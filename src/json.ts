@@ -31,7 +31,7 @@ export function toJson(value: unknown, what: string): Json {
   if (value === undefined) return null;
   try {
     // Despite its type, it returns `undefined` if `toJSON` does.
-    const text: string | undefined = JSON.stringify(value, refuseNonJson);
+    const text: string | undefined = JSON.stringify(value, (key, item) => refuseNonJson(key, item, what));
     return text === undefined ? null : JSON.parse(checkSize(wellFormedText(text), what));
   } catch (cause) {
     if (cause instanceof InvalidValue) throw cause;
@@ -92,10 +92,11 @@ function checkSize(text: string, what: string): string {
   );
 }
 
-function refuseNonJson(key: string, item: unknown): unknown {
+function refuseNonJson(key: string, item: unknown, what: string): unknown {
   const kind = nonJson(item);
   if (kind === undefined) return item;
-  const where = key === "" ? "it" : `its field ${quote(key)}`;
+  const field = what === "it" ? `its field ${quote(key)}` : `the field ${quote(key)} of ${what}`;
+  const where = key === "" ? what : field;
   throw new InvalidValue(`${where} is ${kind}, which is not JSON`);
 }
 

@@ -25,6 +25,15 @@ Deno.test("lone surrogates are replaced in texts and keys, and texts that resemb
   assertEquals(wellFormed(same) === same, true);
 });
 
+Deno.test("the error of a value that is not JSON names the value", () => {
+  assertThrows(() => toJson(1n, "the input"), InvalidValue, "the input is a bigint, which is not JSON");
+  assertThrows(
+    () => toJson({ n: 1n }, "the input"),
+    InvalidValue,
+    'the field "n" of the input is a bigint, which is not JSON',
+  );
+});
+
 Deno.test("undefined becomes null, absent fields stay absent, and toJSON is called", () => {
   assertEquals(toJson(undefined, "it"), null);
   assertEquals(toJson({ a: undefined, when: new Date(0) }, "it"), { when: "1970-01-01T00:00:00.000Z" });
@@ -50,7 +59,7 @@ Deno.test("a value that JSON cannot represent is refused, and the error says whe
     [{ bytes: new Uint8Array(2) }, 'its field "bytes" is a Uint8Array'],
     [new Uint8Array(2).buffer, "it is an ArrayBuffer"],
   ];
-  for (const [value, message] of cases) assertThrows(() => toJson(value, "the result"), InvalidValue, message);
+  for (const [value, message] of cases) assertThrows(() => toJson(value, "it"), InvalidValue, message);
 });
 
 Deno.test("a cycle, and a toJSON that throws, are refused with their cause", () => {

@@ -5,7 +5,7 @@
  */
 import type { Backend } from "../backend.ts";
 import type { Content } from "../content/content.ts";
-import { JobFault, TaskCancelled, ToolError } from "../errors.ts";
+import { JobFault, JobsError, TaskCancelled, ToolError } from "../errors.ts";
 import { checkJob, type Job } from "../job.ts";
 import type { OnError } from "../log/on_error.ts";
 import { callback, checkOptions, owner as validOwner, required, type Rules, text, wholeNumber } from "../options.ts";
@@ -143,7 +143,7 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
       return await tasks.cancel(id, owner);
     },
     [Symbol.dispose]: () => {
-      tasks.stopWaiting(new Error("The client is closed."));
+      tasks.stopWaiting(new JobsError("The client is closed."));
       tasks[Symbol.dispose]();
     },
   };

@@ -7,6 +7,7 @@ import {
   defineJob,
   DefinitionError,
   JobFault,
+  JobsError,
   MemoryBackend,
   TaskCancelled,
   TaskStatus,
@@ -122,7 +123,7 @@ Deno.test("a client sees no task of another owner, and aborting or closing it en
   await assertRejects(() => bob.wait(task), TaskNotFound);
   await assertRejects(() => bob.cancel(task.id), TaskNotFound);
   await assertRejects(() => ann.wait(task, AbortSignal.abort(new Error("enough"))), Error, "enough");
-  const waiting = assertRejects(() => ann.wait(task), Error, "The client is closed.");
+  const waiting = assertRejects(() => ann.wait(task), JobsError, "The client is closed.");
   ann[Symbol.dispose]();
   await waiting;
   using again = createClient(backend, { owner: "user:ann" });

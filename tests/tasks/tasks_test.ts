@@ -43,7 +43,11 @@ Deno.test("an input that does not fit, or is not JSON, is refused before anythin
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   await assertRejects(() => tasks.start(registered, { text: 7 }, "me"), InvalidInput, "input for echo: text");
-  await assertRejects(() => tasks.start(registered, { more: 1n }, "me"), InvalidValue, 'its field "more" is a bigint');
+  await assertRejects(
+    () => tasks.start(registered, { more: 1n }, "me"),
+    InvalidValue,
+    'the field "more" of the input is a bigint',
+  );
   assertEquals((await tasks.list("me")).tasks, []);
 });
 
