@@ -10,7 +10,6 @@ import { newWorker } from "../../../operator/workers.ts";
 import type { TaskRecord } from "../record.ts";
 import { Runner } from "../running/runner.ts";
 import { Claims } from "./claims.ts";
-import type { WorkerGroup } from "./groups.ts";
 import type { Hub } from "../store/hub.ts";
 import { Lease } from "./lease.ts";
 import type { KeyCondition, LeasedWorker, Store } from "../store/store.ts";
@@ -21,20 +20,17 @@ export class StoreWorker implements WorkHandle {
   readonly #claims: Claims;
   readonly #runner: Runner;
   readonly #lease: Lease | undefined;
-  readonly #group: WorkerGroup;
   readonly #unsubscribe: () => void;
   #stopping: Promise<void> | undefined;
 
-  /** Begins to claim tasks once its lease is stored. `group`: the workers with the same jobs. */
+  /** Begins to claim tasks once its lease is stored. */
   constructor(
     store: Store,
     hub: Hub,
     pauses: Pauses,
-    group: WorkerGroup,
     options: WorkOptions & { readonly onError: OnError },
   ) {
     const { jobs, onError } = options;
-    this.#group = group;
     this.#worker = newWorker(jobs);
     const claims: Claims = this.#claims = new Claims(
       store,
@@ -65,12 +61,11 @@ export class StoreWorker implements WorkHandle {
     };
     this.#lease = lease && new Lease(store, lease, renewed, onError);
     const ready = this.#lease?.ready ?? Promise.resolve();
-    const runner: Runner = this.#runner = new Runner(claims, options, ready, () => group.wake());
-    group.add(runner);
+    const runner: Runner = this.#runner = new Runner(claims, options, ready);
     this.ready = runner.ready;
     this.#unsubscribe = hub.add({
       ready: (of) => {
-        if (of === undefined || jobs.some((job) => of.has(job))) group.wake();
+        if (of === undefined || jobs.some((job) => of.has(job))) runner.wake();
       },
       event: (event) => {
         claims.receive(event);
@@ -81,7 +76,7 @@ export class StoreWorker implements WorkHandle {
         runner.receive(event.task);
         // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
         const isDelayed = "dueAt" in event.task && jobs.includes(event.task.job);
-        if (isDelayed || claims.freesSlot(event.task)) group.wake();
+        if (isDelayed || claims.freesSlot(event.task)) runner.wake();
       },
     });
   }
@@ -108,9 +103,7 @@ export class StoreWorker implements WorkHandle {
   /** Stops as the runner does, and then ends its lease. A second call shortens the grace. */
   stop(grace: number): Promise<void> {
     const stopped = this.#runner.stop(grace);
-    this.#group.wake(); // Another worker goes on where this one stops.
     return this.#stopping ??= stopped.then(() => this.#lease?.[Symbol.asyncDispose]()).finally(() => {
-      this.#group.remove(this.#runner);
       this.#unsubscribe();
     });
   }

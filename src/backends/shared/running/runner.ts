@@ -36,7 +36,6 @@ export class Runner implements WorkHandle {
   readonly ready: Promise<void>;
   readonly #store: RunnerStore;
   readonly #options: WorkOptions;
-  readonly #wakeOne: () => void;
   readonly #onError: OnError;
   readonly #running = new Map<string, Running>();
   /** New tasks that are being stored and claimed at once, by id; each has a slot. */
@@ -55,14 +54,10 @@ export class Runner implements WorkHandle {
   /** Resolves when a later call of `stop` has cut the grace short. */
   readonly #graceOver = Promise.withResolvers<void>();
 
-  /**
-   * Begins to claim tasks once `ready` resolves, and `options.after` does. `wakeOne` is called where tasks may be ready, and this
-   * runner need not be the one that claims them; by default it is.
-   */
-  constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>, wakeOne?: () => void) {
+  /** Begins to claim tasks once `ready` resolves, and `options.after` does. */
+  constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
     this.#store = store;
     this.#options = options;
-    this.#wakeOne = wakeOne ?? (() => this.wake());
     this.#onError = reporterOf(options.onError);
     this.#retries = new Retries(store, this.#onError);
     this.#mayClaim = options.after === undefined;
@@ -90,7 +85,6 @@ export class Runner implements WorkHandle {
       this.#claiming = undefined;
       for (const id of this.#stopRequests.keys()) if (!this.#starting.has(id)) this.#stopRequests.delete(id);
       this.#claimMore();
-      if (this.#mayBeReady && !this.isFree) this.#wakeOne();
     });
   }
 
@@ -145,7 +139,7 @@ export class Runner implements WorkHandle {
   /** Changes may have been missed. */
   recheck(): void {
     this.recheckAnswers();
-    this.#wakeOne();
+    this.wake();
   }
 
   /** There may be answers to questions, of all tasks or of one. */
@@ -193,7 +187,7 @@ export class Runner implements WorkHandle {
   #wakeIn(ms: number): void {
     if (this.#stopping) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#wakeOne(), Math.min(LONGEST_TIMER_MS, ms));
+    this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
   #start(claimed: ClaimedTask): void {

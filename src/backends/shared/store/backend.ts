@@ -38,7 +38,6 @@ import { operated } from "./operated.ts";
 import type { Entry, KeyCondition, Store } from "./store.ts";
 import { newestLines } from "../../../task_log/newest_lines.ts";
 import { update } from "./update.ts";
-import { WorkerGroups } from "../claiming/groups.ts";
 import { StoreWorker } from "../claiming/worker.ts";
 
 const OPTIONS: Rules<BackendOptions> = { onError: callback };
@@ -58,7 +57,6 @@ export class StoreBackend implements Backend {
   readonly #opened: AsyncDisposable;
   readonly #onError: OnError;
   readonly #workers = new Set<StoreWorker>();
-  readonly #groups = new WorkerGroups();
   readonly #pauses: Pauses;
   readonly #operated: OperatedStore;
   #closing: Promise<void> | undefined;
@@ -201,8 +199,7 @@ export class StoreBackend implements Backend {
   work(options: WorkOptions): WorkHandle {
     const store = this.#open();
     const onError = options.onError ? reporterOf(options.onError) : this.#onError;
-    const group = this.#groups.of(options);
-    const worker = new StoreWorker(store, this.#hub, this.#pauses, group, { ...options, onError });
+    const worker = new StoreWorker(store, this.#hub, this.#pauses, { ...options, onError });
     this.#workers.add(worker);
     const stop = (grace: number) => worker.stop(grace).finally(() => void this.#workers.delete(worker));
     return { ready: worker.ready, stop };

@@ -348,16 +348,6 @@ Deno.test("a job's question is stored, and its answer read, again while the stor
   await runner.stop(0);
 });
 
-Deno.test("when a delayed task is due, any of several runners may claim it", async () => {
-  using time = new FakeTime();
-  const { promise: woken, resolve } = Promise.withResolvers<void>();
-  const store = { ...withOneTask({}), claim: () => Promise.resolve({ claims: [], more: false, dueIn: 1_000 }) };
-  const run = () => new Promise<never>(() => {});
-  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve(), resolve);
-  await pass(time, woken);
-  await runner.stop(0);
-});
-
 Deno.test("a search for tasks that fails is repeated after a pause", async () => {
   using time = new FakeTime();
   const { promise: repeated, resolve } = Promise.withResolvers<void>();

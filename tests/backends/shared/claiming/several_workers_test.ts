@@ -4,11 +4,7 @@
  * @module
  */
 import type { NewTask } from "../../../../src/backend.ts";
-import { createWorker, defineJob, type JobContext, type Worker } from "../../../../mod.ts";
-import { MemoryStore } from "../../../../src/backends/memory/store.ts";
-import { WorkerGroup } from "../../../../src/backends/shared/claiming/groups.ts";
-import { StoreBackend } from "../../../../src/backends/shared/store/backend.ts";
-import { Hub } from "../../../../src/backends/shared/store/hub.ts";
+import { createWorker, defineJob, type JobContext, MemoryBackend, type Worker } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
@@ -16,34 +12,9 @@ import { newTask } from "../../../support/tasks.ts";
 
 const OWNER = "ann";
 
-/** A store that counts the searches for tasks. */
-class SearchedStore extends MemoryStore {
-  searches = 0;
-
-  override queue() {
-    const queue = super.queue();
-    return {
-      ...queue,
-      ready: (...search: Parameters<typeof queue.ready>) => {
-        this.searches++;
-        return queue.ready(...search);
-      },
-    };
-  }
-}
-
-class SearchedBackend extends StoreBackend {
-  readonly store: SearchedStore;
-
-  constructor(hub = new Hub(), store = new SearchedStore(hub)) {
-    super(store, hub, new AsyncDisposableStack());
-    this.store = store;
-  }
-}
-
 /** Workers whose tasks run until they are released. */
 class Stage implements AsyncDisposable {
-  readonly backend = new SearchedBackend();
+  readonly backend = new MemoryBackend();
   /** The tasks that run, with what ends each. */
   readonly running = new Map<string, () => void>();
   readonly #feed = new TaskFeed(this.backend);
@@ -84,21 +55,6 @@ class Stage implements AsyncDisposable {
   }
 }
 
-Deno.test("of many workers with the same jobs, one searches when a task may be ready", async () => {
-  await using stage = new Stage();
-  for (let i = 0; i < 10; i++) await stage.worker(4);
-  const { store } = stage.backend;
-  const searches: number[] = [];
-  for (let i = 0; i < 4; i++) {
-    const id = await stage.create();
-    await stage.untilRunning(id);
-    await stage.end(id);
-    searches.push(store.searches);
-  }
-  // The first ones are those of workers that start.
-  assertEquals(searches.map((count) => count - (searches[0] ?? 0)), [0, 1, 2, 3]);
-});
-
 Deno.test("tasks for which one worker has no slot run on the next ones, and the rest as soon as any has a slot", async () => {
   await using stage = new Stage();
   for (let i = 0; i < 3; i++) await stage.worker(1);
@@ -131,23 +87,4 @@ Deno.test("what a worker that closes knows of is left to another one", async () 
   await stage.untilRunning(first);
   await stage.end(first);
   await stage.untilRunning(second);
-});
-
-Deno.test("workers with other jobs search for themselves", async () => {
-  await using stage = new Stage();
-  for (const name of ["job", "other"]) await stage.worker(1, name);
-  for (let i = 0; i < 3; i++) {
-    const id = await stage.create({ job: "other" });
-    await stage.untilRunning(id);
-    await stage.end(id);
-  }
-});
-
-Deno.test("if no worker has a slot, each searches once it has one", async () => {
-  const group = new WorkerGroup();
-  const woken: string[] = [];
-  for (const name of ["one", "two"]) group.add({ isFree: false, wake: () => void woken.push(name) });
-  group.wake();
-  await undefined;
-  assertEquals(woken, ["one", "two"]);
 });
