@@ -6,6 +6,9 @@
 import { setImmediate } from "node:timers";
 import { newTaskId, timeOfTaskId } from "../../src/ids.ts";
 import { FakeTime } from "../../tools/std.ts";
+// What the code imports only once it needs it: time would pass while it loads.
+import "../../src/libraries/ajv.ts";
+import "../../src/schema/pattern_cost.ts";
 
 /** After so many timers a test fails: what it waits for never comes. */
 const MAX_TIMERS = 1_000;
