@@ -44,6 +44,9 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refused(415, INVALID_REQUEST, "Invalid request: the content type must be application/json.");
   }
+  if (!/^(identity)?$/i.test(request.headers.get("content-encoding") ?? "")) {
+    return refused(415, INVALID_REQUEST, "Invalid request: the body must not be compressed.");
+  }
   const length = request.headers.get("content-length");
   if (Number(length) > maxBytes) {
     await request.body?.cancel().catch(() => {}); // It has ended already.

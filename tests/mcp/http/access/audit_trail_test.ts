@@ -153,6 +153,11 @@ Deno.test("the audit log has malformed requests: bad headers, types, bodies and 
     [{ body: "secret" }, 400, "HTTP 400 The body is not JSON."],
     [{ body: "[]" }, 400, "HTTP 400 Invalid request: JSON-RPC batches are not supported."],
     [{ body: "{}" }, 400, "HTTP 400 Invalid request: not a JSON-RPC 2.0 message."],
+    [
+      { body: "{}", headers: { "content-encoding": "identity" } },
+      400,
+      "HTTP 400 Invalid request: not a JSON-RPC 2.0 message.",
+    ],
     [{ body: call }, 400, "HTTP 400 JSON-RPC error -32000"],
     [{ body: call, headers: { "mcp-protocol-version": "2026-07-28" } }, 400, "HTTP 400 JSON-RPC error -32602"],
     [
@@ -164,6 +169,11 @@ Deno.test("the audit log has malformed requests: bad headers, types, bodies and 
       { body: call, headers: { "content-type": "text/plain" } },
       415,
       "HTTP 415 Invalid request: the content type must be application/json.",
+    ],
+    [
+      { body: call, headers: { "content-encoding": "gzip" } },
+      415,
+      "HTTP 415 Invalid request: the body must not be compressed.",
     ],
   ];
   for (const [init, status, reason] of cases) {
