@@ -96,6 +96,8 @@ export interface CallContext {
   readonly isReachable?: () => boolean;
   /** Whether all calls of this server come over one connection, as over stdio. */
   readonly isOnlyClient?: boolean;
+  /** The session of the call, if it has one: all calls of a session come from one client. */
+  readonly session?: string;
   /** Called as the call is answered, with what to do if the client turns out not to have received the answer. */
   readonly onAnswer?: (lost: () => void) => void;
 }

@@ -44,8 +44,8 @@ export function waitForCall<T>(
   input?: unknown,
 ): Promise<T> {
   const run = async () => {
-    const { owner, signal, isReachable, isOnlyClient, onAnswer, onTask, lost } = ctx;
-    const caller = tasks.caller(registered, owner, takesOver(ctx) ? input : undefined, isOnlyClient);
+    const { owner, signal, isReachable, isOnlyClient, session, onAnswer, onTask, lost } = ctx;
+    const caller = tasks.caller(registered, owner, takesOver(ctx) ? input : undefined, { isOnlyClient, session });
     const begun = begin(caller);
     let left: Promise<void> | undefined;
     // At once, because the client may call again while this task is being stored, or its result read.

@@ -136,6 +136,7 @@ async function waitFor(
     signal: given.signal,
     isReachable: () => isOpen(ctx),
     isOnlyClient: ctx.http === undefined,
+    session: ctx.sessionId,
     onAnswer: (lost) => onAnswer(ctx, lost),
     onTask: (task, ifLost) => {
       followLog(task);

@@ -5,7 +5,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import type { Callers, Wait } from "./callers.ts";
-import type { OfferOptions } from "./offers.ts";
+import type { OfferOptions, Origin } from "./offers.ts";
 import { SHORT_WAIT_MS } from "./patience.ts";
 import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts";
 
@@ -13,8 +13,7 @@ import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts"
 export class Caller {
   /** Counts the calls of this server: a call waits only for those with a lower number. */
   readonly number: number;
-  /** Whether all calls of this server come over one connection. */
-  readonly isOnlyClient: boolean;
+  readonly origin: Origin;
   readonly #callers: Callers;
   readonly #since: number;
   #list: () => ListName | undefined;
@@ -22,9 +21,9 @@ export class Caller {
   #found = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
-  constructor(callers: Callers, list: () => ListName | undefined, isOnlyClient: boolean = false) {
+  constructor(callers: Callers, list: () => ListName | undefined, origin: Origin = {}) {
     this.#callers = callers;
-    this.isOnlyClient = isOnlyClient;
+    this.origin = origin;
     this.number = callers.nextNumber();
     this.#since = callers.now();
     this.#list = list;
@@ -48,7 +47,7 @@ export class Caller {
 
   /** The call begins to wait. `isReachable`: whether its client can receive the answer, as far as is known. */
   wait(task: TaskInfo, isReachable?: () => boolean): void {
-    this.#wait = this.#callers.wait(task, this.#list, this.#found, isReachable);
+    this.#wait = this.#callers.wait(task, this.#list, this.#found, isReachable, this.origin.session);
   }
 
   /** What calls with the same input have in common; `undefined` if the task is never left to others. */

@@ -13,7 +13,15 @@ import { pause, tryAgain } from "../../waiting.ts";
 import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
-import { type Offer, type OfferOptions, type Taken, type TakeOptions, withOffer, withoutOffer } from "./offers.ts";
+import {
+  type Offer,
+  type OfferOptions,
+  type Origin,
+  type Taken,
+  type TakeOptions,
+  withOffer,
+  withoutOffer,
+} from "./offers.ts";
 import { Patience } from "./patience.ts";
 
 /**
@@ -39,6 +47,7 @@ interface Awaited {
 /** One call's wait. */
 export interface Wait extends Waiting {
   readonly awaited: Awaited;
+  readonly session?: string;
   /** Whether the client can receive the answer, as far as is known. */
   readonly isReachable: () => boolean;
 }
@@ -81,9 +90,10 @@ export class Callers implements Disposable {
     list: () => ListName | undefined,
     found: boolean = false,
     isReachable: () => boolean = () => true,
+    session?: string,
   ): Wait {
     const awaited = this.#awaited.get(id) ?? { calls: new Set(), taken: false, given: false, isOurs: false };
-    const wait = { id, list, since: this.now(), awaited, isReachable };
+    const wait = { id, list, since: this.now(), awaited, session, isReachable };
     awaited.calls.add(wait);
     awaited.taken = false;
     awaited.isOurs ||= !found;
@@ -151,15 +161,15 @@ export class Callers implements Disposable {
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
    * one receives a task. Waits for the offers of calls with a lower number and, unless `isUnique`, a moment for a call to be
-   * given up that waits in this server. If there is only one client, it has given up such a call already, unless that began
-   * together with this one.
+   * given up that waits in this server. After that moment, which an only client does not need, the same client has given up
+   * such a call without a word, unless that began together with this one.
    */
   async take(
     list: ListName,
     read: (id: string) => Promise<TaskInfo>,
-    { number = Infinity, isOnlyClient = false, isUnique = false }: TakeOptions = {},
+    { number = Infinity, origin = {}, isUnique = false }: TakeOptions = {},
   ): Promise<Taken> {
-    let mayBeOvertaken = !isUnique;
+    let mayBeOvertaken = !origin.isOnlyClient;
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
@@ -169,9 +179,9 @@ export class Callers implements Disposable {
       const offer = await this.#firstFree(offers);
       if (offer === undefined) {
         const waitsHere = offers.some(({ server }) => server === this.#heartbeat.server);
-        if (!mayBeOvertaken || !waitsHere) return {};
+        if (isUnique || !waitsHere) return {};
         // Nobody knows how long it has waited: its model thinks before it makes the call again.
-        if (isOnlyClient) return this.#isRepeated(offers) ? { givenUpAfter: 0 } : {};
+        if (!mayBeOvertaken) return this.#isRepeated(offers, origin) ? { givenUpAfter: 0 } : {};
         mayBeOvertaken = false;
         await pause(OVERTAKEN_MS);
         continue;
@@ -242,10 +252,11 @@ export class Callers implements Disposable {
     return offers.find((_, index) => left[index]);
   }
 
-  /** Whether all calls of this server that wait for offered tasks began some time ago, and not together with one of now. */
-  #isRepeated(offers: readonly Offer[]): boolean {
-    const calls = offers.flatMap(({ id }) => [...this.#awaited.get(id)?.calls ?? []]);
-    return calls.every(({ since }) => this.now() - since >= TOGETHER_MS);
+  /** Whether all calls of this client that wait for offered tasks began some time ago, and not together with one of now. */
+  #isRepeated(offers: readonly Offer[], { isOnlyClient, session }: Origin): boolean {
+    const calls = offers.flatMap(({ id }) => [...this.#awaited.get(id)?.calls ?? []])
+      .filter((call) => isOnlyClient || session !== undefined && call.session === session);
+    return calls.length > 0 && calls.every(({ since }) => this.now() - since >= TOGETHER_MS);
   }
 
   /** Whether calls of this server wait for a task, and none of their clients can be reached. */

@@ -23,11 +23,18 @@ export interface OfferOptions extends Pick<Offer, "givenUpAfter"> {
   readonly number?: number;
 }
 
+/** Where a call comes from. */
+export interface Origin {
+  /** Whether all calls of this server come over one connection, so that none overtakes the cancellation of another. */
+  readonly isOnlyClient?: boolean;
+  /** The session of the call, if it has one: all calls of a session come from one client. */
+  readonly session?: string;
+}
+
 /** How a call looks for a task that is offered. */
 export interface TakeOptions {
   readonly number?: number;
-  /** Whether all calls of this server come over one connection, so that none overtakes the cancellation of another. */
-  readonly isOnlyClient?: boolean;
+  readonly origin?: Origin;
   /** Whether its task has a key, by which it finds that of a call that still waits. */
   readonly isUnique?: boolean;
 }

@@ -100,9 +100,9 @@ export class Starting {
     }
     const { caller } = start;
     const read = (id: string) => this.#backend.get(id, task.owner);
-    const { number, isOnlyClient } = caller ?? {};
+    const { number, origin } = caller ?? {};
     const isUnique = task.key !== undefined;
-    const taken = await this.#callers.take(list, read, { number, isOnlyClient, isUnique });
+    const taken = await this.#callers.take(list, read, { number, origin, isUnique });
     const begun = taken.task ?? await this.#create(start);
     caller?.follows(begun, taken.givenUpAfter);
     return begun;
