@@ -10,6 +10,7 @@ import {
   ProtocolError,
   type Result,
 } from "@modelcontextprotocol/server";
+import { describeQuestions } from "../../exposure/answers/asking.ts";
 import type { Surface, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import type { Answer, Question, TaskInfo } from "../../task.ts";
@@ -18,7 +19,7 @@ import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaredAsking } from "../questions.ts";
+import { askingFor, declaredAsking } from "../questions.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { bindTasks, capabilitiesOf, missingExtension } from "./tasks.ts";
 import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wire.ts";
@@ -62,8 +63,10 @@ export class StatelessConnection implements Connection {
     throw error;
   }
 
-  created(task: TaskInfo): Result {
-    return { ...createTaskResult(task) };
+  created(task: TaskInfo, ctx: RequestContext): Result {
+    const { tasks } = this.#served.surface;
+    const asking = tasks && askingFor(this.client(ctx), tasks, task.job);
+    return { ...createTaskResult(describeQuestions(task, asking)) };
   }
 
   completed(result: ToolResult): Result {
