@@ -116,8 +116,17 @@ export function exerciseBackend(
       sanitizeOps: true,
       sanitizeResources: true,
       fn: async () => {
-        await using stage = new Stage(await open({ workersDie: run.workersDie === true, cut: run.cut === true }));
-        await run(stage);
+        try {
+          await using stage = new Stage(await open({ workersDie: run.workersDie === true, cut: run.cut === true }));
+          await run(stage);
+        } catch (error) {
+          // Deno shows neither of the two errors of a SuppressedError. What the case says comes first.
+          if (!(error instanceof SuppressedError)) throw error;
+          throw new AggregateError(
+            [error.suppressed, error.error],
+            "The case has failed, and so has what closes its backend.",
+          );
+        }
       },
     });
   }

@@ -62,7 +62,8 @@ export interface Case extends Partial<CaseNeeds> {
 export interface CaseNeeds {
   /**
    * Whether a worker of the case dies or freezes. Then a silent worker should count as dead after about 1 s. In every other
-   * case it should not for a minute, so that a slow machine never makes a live worker count as dead.
+   * case it should not for ten minutes: a slow machine then never makes a live worker count as dead, and no renewal of a lease
+   * wakes a worker that should have been woken before.
    */
   readonly workersDie: boolean;
   /** Whether the case cuts the first connection off. In every other case it may lead to the store directly. */
@@ -230,9 +231,10 @@ export class Stage implements AsyncDisposable {
     matches: (task: TaskInfo) => boolean,
     backend: Backend = this.backend,
   ): Promise<TaskInfo> {
-    return within(this.#log(backend).until(task, matches), () => {
-      const now = this.events(task, backend).at(-1);
-      return `Task ${task.id} is not ${what}; the last event says ${JSON.stringify(now)}.`;
+    return within(this.#log(backend).until(task, matches), async () => {
+      const event = JSON.stringify(this.events(task, backend).at(-1)) ?? "nothing";
+      const read = await backend.get(task.id, task.owner).then(JSON.stringify, String);
+      return `Task ${task.id} is not ${what}; the last event says ${event}, and a read: ${read}.`;
     });
   }
 
@@ -275,9 +277,9 @@ export class Stage implements AsyncDisposable {
 }
 
 /** Waits for a promise; after a long time it fails with `why`. */
-export async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
+export async function within<T>(promise: Promise<T>, why: () => string | Promise<string>): Promise<T> {
   if (await doneWithin(promise, TIMEOUT_MS)) return await promise;
-  throw new Error(`${why()} Waited ${TIMEOUT_MS} ms.`);
+  throw new Error(`${await why()} Waited ${TIMEOUT_MS} ms.`);
 }
 
 /** Checks again and again until the condition holds, where there is no event to wait for. */

@@ -104,10 +104,12 @@ async function freezesAndDies(stage: Stage, ms: number): Promise<boolean> {
   const over = Promise.withResolvers<void>();
   // With one slot, this worker takes over the task that freezes the other one, and no more.
   await stage.work({
-    [job]: async ({ first, still }, { attempt }) => {
-      if (first) await free.promise;
-      if (still) taken.resolve();
-      if (still) await over.promise;
+    [job]: async ({ first, still }, ctx) => {
+      if (first) return await free.promise;
+      if (!still) return "done";
+      const attempt = await ctx.step("begin", () => ctx.attempt); // Deaths of workers count anew after it.
+      taken.resolve();
+      await over.promise;
       return attempt;
     },
   }, { concurrency: 1 });

@@ -6,7 +6,7 @@ const DOOMED = fileURLToPath(new URL("support/doomed_worker.ts", import.meta.url
 
 exerciseBackend("kv", async ({ workersDie }) => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-test-" });
-  const options = { path: `${folder}/jobs.kv`, lease: workersDie ? 900 : 60_000 };
+  const options = { path: `${folder}/jobs.kv`, lease: workersDie ? 900 : 600_000 };
   const connect = () => DenoKvBackend.open(options);
   const backend = await connect();
   const startDoomedWorker = (job: string) => {

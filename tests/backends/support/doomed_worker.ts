@@ -14,7 +14,7 @@ type Options = BullMqOptions | PostgresOptions;
 
 /** The lease for a case of the kit, in ms: short only where it has to notice that a worker is dead. */
 export function leaseFor({ workersDie }: CaseNeeds): number {
-  return workersDie ? 900 : 60_000;
+  return workersDie ? 900 : 600_000;
 }
 
 /** Starts such a process. */
