@@ -559,6 +559,13 @@ Deno.test("pause and resume stop and continue a job, and stats shows it", async 
   assertEquals(await shop.run("resume add"), { code: 0, stdout: "add is not paused\n", stderr: "" });
 });
 
+Deno.test("stats without any task asks whether this is the right place: Redis has no error for another prefix", async () => {
+  await using shop = new Shop({ works: false });
+  const { code, stdout, stderr } = await shop.run("stats");
+  assertEquals([code, stdout], [0, ""]);
+  assertEquals(stderr, "There are no tasks. Is this the store of the servers, with their --prefix or --schema?\n");
+});
+
 Deno.test("stats leaves out what no job has on a narrow terminal, before what one has", async () => {
   await using shop = new Shop({ works: false });
   createWorker(shop, [naps]);

@@ -45,6 +45,6 @@ export const stats: Command = command({
         cell: ({ paused, hasWorker }) =>
           [paused && "paused", hasWorker === false && "no worker"].filter(Boolean).join(", "),
       },
-    ], "There are no tasks.");
+    ], "There are no tasks. Is this the store of the servers, with their --prefix or --schema?");
   },
 });
