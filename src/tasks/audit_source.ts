@@ -15,6 +15,8 @@ export interface FetchInfo {
 
 const sources = new AsyncLocalStorage<AuditSource>();
 
+const NO_SOURCE: AuditSource = {};
+
 /** Runs `act` for a request from this source, which has nothing of another request; an empty one: for no request. */
 export function fromSource<T>(source: AuditSource, act: () => T): T {
   return sources.run(source, act);
@@ -23,6 +25,11 @@ export function fromSource<T>(source: AuditSource, act: () => T): T {
 /** Runs `act` for the same request, of whose source this is known, too. */
 export function alsoFrom<T>(source: AuditSource, act: () => T): T {
   return sources.run({ ...sources.getStore(), ...source }, act);
+}
+
+/** The source of the present request; an empty one: there is none. */
+export function presentSource(): AuditSource {
+  return sources.getStore() ?? NO_SOURCE;
 }
 
 /** Adds the source of the request to each event. */

@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { Backend, TaskEvent } from "../backend.ts";
 import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
 import { CALL_A_LISTENER, type OnError, reporterOf } from "../log/on_error.ts";
+import { inThisContext } from "../telemetry/spans.ts";
+import type { AuditSource } from "./audit.ts";
+import { fromSource, presentSource } from "./audit_source.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 import { isNewer, orderOf, remember } from "../recent.ts";
@@ -29,6 +31,8 @@ export const LATE_MS = 1_000;
 
 interface Watcher {
   readonly listener: Listener;
+  /** The source of its request. A change comes from that of any other. */
+  readonly source: AuditSource;
   readonly onError: (error: JobsError) => void;
   /** Ends a wait: called with the reason by `stopWaiting`. */
   readonly onStop?: (reason: unknown) => void;
@@ -232,7 +236,8 @@ export class TaskFeed implements Disposable {
     }, READ_RETRY_MS);
   }
 
-  #add({ id, owner }: Pick<TaskInfo, "id" | "owner">, watcher: Watcher): () => void {
+  #add({ id, owner }: Pick<TaskInfo, "id" | "owner">, added: Omit<Watcher, "source">): () => void {
+    const watcher = { ...added, source: presentSource() };
     const key = keyOf({ id, owner });
     const watched = this.#watched.get(key) ?? { id, owner, watchers: new Set() };
     watched.watchers.add(watcher);
@@ -264,9 +269,9 @@ export class TaskFeed implements Disposable {
   }
 
   /** A listener that throws must neither end the process nor keep others from being called. */
-  #tell({ listener }: Watcher, task: TaskInfo): void {
+  #tell({ listener, source }: Watcher, task: TaskInfo): void {
     try {
-      listener(task);
+      fromSource(source, () => listener(task));
     } catch (error) {
       this.#report(error, { where: CALL_A_LISTENER, job: task.job, task: task.id });
     }
@@ -289,10 +294,4 @@ function lost(task: LiveTask, message: string): FailedTask {
   const { questions: _, dueAt: __, stopRequested: ___, parked: ____, ...rest } = task;
   const { revision, updatedAt } = task;
   return { ...rest, status: "FAILED", failure: "fault", message, revision: revision + 1, finishedAt: updatedAt };
-}
-
-/** A function that runs in the context that is active now, such as that of a request or a span, whoever calls it. */
-function inThisContext(listener: Listener): Listener {
-  const inContext = AsyncLocalStorage.snapshot();
-  return (task) => inContext(listener, task);
 }

@@ -117,6 +117,11 @@ export function injectedTrace(): Partial<TraceContext> {
   return { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
 }
 
+/** A function that runs in the context that is active now, whoever calls it. */
+export function inThisContext<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
+  return isTracing() ? quietly(() => context.bind(context.active(), run), run) : run;
+}
+
 /** Whether a span is active, for example one that the process has begun for the HTTP request. */
 export function isTraced(): boolean {
   return trace.getActiveSpan() !== undefined;

@@ -1,7 +1,7 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 import { type TaskEvent, TaskNotFound } from "../../backend.ts";
 import { BackendError, MemoryBackend, type TaskInfo } from "../../mod.ts";
+import { fromSource, presentSource } from "../../src/tasks/audit_source.ts";
 import { LATE_MS, TaskFeed } from "../../src/tasks/feed.ts";
 import { Rereads } from "../../src/tasks/rereads.ts";
 import { newTaskId } from "../../src/ids.ts";
@@ -63,16 +63,15 @@ Deno.test("waiting for a task resolves with its end, sees the changes before, an
   assertEquals(feed.size, 0);
 });
 
-Deno.test("whoever is told of a change is told in the context of their own request, whichever one has made it", async () => {
+Deno.test("whoever is told of a change is told with the source of their own request, whichever one has made it", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
-  const request = new AsyncLocalStorage<string>();
   const told: (string | undefined)[] = [];
-  const tell = () => void told.push(request.getStore());
-  const stops = request.run("mine", () => [feed.watch(task, tell), feed.follow(task, tell)]);
-  const wait = request.run("mine", () => feed.waitFrom(task, { onChange: tell }));
-  await request.run("another", () => backend.cancel(task.id, "me", 0));
+  const tell = () => void told.push(presentSource().session);
+  const stops = fromSource({ session: "mine" }, () => [feed.watch(task, tell), feed.follow(task, tell)]);
+  const wait = fromSource({ session: "mine" }, () => feed.waitFrom(task, { onChange: tell }));
+  await fromSource({ session: "another" }, () => backend.cancel(task.id, "me", 0));
   await wait;
   for (const stop of stops) stop();
   assertEquals([...new Set(told)], ["mine"]);
