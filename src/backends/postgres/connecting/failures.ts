@@ -38,7 +38,7 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
   [/password must be a string/, "The server asks for a password: write it into the URL."],
   [/^3D000 /, "Create the database, or correct its name in the URL."],
   [/^42501 /, "Grant this user the rights that docs/postgres.md lists."],
-  [/^(42P01|3F000) /, "Run mcp-jobs migrate once, or PostgresBackend.migrate({ url })."],
+  [/^(42P01|3F000) /, "Run mcp-jobs migrate, or PostgresBackend.migrate, with the same URL and schema."],
   [/^53300 /, "Raise max_connections of the server or the limit of this user, or lower `pool`."],
   [/^(42P05|26000) /, "Behind a pooler that lends connections for one transaction, pass `listen: false`."],
   [/lends its connections/, "Pass `listen: false`, or let the pooler lend them for a session."],

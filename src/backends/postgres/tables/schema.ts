@@ -124,7 +124,9 @@ export async function checkSchema(database: Database, latest: number = STEPS.len
     const what = version === 0
       ? "has no tables of mcp-jobs"
       : `has tables of version ${version}, this code needs ${latest}`;
-    throw unusable(`the schema ${schema} ${what}. Run mcp-jobs migrate, or PostgresBackend.migrate({ url }).`);
+    throw unusable(
+      `the schema ${schema} ${what}. Run mcp-jobs migrate, or PostgresBackend.migrate, with the same URL and schema.`,
+    );
   }
   const [rights] = await run<{ missing: string | null }>({
     text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing

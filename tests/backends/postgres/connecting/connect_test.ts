@@ -106,7 +106,7 @@ testUnless(
     assertStringIncludes(await refusal(none.href), 'database "none" does not exist. Create the database');
     assertStringIncludes(
       await refusal(url),
-      "has no tables of mcp-jobs. Run mcp-jobs migrate, or PostgresBackend.migrate({ url }).",
+      "has no tables of mcp-jobs. Run mcp-jobs migrate, or PostgresBackend.migrate, with the same URL and schema.",
     );
 
     const user = `u${crypto.randomUUID().replaceAll("-", "")}`; // Others may use the server, too.
