@@ -29,6 +29,12 @@ const FAILURES = [
     where: "use what a key function returned",
     message: "returned number",
   },
+  {
+    key: () => "",
+    did: "returned an empty text",
+    where: "use what a key function returned",
+    message: "returned an empty text",
+  },
 ];
 
 const WITH = { secret: "secret" };

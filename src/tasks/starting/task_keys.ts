@@ -69,8 +69,10 @@ function ownKey(job: string, key: (input: never) => unknown, input: Json): strin
   } catch (cause) {
     throw new KeyUnknown(job, "failed", { cause });
   }
-  if (typeof own === "string") return own;
-  throw new KeyUnknown(job, `returned ${own === null ? "null" : typeof own} instead of a text`);
+  if (typeof own === "string" && own !== "") return own;
+  // An empty one would give all starts without a key the same task.
+  const what = own === "" ? "an empty text" : `${own === null ? "null" : typeof own} instead of a text`;
+  throw new KeyUnknown(job, `returned ${what}`);
 }
 
 /**
