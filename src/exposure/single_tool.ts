@@ -148,7 +148,7 @@ function actionSchema({ job, cancel, perCall }: RegisteredJob, limits: WaitLimit
     properties: {
       action: { type: "string", enum: cancel ? ["start", "check", "cancel"] : ["start", "check"] },
       input: { description: "For start", ...relocateSchema(job.inputSchema, "#/properties/input") },
-      token: { type: "string", description: "For check and cancel: the token that start returned" },
+      token: { type: "string", description: `For check${cancel ? " and cancel" : ""}: the token that start returned` },
       wait_seconds: waitSecondsSchema(limits, "For check: how"),
       page: PAGE_SCHEMA,
     },

@@ -50,6 +50,7 @@ Deno.test("cancel is an action only if the registration allows it", async () => 
     InvalidInput,
     "action",
   );
+  assert(!JSON.stringify(toolOf(surface, "endless")).includes("cancel"));
 });
 
 Deno.test("the error names what an action lacks, and the job that a token belongs to", async () => {
