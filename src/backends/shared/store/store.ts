@@ -30,7 +30,7 @@ export interface Entry {
 export interface KeyCondition {
   /** The name of the key. */
   readonly name: string;
-  /** What it names: this task, or nothing. */
+  /** What it names: this task, or nothing. A text names the task whose id is its first `ID_LENGTH` characters. */
   readonly names: "task" | "nothing";
 }
 
