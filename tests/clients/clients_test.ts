@@ -49,6 +49,15 @@ async function getLargeResults(connect: (target: Target) => Promise<Session>, ta
   assert(text.every(([, length]) => length < 100_000));
 }
 
+/** Python SDK 1 tells the server nothing when its limit has passed, and makes the call again. */
+function giveUpSilently(clients: PythonClients, transport: "stdio" | "http"): Promise<void> {
+  return withServer(transport, async (target) => {
+    await using session = await clients.connect("mcp1", target, 5);
+    const { worked } = await askForWork(session, 12_000);
+    assertEquals([worked, await target.begun()], [12_000, 1]);
+  }, 25_000);
+}
+
 for (const [name, connect] of Object.entries({ "SDK 1": (target: Target) => sdk1(target), "SDK 2": sdk2 })) {
   Deno.test(`${name} refuses data that are neither a result nor a handle`, () =>
     withServer("http", (target) => refuseOtherData(connect, target)));
@@ -96,6 +105,8 @@ for (const { packages, kinds } of PYTHON_CLIENTS) {
                 await refuseOtherData(connect, target);
                 await getLargeResults(connect, target);
               }));
+            if (kind !== "mcp1") continue;
+            await t.step(`${kind} with a limit of 5 s over ${transport}`, () => giveUpSilently(clients, transport));
           }
         }
       } finally {

@@ -22,16 +22,13 @@ import {
   withOffer,
   withoutOffer,
 } from "./offers.ts";
-import { Patience } from "./patience.ts";
+import { Patience, SHORT_WAIT_MS } from "./patience.ts";
 
 /**
  * For how long a call waits for the cancellation of one that seems to wait for the same, in ms: it may come later, because it
  * comes over another connection.
  */
 const OVERTAKEN_MS = 250;
-
-/** Of calls of one client that are closer together, in ms, none is the repetition of another. */
-const TOGETHER_MS = 1_000;
 
 /** A task for which calls wait. */
 interface Awaited {
@@ -162,26 +159,25 @@ export class Callers implements Disposable {
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
    * one receives a task. Waits for the offers of calls with a lower number and, unless `isUnique`, a moment for a call to be
    * given up that waits in this server. After that moment, which an only client does not need, the same client has given up
-   * such a call without a word, unless that began together with this one.
+   * such a call without a word, unless that began a short time ago.
    */
   async take(
     list: ListName,
     read: (id: string) => Promise<TaskInfo>,
     { number = Infinity, origin = {}, isUnique = false }: TakeOptions = {},
   ): Promise<Taken> {
-    let mayBeOvertaken = !origin.isOnlyClient;
+    let mayBeOvertaken = !isUnique && !origin.isOnlyClient;
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
     }
     while (true) {
+      const client = isUnique || mayBeOvertaken ? {} : origin;
       const offers = await this.#lists.read(list);
-      const offer = await this.#firstFree(offers);
+      const offer = await this.#firstFree(offers, client);
       if (offer === undefined) {
         const waitsHere = offers.some(({ server }) => server === this.#heartbeat.server);
-        if (isUnique || !waitsHere) return {};
-        // Nobody knows how long it has waited: its model thinks before it makes the call again.
-        if (!mayBeOvertaken) return this.#isRepeated(offers, origin) ? { givenUpAfter: 0 } : {};
+        if (!mayBeOvertaken || !waitsHere) return {};
         mayBeOvertaken = false;
         await pause(OVERTAKEN_MS);
         continue;
@@ -190,10 +186,12 @@ export class Callers implements Disposable {
       const task = await read(offer.id).catch((error) => {
         if (!(error instanceof TaskNotFound)) throw error;
       });
+      // Nobody knows how long its client has waited, because the model thinks before it makes the call again.
+      const givenUpAfter = this.#isGivenUp(offer.id, client) ? 0 : offer.givenUpAfter;
       const taken = offer.server === this.#heartbeat.server
-        ? this.#takeHere(offer.id)
+        ? this.#takeHere(offer.id, client)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
-      if (taken && task && hasAnswer(task)) return { task, givenUpAfter: offer.givenUpAfter };
+      if (taken && task && hasAnswer(task)) return { task, givenUpAfter };
     }
   }
 
@@ -243,32 +241,34 @@ export class Callers implements Disposable {
     this.#heartbeat.stop();
   }
 
-  async #firstFree(offers: readonly Offer[]): Promise<Offer | undefined> {
+  async #firstFree(offers: readonly Offer[], client: Origin): Promise<Offer | undefined> {
     const free = offers.find(({ server }) => server === undefined);
     if (free) return free;
     const left = await Promise.all(offers.map(async ({ id, server = "" }) => {
-      return server === this.#heartbeat.server ? this.#isUnreachableHere(id) : !await this.#isAlive(server);
+      return server === this.#heartbeat.server ? this.#isLeftHere(id, client) : !await this.#isAlive(server);
     }));
     return offers.find((_, index) => left[index]);
   }
 
-  /** Whether all calls of this client that wait for offered tasks began some time ago, and not together with one of now. */
-  #isRepeated(offers: readonly Offer[], { isOnlyClient, session }: Origin): boolean {
-    const calls = offers.flatMap(({ id }) => [...this.#awaited.get(id)?.calls ?? []])
-      .filter((call) => isOnlyClient || session !== undefined && call.session === session);
-    return calls.length > 0 && calls.every(({ since }) => this.now() - since >= TOGETHER_MS);
+  /** Whether calls of this server wait for a task, and each client cannot be reached or, if it is this one, no longer waits. */
+  #isLeftHere(id: string, client: Origin): boolean {
+    const awaited = this.#awaited.get(id);
+    return awaited !== undefined && !awaited.taken && (!isReachable(awaited) || this.#isGivenUp(id, client));
   }
 
-  /** Whether calls of this server wait for a task, and none of their clients can be reached. */
-  #isUnreachableHere(id: string): boolean {
-    const awaited = this.#awaited.get(id);
-    return awaited !== undefined && !awaited.taken && !isReachable(awaited);
+  /** Whether only calls of this client wait for a task in this server, each for longer than it waits for an answer. */
+  #isGivenUp(id: string, { isOnlyClient, session }: Origin): boolean {
+    const calls = this.#awaited.get(id)?.calls;
+    return calls !== undefined && calls.values().every((call) => {
+      const isSame = isOnlyClient || session !== undefined && call.session === session;
+      return isSame && this.now() - call.since >= SHORT_WAIT_MS;
+    });
   }
 
   /** Takes over such a task, unless another call is doing so. The mark in the store stays: a call of this server waits. */
-  #takeHere(id: string): boolean {
+  #takeHere(id: string, client: Origin): boolean {
     const awaited = this.#awaited.get(id);
-    if (awaited === undefined || !this.#isUnreachableHere(id)) return false;
+    if (awaited === undefined || !this.#isLeftHere(id, client)) return false;
     return awaited.taken = true;
   }
 

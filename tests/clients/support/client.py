@@ -1,17 +1,15 @@
 """Python clients under test, one after the other in one process, because loading them takes longer than all they do.
 
-Reads a line of JSON at a time from stdin. A list, [mcp1|mcp2|fastmcp, url | command, args...], connects a client. Each
-object is a call by this client, and is answered with a line: the data that the tool returned, or else what it returned
-as blocks; null if the client's own time limit has passed, or a text if the client has failed in another way. null
-closes the client, which is answered with null once it has closed.
+Reads a line of JSON at a time from stdin. A list, [mcp1|mcp2|fastmcp, limit, url | command, args...], connects a client
+whose calls have a time limit in s. Each object is a call by this client, and is answered with a line: the data that the
+tool returned, or else what it returned as blocks; null if the client's own time limit has passed, or a text if the
+client has failed in another way. null closes the client, which is answered with null once it has closed.
 """
 
 import asyncio
 import json
 import sys
 from datetime import timedelta
-
-LIMIT_S = 2
 
 
 def data_of(structured, content):
@@ -26,7 +24,7 @@ def is_timeout(error: BaseException) -> bool:
     return "timeout" in text or "timed out" in text
 
 
-async def mcp1(target, use):
+async def mcp1(limit, target, use):
     from mcp import ClientSession, StdioServerParameters
     from mcp.client.stdio import stdio_client
     from mcp.client.streamable_http import streamablehttp_client
@@ -40,13 +38,13 @@ async def mcp1(target, use):
         await session.list_tools()
 
         async def call(name, args):
-            result = await session.call_tool(name, args, read_timeout_seconds=timedelta(seconds=LIMIT_S))
+            result = await session.call_tool(name, args, read_timeout_seconds=timedelta(seconds=limit))
             return data_of(result.structuredContent, result.content)
 
         await use(call)
 
 
-async def mcp2(target, use):
+async def mcp2(limit, target, use):
     from mcp import Client, StdioServerParameters
 
     server = target[0] if target[0].startswith("http") else StdioServerParameters(command=target[0], args=target[1:])
@@ -54,13 +52,13 @@ async def mcp2(target, use):
         await client.list_tools()
 
         async def call(name, args):
-            result = await client.call_tool(name, args, read_timeout_seconds=LIMIT_S)
+            result = await client.call_tool(name, args, read_timeout_seconds=limit)
             return data_of(result.structured_content, result.content)
 
         await use(call)
 
 
-async def fastmcp(target, use):
+async def fastmcp(limit, target, use):
     from fastmcp import Client
     from fastmcp.client.transports import StdioTransport
 
@@ -69,7 +67,7 @@ async def fastmcp(target, use):
         await client.list_tools()
 
         async def call(name, args):
-            result = await client.call_tool(name, args, timeout=LIMIT_S)
+            result = await client.call_tool(name, args, timeout=limit)
             return data_of(result.structured_content, result.content)
 
         await use(call)
@@ -92,8 +90,8 @@ async def serve(call):
 async def main():
     clients = {"mcp1": mcp1, "mcp2": mcp2, "fastmcp": fastmcp}
     while target := await read():
-        kind, *target = target
-        await clients[kind](target, serve)
+        kind, limit, *target = target
+        await clients[kind](limit, target, serve)
         print("null", flush=True)
 
 

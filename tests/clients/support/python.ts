@@ -66,9 +66,9 @@ export class PythonClients implements AsyncDisposable {
     this.#lines = lines(this.#child.stdout);
   }
 
-  /** Connects a client. */
-  async connect(kind: Kind, { url, command, args }: Target): Promise<Session> {
-    await this.#send([kind, ...url ? [url.href] : [command, ...args]]);
+  /** Connects a client, whose calls have a time limit, in s. */
+  async connect(kind: Kind, { url, command, args }: Target, limit = 2): Promise<Session> {
+    await this.#send([kind, limit, ...url ? [url.href] : [command, ...args]]);
     return {
       call: async (name, args) => {
         await this.#send({ name, args });

@@ -1,8 +1,8 @@
 /**
- * The server of the table of clients; `server.ts <log>` serves it over stdio. Its job works for so many ms, and writes a
- * line to the log each time that it begins. It is the default server, but for its times: a call is answered within a
- * second, so that a job of 3 s is to it what one of 75 s is with the default. The tool `wrong` returns data that do not
- * fit its output schema, which allows a result or a handle as that of the job does.
+ * The server of the table of clients; `server.ts <log> <ms>` serves it over stdio. Its job works for so many ms, and writes
+ * a line to the log each time that it begins. It is the default server, but for its times: if a call is answered within a
+ * second, a job of 3 s is to it what one of 75 s is with the default. The tool `wrong` returns data that do not fit its
+ * output schema, which allows a result or a handle as that of the job does.
  *
  * @module
  */
@@ -29,13 +29,13 @@ const lying: ExposureStrategy = {
 };
 
 /** Makes it. */
-export function tableServer(log: string): AsyncToolServer {
+export function tableServer(log: string, answerWithin: number): AsyncToolServer {
   const server = new AsyncToolServer({
     name: "clients",
     version: "1.0.0",
     backend: new MemoryBackend(),
     audit: () => {},
-    strategy: new AdaptiveExposureStrategy({ answerWithin: 1_000, inlineWithin: 300 }),
+    strategy: new AdaptiveExposureStrategy({ answerWithin, inlineWithin: 300 }),
   });
   server.asyncTool({
     name: "work",
@@ -79,4 +79,7 @@ export function tableServer(log: string): AsyncToolServer {
   return server;
 }
 
-if (import.meta.main) await tableServer(Deno.args[0] ?? "").run({ transport: "stdio", worker: {} });
+if (import.meta.main) {
+  const [log = "", answerWithin] = Deno.args;
+  await tableServer(log, Number(answerWithin)).run({ transport: "stdio", worker: {} });
+}

@@ -44,17 +44,27 @@ export async function askForWork(
   throw new Error(`No result after ${MAX_CALLS} calls.`);
 }
 
-/** Prepares a server over stdio, or serves over HTTP in this process until it was used. */
-export async function withServer(transport: "stdio" | "http", use: (target: Target) => Promise<void>): Promise<void> {
+/**
+ * Prepares a server over stdio, or serves over HTTP in this process until it was used. It answers a call within so many ms.
+ */
+export async function withServer(
+  transport: "stdio" | "http",
+  use: (target: Target) => Promise<void>,
+  answerWithin = 1_000,
+): Promise<void> {
   const folder = await Deno.makeTempDir();
   const log = `${folder}/begun`;
   await Deno.writeTextFile(log, "");
   const begun = async () => (await Deno.readTextFile(log)).split("\n").length - 1;
   const script = fileURLToPath(new URL("server.ts", import.meta.url));
-  const target: Target = { command: Deno.execPath(), args: ["run", "--quiet", "--allow-all", script, log], begun };
+  const target: Target = {
+    command: Deno.execPath(),
+    args: ["run", "--quiet", "--allow-all", script, log, `${answerWithin}`],
+    begun,
+  };
   try {
     if (transport === "stdio") return await use(target);
-    await using served = await serve(tableServer(log));
+    await using served = await serve(tableServer(log, answerWithin));
     await use({ ...target, url: served.url });
   } finally {
     await Deno.remove(folder, { recursive: true });
