@@ -23,8 +23,9 @@ export async function explainWait(
   jobs: ReadonlyMap<string, readonly RegisteredJob[]>,
   now: number,
 ): Promise<TaskInfo> {
-  if (isFinished(task) || task.parked || task.status === "INPUT_REQUIRED") return task;
-  const { updatedAt, job, status } = task;
+  if (isFinished(task) || task.status === "INPUT_REQUIRED") return task;
+  const { updatedAt, job, status, dueAt = 0, parked } = task;
+  if (parked && now - dueAt < QUIET_MS) return task; // Its message says until when it sleeps.
   if (status === "RUNNING") {
     if (now - updatedAt < SILENT_MS || await hasWorker(job, backend, jobs.get(job))) return task;
     return withReason(
@@ -32,7 +33,6 @@ export async function explainWait(
       `Waiting: its worker is gone, and no other one for ${job} is running. It runs again as soon as one is.`,
     );
   }
-  const { dueAt = 0 } = task;
   if (dueAt - now >= QUIET_MS) {
     const what = status === "RETRYING" ? "The next attempt" : "It";
     return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);

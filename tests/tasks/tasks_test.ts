@@ -96,6 +96,23 @@ Deno.test("a delayed task says when it starts, and nothing about workers before 
   assertEquals((await shown(tasks, id)).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
 });
 
+Deno.test("a task that sleeps says until when, and once that is over, that no worker runs", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
+  const run: Job["run"] = (_, { sleep }) => sleep("an hour", 3_600_000);
+  const worker = createWorker(backend, [defineJob({ name: "echo", input: echo.input, run })]);
+  const task = await tasks.start(registered, {}, "me");
+  const parked = Promise.withResolvers<void>();
+  tasks.follow(task, (now) => "parked" in now && parked.resolve());
+  await parked.promise;
+  await worker.close();
+  assertStringIncludes((await shown(tasks, task.id)).message ?? "", "Sleeping until ");
+  later = 3_600_000 + 60_000;
+  const waits = "Waiting: no worker for echo is running. It starts as soon as one does.";
+  assertEquals((await shown(tasks, task.id)).message, waits);
+});
+
 Deno.test("a result from another queue's workers is validated: a misfit is a tool error, and others are as the output schema returns them", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend, Date.now, {}, [elsewhere]);
