@@ -192,4 +192,6 @@ export interface Backend extends AsyncDisposable {
   work(options: WorkOptions): WorkHandle;
   /** Closes the backend. Workers that are still running are stopped without grace. */
   close(): Promise<void>;
+  /** Aborts when the backend closes: whoever waits for a task then waits in vain. */
+  readonly closed: AbortSignal;
 }

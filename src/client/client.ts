@@ -5,7 +5,7 @@
  */
 import type { Backend } from "../backend.ts";
 import type { Content } from "../content/content.ts";
-import { JobFault, JobsError, TaskCancelled, ToolError } from "../errors.ts";
+import { BackendError, JobFault, JobsError, TaskCancelled, ToolError } from "../errors.ts";
 import { checkJob, type Job } from "../job.ts";
 import type { OnError } from "../log/on_error.ts";
 import { callback, checkOptions, owner as validOwner, required, type Rules, text, wholeNumber } from "../options.ts";
@@ -14,7 +14,7 @@ import type { Stored } from "../steps/context.ts";
 import type { Accepted, Schema } from "../schema/schema.ts";
 import type { FinishedTask, TaskInfo } from "../task.ts";
 import { Tasks } from "../tasks/tasks.ts";
-import { LONGEST_WAIT_MS } from "../waiting.ts";
+import { LONGEST_WAIT_MS, onAbort } from "../waiting.ts";
 import { BACKEND } from "../worker.ts";
 
 /** The options of {@linkcode TaskClient.start}. */
@@ -59,8 +59,8 @@ export interface TaskClient extends Disposable {
   get(id: string): Promise<TaskInfo>;
   /**
    * Waits for a task, and resolves with its result: of `content(…)` its `structuredContent`, or `null`. Rejects with
-   * `ToolError` or `JobFault` if it has failed, with `TaskCancelled`, as `get`, and with the reason of `signal`. Aborting the
-   * signal ends the waiting, not the task.
+   * `ToolError` or `JobFault` if it has failed, with `TaskCancelled`, as `get`, with the reason of `signal`, and with
+   * `BackendError` if the backend is closed meanwhile. Aborting the signal ends the waiting, not the task.
    */
   wait<Output>(task: StartedTask<Output> | string, signal?: AbortSignal): Promise<Output>;
   /**
@@ -120,6 +120,8 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
   checkOptions("createClient", options, CLIENT);
   const { owner, onError } = options;
   const tasks = new Tasks(backend, Date.now, { limits: UNLIMITED, onError });
+  const stopWaiting = () => tasks.stopWaiting(new BackendError("Cannot wait: the backend is closed."));
+  const forget = onAbort(backend.closed, stopWaiting);
   return {
     start: async (job, input, options = {}) => {
       checkJob("start", job);
@@ -143,6 +145,7 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
       return await tasks.cancel(id, owner);
     },
     [Symbol.dispose]: () => {
+      forget();
       tasks.stopWaiting(new JobsError("The client is closed."));
       tasks[Symbol.dispose]();
     },

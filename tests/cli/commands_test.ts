@@ -73,7 +73,7 @@ class Shop extends MemoryBackend {
   readonly client: TaskClient = createClient(this, { owner: "ann" });
   /** Whether tables may be made, for each time that a command has opened it; and how often one has closed it. */
   readonly opened: boolean[] = [];
-  closed = 0;
+  closings = 0;
 
   constructor({ works = true }: { readonly works?: boolean } = {}) {
     super();
@@ -81,7 +81,7 @@ class Shop extends MemoryBackend {
   }
 
   override close(): Promise<void> {
-    this.closed++;
+    this.closings++;
     return Promise.resolve();
   }
 
@@ -255,7 +255,7 @@ Deno.test("an unknown task is an error on stderr, and the exit code is 1", async
 Deno.test("only migrate makes or updates tables, and each command closes the backend that it has opened", async () => {
   await using shop = new Shop({ works: false });
   for (const command of ["tasks", "show nothing", "migrate"]) await shop.run(command);
-  assertEquals([shop.opened, shop.closed], [[false, false, true], 3]);
+  assertEquals([shop.opened, shop.closings], [[false, false, true], 3]);
 });
 
 Deno.test("an option that cannot be read is an error that names it, and the exit code is 2", async () => {

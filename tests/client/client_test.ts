@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InvalidInput, type NewTask, TaskNotFound } from "../../backend.ts";
 import {
+  BackendError,
   content,
   createClient,
   createWorker,
@@ -128,6 +129,16 @@ Deno.test("a client sees no task of another owner, and aborting or closing it en
   await waiting;
   using again = createClient(backend, { owner: "user:ann" });
   assertEquals((await again.get(task.id)).status, TaskStatus.PENDING);
+});
+
+Deno.test("closing the backend ends the waits of its clients", async () => {
+  const backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "user:ann" });
+  const task = await client.start(add, { a: 1 });
+  const waiting = assertRejects(() => client.wait(task), BackendError, "Cannot wait: the backend is closed.");
+  await backend.close();
+  await waiting;
+  await assertRejects(() => client.wait(task), BackendError, "Cannot wait: the backend is closed.");
 });
 
 Deno.test("waits without a signal add no listener to a signal that all of them share", async () => {

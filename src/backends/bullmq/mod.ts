@@ -83,6 +83,8 @@ export class BullMqBackend implements Backend {
   readonly #feed: QueueFeed;
   readonly #sweeper: AsyncDisposable;
   readonly #hub = new Hub();
+  /** Aborts when it closes. */
+  readonly closed: AbortSignal = this.#hub.closed;
   readonly #works = new Set<BullMqWork>();
   /** The queues that are open and subscribed to. */
   readonly #open = new Map<string, Queue>();
@@ -247,7 +249,7 @@ export class BullMqBackend implements Backend {
     await Promise.all([...this.#works].map((work) => work.stop(0)));
     // They may wait for an answer that never comes; closing the connection ends that.
     const idle = Promise.all([this.#sweeper[Symbol.asyncDispose](), this.#feed.close()]);
-    this.#hub.clear();
+    this.#hub.close();
     await this.#store.close();
     await idle;
   }

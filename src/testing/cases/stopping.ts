@@ -198,9 +198,11 @@ export const stopping: Cases = {
     for (const call of calls) await rejects(call, StoreLost);
   },
 
-  "a closed backend refuses all calls, and may be closed again": async (stage) => {
+  "a closed backend says so, refuses all calls, and may be closed again": async (stage) => {
     const task = await stage.create({ job: "waits" });
+    strictEqual(stage.backend.closed.aborted, false);
     await stage.backend.close();
+    strictEqual(stage.backend.closed.aborted, true);
     await stage.backend.close();
     await rejects(stage.create({ job: "waits" }), BackendError);
     await rejects(stage.backend.get(task.id, OWNER), BackendError);

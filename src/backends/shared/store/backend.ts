@@ -52,6 +52,8 @@ export class StoreBackend implements Backend {
   readonly documents: DocumentStore;
   /** What an operator sees and does. */
   readonly operator: Operator;
+  /** Aborts when it closes. */
+  readonly closed: AbortSignal;
   readonly #store: Store;
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
@@ -86,6 +88,7 @@ export class StoreBackend implements Backend {
     };
     this.#store = store;
     this.#hub = hub;
+    this.closed = hub.closed;
     this.#opened = opened;
     this.#pauses = new Pauses(this.documents, () => hub.ready());
     const here = () => [...this.#workers].map(({ info }) => info);
@@ -217,7 +220,7 @@ export class StoreBackend implements Backend {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop(0)));
-    this.#hub.clear();
+    this.#hub.close();
     await this.#opened[Symbol.asyncDispose]();
   }
 

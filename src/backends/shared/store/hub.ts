@@ -27,6 +27,7 @@ export function readyJobs(tasks: readonly TaskInfo[]): ReadonlySet<string> {
 /** Passes every call on to all listeners. If one throws, the others are called all the same. */
 export class Hub implements HubListener {
   readonly #listeners = new Set<HubListener>();
+  readonly #closed = new AbortController();
   #onError: OnError = reporterOf();
   /** Made once, not with each event. */
   readonly #guarded = guarded(
@@ -88,8 +89,14 @@ export class Hub implements HubListener {
     return jobs;
   }
 
-  /** Removes all listeners. */
-  clear(): void {
+  /** Aborts when it closes. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Removes all listeners: the backend closes. */
+  close(): void {
     this.#listeners.clear();
+    this.#closed.abort();
   }
 }
