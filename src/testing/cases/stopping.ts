@@ -98,16 +98,18 @@ export const stopping: Cases = {
     const RUNS = 13;
     const parts: number[] = [];
     let runs = 0;
+    let begun = Promise.withResolvers<void>();
     const work: Code = async (_, ctx) => {
       runs++;
       for (let part = 1; part <= runs; part += 5) await ctx.step("part", () => parts.push(part));
-      await ctx.progress(runs / RUNS);
+      begun.resolve();
       return runs === RUNS ? "done" : await aborted(ctx.signal);
     };
     const task = await stage.create({ job: "endless" });
     for (let run = 1; run < RUNS; run++) {
+      begun = Promise.withResolvers();
       const worker = await stage.work({ endless: work });
-      await stage.until(task, `run ${run}`, ({ progress }) => progress === run / RUNS);
+      await within(begun.promise, () => `The task does not run for the ${run}. time.`);
       await worker.close(0);
     }
     await stage.work({ endless: work });
