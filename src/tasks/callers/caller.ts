@@ -13,6 +13,7 @@ import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts"
 export class Caller {
   /** Counts the calls of this server: a call waits only for those with a lower number. */
   readonly number: number;
+  /** Where it comes from. */
   readonly origin: Origin;
   readonly #callers: Callers;
   readonly #since: number;
