@@ -288,6 +288,12 @@ Deno.test("logs shows what a job has logged, and follows it until the task has e
   assertEquals(kept.map((line) => JSON.parse(line).level), ["warning", "info"]);
 });
 
+Deno.test("logs says that a task has logged nothing", async () => {
+  await using shop = new Shop({ works: false });
+  const { id } = await shop.client.start(talk, {});
+  assertEquals(await shop.run(`logs ${id}`), { code: 0, stdout: "", stderr: "The task has logged nothing.\n" });
+});
+
 Deno.test("logs --follow ends with a task that has ended before, when it is interrupted, and after a gap that has hidden the end", async () => {
   await using shop = new Shop({ works: false });
   const ended = await shop.client.start(talk, {});

@@ -20,6 +20,7 @@ export const logs: Command = command({
     const task = await operator.get(first(operands));
     const last = write(out, await backend.log(task.id, task.owner), 0);
     if (follow) await followLog({ backend, operator, out, signal }, task, last);
+    else if (last === 0) out.say("The task has logged nothing.");
   },
 });
 
