@@ -165,6 +165,7 @@ export const stopping: Cases = {
     const before = await stage.create({ job: "waits" });
     const received: string[] = [];
     const stop = stage.backend.watch((event) => event.kind === "change" && received.push(event.task.id));
+    const stopDocuments = stage.backend.documents.watch((name) => name !== undefined && received.push(name));
     await Promise.all([stage.backend.check(), stage.backend.check()]);
     await stage.backend.check();
     const after = await stage.create({ job: "waits" });
@@ -173,6 +174,7 @@ export const stopping: Cases = {
     const { tasks } = await stage.backend.list(OWNER, { limit: 10 });
     deepStrictEqual(tasks.map(({ id }) => id), [after.id, before.id]);
     stop();
+    stopDocuments();
     await stage.backend.close();
     await rejects(stage.backend.check(), BackendError);
   },
