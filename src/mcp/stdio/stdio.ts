@@ -164,8 +164,10 @@ export async function serveOnStdio(
   signal: AbortSignal,
   onOpen: (used: Promise<void>) => void | Promise<void>,
 ): Promise<void> {
-  // stdout belongs to the protocol: what other code logs, by any method of `console`, goes to stderr.
-  Object.assign(console, new Console(process.stderr));
+  // stdout belongs to the protocol: what other code logs, by any method of `console`, goes to stderr. Deno's own methods
+  // stay where they can, because what they log is exported with OTEL_DENO.
+  const { error, warn } = console;
+  Object.assign(console, new Console(process.stderr), { log: error, info: error, debug: error, error, warn });
   const transport = new ListeningTransport(Deno.stdin.readable, Deno.stdout.writable, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   using firstCall = new FirstCall();

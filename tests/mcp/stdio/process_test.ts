@@ -14,6 +14,26 @@ Deno.test("what a job logs to the console goes to stderr and leaves the protocol
   assertEquals((await pipe.end()).stderr.split("a line that is no JSON-RPC message").length - 1, 7);
 });
 
+Deno.test("what a job logs to the console is exported as logs, too, where Deno exports telemetry", async () => {
+  const exported: string[] = [];
+  await using receiver = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    exported.push(await request.text());
+    return new Response();
+  });
+  const fixture = fileURLToPath(new URL("../../interop/support/server.ts", import.meta.url));
+  const server = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", fixture, "operation", "stdio"],
+    env: { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${receiver.addr.port}` },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  await using pipe = await Pipe.open(server.spawn());
+  await pipe.call("chatty");
+  await pipe.end(); // It has exported what was left.
+  assertEquals(exported.some((body) => body.includes("a line that is no JSON-RPC message")), true);
+});
+
 Deno.test("the polling server ends with code 0 when its client closes stdin", async () => {
   await using pipe = await Pipe.open(startFixture("polling"));
   const { code, signal, stderr } = await pipe.end();
