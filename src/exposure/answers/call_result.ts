@@ -48,11 +48,12 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
   const { inlineBytes = DEFAULT_INLINE_BYTES, typed = false } = form;
   const uri = resourceUri(task);
   const _meta = { resourceUri: uri };
-  if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
+  const readable = readableBytes(inlineBytes);
+  if (outcome.kind === "fault") throw new JobFault(cutToFit(outcome.message, readable), outcome.code);
   if (outcome.kind === "tool_error") {
     // Many hosts drop `isError`, so the model reads nothing but the text.
     const text = task.status === "CANCELLED" ? outcome.message : `Failed: ${outcome.message}`;
-    return { content: [textBlock(cutToFit(text, readableBytes(inlineBytes)))], isError: true, _meta };
+    return { content: [textBlock(cutToFit(text, readable))], isError: true, _meta };
   }
   const { value, content } = outcome;
   const data = isObject(value) && { structuredContent: value };

@@ -37,6 +37,17 @@ Deno.test("a tool error becomes an error result, and a fault is thrown with its 
   assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
 });
 
+Deno.test("the texts of a tool error and of a fault have at most two fifths of the room of an answer", () => {
+  const message = "x".repeat(1_000_000);
+  for (const inlineBytes of [8_000, 100_000]) {
+    const { content: [block] } = callResult(task, { kind: "tool_error", message }, { inlineBytes });
+    const fault = assertThrows(() => callResult(task, { kind: "fault", message }, { inlineBytes }), JobFault);
+    for (const text of [block?.type === "text" ? block.text : "", fault.message]) {
+      assert(text.length > inlineBytes / 4 && text.length <= inlineBytes * 2 / 5 + 1, `${text.length} characters`);
+    }
+  }
+});
+
 const IMAGE: ContentPart = { type: "image", data: "AAAA", mimeType: "image/png" };
 const FILE: ContentPart = { type: "file", data: "AAAA", mimeType: "application/pdf", name: "a.pdf" };
 
