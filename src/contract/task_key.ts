@@ -43,7 +43,7 @@ function withVersion(text: string, version: string): string {
 /** Throws `InvalidInput` if a start with another fingerprint has made this text. */
 export function refuseOther(text: string, { fingerprint = "" }: TaskKey): void {
   if (text.slice(ID_LENGTH) === fingerprint) return;
-  const message = "was used before with another input; repeat that input, or use another key";
+  const message = "it was used before with another input; repeat that input, or use another key";
   throw new InvalidInput("idempotency key", [{ path: "", message }]);
 }
 

@@ -107,7 +107,7 @@ Deno.test("a call with the idempotency key of an earlier one gets its task, and 
   const other = await start("b", "one");
   assertEquals([other.isError, other.content[0].text], [
     true,
-    "Invalid idempotency key: was used before with another input; repeat that input, or use another key",
+    "Invalid idempotency key: it was used before with another input; repeat that input, or use another key",
   ]);
   const bad = await start("a", 7);
   assertEquals([bad.isError, bad.content[0].text.includes("must be a text")], [true, true]);
