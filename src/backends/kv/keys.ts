@@ -19,11 +19,15 @@
  * | document, name | a text of the system, in UTF-8 |
  * | limit, job | which tasks of a job with limits may be held, and how many have begun in its window |
  * | ahead | by how many ms the id of a task is ahead of its `createdAt` at most; absent: none is |
+ * | format | the format of all this |
  * | check, writer | a test whether the file can be written |
  * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |
  *
  * @module
  */
+
+/** The number of the format of all this. It changes with what another version of this code would misread. */
+export const FORMAT = 1;
 
 const ROOT = "mcp-jobs";
 
@@ -51,5 +55,6 @@ export const nameKey = keys<[owner: string, name: string]>("key");
 export const documentKey = keys<[] | [name: string]>("document");
 export const limitKey = keys<[job: string]>("limit");
 export const aheadKey = keys<[]>("ahead");
+export const formatKey = keys<[]>("format");
 export const checkKey = keys<[writer: string]>("check");
 export const garbageKey = keys<[] | [dueAt: number, id: string]>("garbage");

@@ -7,7 +7,8 @@ import type { BackendOptions, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
-import { refuseMade } from "../shared/refusals.ts";
+import { messageOf } from "../../text.ts";
+import { refuseFormat, refuseMade } from "../shared/refusals.ts";
 import { OrderedHub } from "../shared/store/ordered_hub.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
@@ -15,6 +16,7 @@ import { sweepBlobs } from "./values/blobs.ts";
 import { Committer } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { checkPath, KvFile, makeFile } from "./file.ts";
+import { FORMAT, formatKey } from "./keys.ts";
 import { sweepCounters } from "./operating/counters.ts";
 import { untilUnlocked } from "./reading.ts";
 import { KvStore } from "./store.ts";
@@ -73,6 +75,7 @@ export class DenoKvBackend extends StoreBackend {
       await makeFile(path);
       const kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together may all create the file.
       opened.defer(() => kv.close());
+      await checkFormat(kv);
       const hub = new OrderedHub();
       const file = new KvFile(path, () => hub.event({ kind: "gap" })); // Waiting calls reread their task, and reject with `StoreLost`.
       const checkUsable = () => file.check();
@@ -98,7 +101,7 @@ export class DenoKvBackend extends StoreBackend {
     } catch (cause) {
       await opened.disposeAsync();
       if (cause instanceof DefinitionError) throw cause;
-      throw new BackendError(`Cannot open the KV file ${path}: ${cause}`, { cause });
+      throw new BackendError(`Cannot open the KV file ${path}: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -112,6 +115,13 @@ export class DenoKvBackend extends StoreBackend {
     }
     return super.work(options);
   }
+}
+
+/** Rejects for a file in another format. A new one gets ours. */
+async function checkFormat(kv: Deno.Kv): Promise<void> {
+  const { value } = await untilUnlocked(() => kv.get(formatKey()));
+  if (value === null) await untilUnlocked(() => kv.set(formatKey(), FORMAT));
+  else refuseFormat(value, FORMAT);
 }
 
 /** Deletes a page of each kind. Resolves with whether there may be more. */

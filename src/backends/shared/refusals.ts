@@ -30,6 +30,15 @@ export function refuseNew({ job, owner, resultTtl, key, unless }: NewTask): void
   }
 }
 
+/** Throws for data in another format than this code has, which it would misread: another version has stored them. */
+export function refuseFormat(found: unknown, known: number): void {
+  if (Number(found) === known) return;
+  throw new Error(
+    `its data have the format ${found}, and this version of mcp-jobs has ${known}. Use the version that stored them, or ` +
+      "other data",
+  );
+}
+
 /** Throws `DefinitionError` for a backend that its caller made with `new`; `how` is the call that opens it. */
 export function refuseMade(isOpened: boolean, how: string): void {
   if (!isOpened) throw new DefinitionError(`Cannot make a backend with \`new\`: call ${how}, and await it.`);

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The number of what our keys hold. It changes with what another version of this code would misread. */
+export const FORMAT = 1;
+
 /** What all our keys begin with. */
 export function ownPrefix(prefix: string): string {
   return `${prefix}:mcp-jobs:`;

@@ -6,7 +6,8 @@
  */
 import type { Redis } from "ioredis";
 import { messageOf } from "../../../text.ts";
-import { ownPrefix, signalChannel } from "./keys.ts";
+import { refuseFormat } from "../../shared/refusals.ts";
+import { FORMAT, ownPrefix, signalChannel } from "./keys.ts";
 
 /**
  * The commands in scripts, BullMQ's and ours, each with its arguments after the key. None changes existing data, and
@@ -50,7 +51,7 @@ const NO_EVICTION = "noeviction";
 
 /**
  * Tries every command in one round trip. Rejects with an error that names what is missing and how to allow it. Resolves
- * with a warning if Redis may delete tasks when its memory is full.
+ * with a warning if Redis may delete tasks when its memory is full. Rejects for data in another format, too.
  */
 export async function probe(client: Redis, prefix: string): Promise<string | undefined> {
   const { failed, info } = await tryAll(client, prefix);
@@ -68,6 +69,8 @@ export async function probe(client: Redis, prefix: string): Promise<string | und
       "it is a node of a Redis Cluster, which is not supported: use a Redis that is not in cluster mode",
     );
   }
+  const format = await client.get(`${ownPrefix(prefix)}format`);
+  if (format !== null) refuseFormat(format, FORMAT);
   const configured = policy ?? await configuredPolicy(client);
   if (configured === undefined || configured === NO_EVICTION) return undefined;
   return `Redis may delete tasks when its memory is full: its maxmemory-policy is "${configured}". Set it to "${NO_EVICTION}".`;

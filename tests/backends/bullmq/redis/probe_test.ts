@@ -8,6 +8,7 @@ import { BackendError, BullMqBackend } from "../../../../mod.ts";
 import { missing, parseInfo } from "../../../../src/backends/bullmq/redis/probe.ts";
 import { freePort, whenRedisAnswers } from "../../../../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { newTask } from "../../../support/tasks.ts";
 import { EVERYTHING, leastPermissions, testAsUser as test } from "../../support/redis_user.ts";
 
 /** Permissions, what is missing without each, and the rule that allows it. */
@@ -34,6 +35,23 @@ test("connect names what a user may not do, and the rule that allows it", async 
     await using _backend = await connect([...rules, ...allowed.split(" ")]);
   }
   assertEquals(await admin.keys("*"), []);
+});
+
+test("connect refuses data in another format, and leaves them as they are", async ({ connect, admin }) => {
+  const task = newTask();
+  {
+    await using backend = await connect(EVERYTHING);
+    await backend.create(task);
+  }
+  await admin.incr("bull:mcp-jobs:format");
+  await assertRejects(
+    () => connect(EVERYTHING),
+    BackendError,
+    "its data have the format 2, and this version of mcp-jobs has 1. Use the version that stored them",
+  );
+  await admin.decr("bull:mcp-jobs:format");
+  await using backend = await connect(EVERYTHING);
+  assertEquals((await backend.get(task.id, task.owner)).status, "PENDING");
 });
 
 /** Permissions that docs/bullmq.md calls optional. */

@@ -1,6 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
-import { DenoKvBackend } from "../../../../mod.ts";
-import { assert, assertRejects } from "../../../../tools/std.ts";
+import { BackendError, DenoKvBackend } from "../../../../mod.ts";
+import { formatKey } from "../../../../src/backends/kv/keys.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 /** Holds the file at argv[0] as a process does that has just begun to set it up, until a line comes in. */
 async function hold(path: string): Promise<void> {
@@ -33,6 +35,32 @@ Deno.test("KV: a new file that another process is setting up is opened as soon a
     await output.return?.();
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("KV: a file in another format is not opened, and stays as it is", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-open-" });
+  const path = `${folder}/jobs.kv`;
+  const write = async (format: number) => {
+    using kv = await Deno.openKv(path);
+    await kv.set(formatKey(), format);
+  };
+  const task = newTask();
+  {
+    await using backend = await DenoKvBackend.open({ path });
+    await backend.create(task);
+  }
+  await write(2);
+  await assertRejects(
+    () => DenoKvBackend.open({ path }),
+    BackendError,
+    `Cannot open the KV file ${path}: its data have the format 2, and this version of mcp-jobs has 1. Use the version that`,
+  );
+  await write(1);
+  {
+    await using backend = await DenoKvBackend.open({ path });
+    assertEquals((await backend.get(task.id, task.owner)).status, "PENDING");
+  }
+  await Deno.remove(folder, { recursive: true });
 });
 
 if (import.meta.main) await hold(Deno.args[0] ?? "");

@@ -7,6 +7,7 @@ import type { NewTask } from "../../../../backend.ts";
 import { ID_LENGTH } from "../../../../contract/task_key.ts";
 import { CLOCKS_DIFFER_MS } from "../../../../ids.ts";
 import type { KeyCondition } from "../../../shared/store/store.ts";
+import { FORMAT } from "../keys.ts";
 import { PLACES } from "./parts.ts";
 
 /** The error of a task that was not stored because its condition does not hold. */
@@ -52,7 +53,10 @@ local function store(known, id, owner, queue, delay, ttl, key, names, ...)
   if job ~= queue then call("SADD", ours .. "routes", queue .. ":" .. job) end
   call("ZADD", ours .. "expiry", now + delay + ttl, id)
   local isNew = call("SADD", ours .. "queues", queue) == 1
-  if isNew then signal("queue " .. string.format("%d", now - 1000) .. " " .. queue) end
+  if isNew then
+    signal("queue " .. string.format("%d", now - 1000) .. " " .. queue)
+    call("SET", ours .. "format", ${FORMAT}, "NX")
+  end
   return now
 end
 
