@@ -93,8 +93,9 @@ export interface WorkerUse extends Pick<JobDefinition<Schema, unknown>, "parkAft
   readonly limitsOf?: { readonly [job: string]: JobLimits };
 }
 
-/** How long a case waits for anything, in ms. Only failing cases wait that long. */
+/** How long a case waits for anything, and its error for a read, in ms. Only failing cases wait that long. */
 const TIMEOUT_MS = 60_000;
+const READ_MS = 5_000;
 
 /** The owner of a case's tasks, unless it names another. */
 export const OWNER = "owner-1";
@@ -233,7 +234,8 @@ export class Stage implements AsyncDisposable {
   ): Promise<TaskInfo> {
     return within(this.#log(backend).until(task, matches), async () => {
       const event = JSON.stringify(this.events(task, backend).at(-1)) ?? "nothing";
-      const read = await backend.get(task.id, task.owner).then(JSON.stringify, String);
+      const reading = backend.get(task.id, task.owner).then(JSON.stringify, String);
+      const read = await doneWithin(reading, READ_MS) ? await reading : "no answer";
       return `Task ${task.id} is not ${what}; the last event says ${event}, and a read: ${read}.`;
     });
   }

@@ -14,6 +14,8 @@ testUnless(
   "a Python worker runs a tool, and its progress, result and failure reach the client",
   async () => {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-python-worker-" });
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => Deno.remove(folder, { recursive: true }));
     if (!hasBullMq) await install(["bullmq==3.4.*"], folder);
     await using redis = await openRedis();
     const env = {
@@ -35,7 +37,6 @@ testUnless(
     } finally {
       worker.kill("SIGTERM");
       await worker.status;
-      await Deno.remove(folder, { recursive: true });
     }
   },
 );

@@ -67,14 +67,17 @@ Deno.test("whoever is told of a change is told with the source of their own requ
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
-  const told: (string | undefined)[] = [];
-  const tell = () => void told.push(presentSource().session);
-  const stops = fromSource({ session: "mine" }, () => [feed.watch(task, tell), feed.follow(task, tell)]);
-  const wait = fromSource({ session: "mine" }, () => feed.waitFrom(task, { onChange: tell }));
+  const told: string[] = [];
+  const tell = (by: string) => () => void told.push(`${by}: ${presentSource().session}`);
+  const stops = fromSource(
+    { session: "mine" },
+    () => [feed.watch(task, tell("watch")), feed.follow(task, tell("follow"))],
+  );
+  const wait = fromSource({ session: "mine" }, () => feed.waitFrom(task, { onChange: tell("wait") }));
   await fromSource({ session: "another" }, () => backend.cancel(task.id, "me", 0));
   await wait;
   for (const stop of stops) stop();
-  assertEquals([...new Set(told)], ["mine"]);
+  assertEquals([...new Set(told)].sort(), ["follow: mine", "wait: mine", "watch: mine"]);
 });
 
 Deno.test("waiting for a task that has ended already resolves with its end", async () => {

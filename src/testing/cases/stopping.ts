@@ -77,7 +77,7 @@ export const stopping: Cases = {
           return aborted(signal);
         },
       });
-      await within(begun.promise, () => `The task does not run for the ${run}. time.`);
+      await within(begun.promise, () => `Run ${run} of the task does not begin.`);
       await worker.close(0);
       if (run === 6) break;
       const back = `(${run} of at most 5 times)`;
@@ -109,7 +109,7 @@ export const stopping: Cases = {
     for (let run = 1; run < RUNS; run++) {
       begun = Promise.withResolvers();
       const worker = await stage.work({ endless: work });
-      await within(begun.promise, () => `The task does not run for the ${run}. time.`);
+      await within(begun.promise, () => `Run ${run} of the task does not begin.`);
       await worker.close(0);
     }
     await stage.work({ endless: work });

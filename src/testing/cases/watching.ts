@@ -139,7 +139,7 @@ export const watching: Cases = {
         if (!mend) return;
         const changed = [await second.cancel(waits.id, OWNER, 0), await stage.create({ job: "waits" }, second)];
         await second.documents.write("changed", undefined, "1");
-        told.clear(); // What was told before the changes is of no use.
+        told.clear(); // What was told before the connection is mended is of no use.
         mend();
         await eventually("its watchers are told of the changes, or of a gap", () => {
           return told.has("gap") || changed.every(({ id }) => told.has(id));
