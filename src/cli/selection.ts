@@ -5,9 +5,8 @@
  */
 import type { Operator } from "../backend.ts";
 import { JobsError } from "../errors.ts";
-import type { TaskInfo, TaskStatus } from "../task.ts";
+import { openQuestions, type TaskInfo, type TaskStatus } from "../task.ts";
 import { type Options, UsageError, type Values } from "./command.ts";
-import { stateOf } from "./format.ts";
 import { text, time } from "./option.ts";
 
 /** The options that describe tasks, besides their status. */
@@ -40,7 +39,9 @@ export async function* tasksOf(
   do {
     if (signal.aborted) throw interrupted();
     const page = await operator.tasks({ ...filter, cursor, limit: Math.min(limit, MAX_PAGE) });
-    yield* page.tasks.filter((task) => stateOf(task).includes(message));
+    yield* page.tasks.filter((task) =>
+      [task, ...openQuestions(task)].some((one) => (one.message ?? "").includes(message))
+    );
     cursor = page.nextCursor;
   } while (cursor !== undefined);
 }

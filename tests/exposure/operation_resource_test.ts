@@ -1,4 +1,12 @@
-import { isFinished, JobFault, MemoryBackend, OperationResourceStrategy, type TaskInfo } from "../../mod.ts";
+import {
+  defineJob,
+  isFinished,
+  JobFault,
+  MemoryBackend,
+  OperationResourceStrategy,
+  type TaskInfo,
+  ToolError,
+} from "../../mod.ts";
 import { resultOrHandle, type Surface } from "../../strategy.ts";
 import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
@@ -130,6 +138,23 @@ Deno.test("the owner can read the result of a started task as a resource", async
   await bench.until(id, isFinished);
   assertEquals(await read(surface, id), '{"total":3}');
   await assertRejects(() => read(surface, id, "stranger"), TaskNotFound);
+});
+
+Deno.test("reading the resource of a task that has failed has at most two fifths of the room of an answer for its error", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const long = defineJob({
+    name: "long",
+    input: { type: "object" },
+    run: () => {
+      throw new ToolError("x".repeat(1_000_000));
+    },
+  });
+  const surface = bench.expose(long);
+  await bench.work(long);
+  const { id } = await start(surface, "long", {});
+  await bench.until(id, isFinished);
+  const { message } = await assertRejects(() => read(surface, id), JobFault, "it is FAILED: xxx");
+  assertEquals(message.length, 40_001);
 });
 
 Deno.test("reading a resource that is unknown, of another job, expired or without a result has an error of its own", async () => {

@@ -6,11 +6,11 @@
 import { JobFault } from "../../errors.ts";
 import type { RegisteredJob } from "../../registry.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { quote } from "../../text.ts";
+import { cutToFit, quote } from "../../text.ts";
 import { taskOfJob } from "../task_of_job.ts";
 import { resourceUri } from "./call_result.ts";
 import { partUri } from "./content_blocks.ts";
-import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
+import { pageOf, pagesOf, type Piece, readableBytes, ResultPartNotFound } from "./pages.ts";
 import type { ResourceContent, ResourcePlace, SurfaceTemplate } from "../surface.ts";
 
 /**
@@ -39,7 +39,8 @@ export async function readResult(
   const task = await taskOfJob(tasks, job.name, id, owner);
   const outcome = await tasks.outcome(task);
   if (outcome.kind !== "value") {
-    throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);
+    const text = `Task ${id} has no result, it is ${task.status}: ${outcome.message}`;
+    throw new JobFault(cutToFit(text, readableBytes(inlineBytes)));
   }
   const uri = resourceUri(task);
   const pages = pagesOf(outcome, inlineBytes, part);

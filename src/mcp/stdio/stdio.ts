@@ -5,7 +5,7 @@
  * @module
  */
 import { Console } from "node:console";
-import process from "node:process";
+import { Writable } from "node:stream";
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { Backlog, progressTokenOf } from "../messages/backlog.ts";
@@ -164,10 +164,11 @@ export async function serveOnStdio(
   signal: AbortSignal,
   onOpen: (used: Promise<void>) => void | Promise<void>,
 ): Promise<void> {
-  // stdout belongs to the protocol: what other code logs, by any method of `console`, goes to stderr. Deno's own methods
-  // stay where they can, because what they log is exported with OTEL_DENO.
+  // stdout belongs to the protocol: what other code logs, by any method of `console`, goes to stderr, through Deno's own
+  // `error`: what that logs is exported with OTEL_DENO, and a stderr that was closed does not end the process.
   const { error, warn } = console;
-  Object.assign(console, new Console(process.stderr), { log: error, info: error, debug: error, error, warn });
+  const stderr = new Writable({ write: (text, _, done) => done(void error(`${text}`.replace(/\n$/, ""))) });
+  Object.assign(console, new Console(stderr), { log: error, info: error, debug: error, error, warn });
   const transport = new ListeningTransport(Deno.stdin.readable, Deno.stdout.writable, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   using firstCall = new FirstCall();

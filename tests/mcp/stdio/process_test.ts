@@ -14,6 +14,14 @@ Deno.test("what a job logs to the console goes to stderr and leaves the protocol
   assertEquals((await pipe.end()).stderr.split("a line that is no JSON-RPC message").length - 1, 7);
 });
 
+Deno.test("what a job logs to the console does not end a server whose stderr was closed", async () => {
+  const { stdin, stdout, stderr, status, kill } = startFixture("operation");
+  await stderr.cancel();
+  await using pipe = await Pipe.open({ stdin, stdout, stderr: new Blob().stream(), status, kill });
+  for (let call = 0; call < 3; call++) await pipe.call("chatty");
+  assertEquals((await pipe.end()).code, 0);
+});
+
 Deno.test("what a job logs to the console is exported as logs, too, where Deno exports telemetry", async () => {
   const exported: string[] = [];
   await using receiver = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
