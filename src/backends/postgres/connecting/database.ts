@@ -114,15 +114,16 @@ export class Database implements AsyncDisposable {
    */
   async refuseLent(): Promise<void> {
     const query = { text: "SELECT pg_backend_pid() AS pid" };
-    const client = await this.#connect();
+    let client: pg.PoolClient | undefined;
     try {
+      client = await this.#connect();
       const { rows: [one] } = await client.query<{ pid: number }>(query);
       const [other] = await this.run<{ pid: number }>(query);
       if (one?.pid === other?.pid) throw new Error("a pooler lends its connections for one transaction");
     } catch (error) {
       throw failure(error, "Cannot listen to PostgreSQL");
     } finally {
-      client.release();
+      client?.release();
     }
   }
 

@@ -255,6 +255,22 @@ testUnless(
   },
 );
 
+testUnless(
+  noPostgres,
+  "PostgreSQL: for a role that may open one connection only, the error says what to raise",
+  async () => {
+    const url = await sharedPostgres().makeDatabase();
+    const user = `u${crypto.randomUUID().replaceAll("-", "")}`; // Others may use the server, too.
+    await query(url, `CREATE ROLE ${user} LOGIN CONNECTION LIMIT 1; CREATE SCHEMA mcp_jobs AUTHORIZATION ${user}`);
+    await PostgresBackend.migrate({ url: as(url, user) });
+    assertStringIncludes(
+      await refusal(as(url, user)),
+      `too many connections for role "${user}". Raise max_connections of the server or the limit of this user`,
+    );
+    await query(url, `DROP OWNED BY ${user}; DROP ROLE ${user}`);
+  },
+);
+
 testUnless(noPostgres, "a role without rights beyond its own tables can migrate and work", async () => {
   const url = await sharedPostgres().makeDatabase();
   await query(url, "CREATE ROLE jobs LOGIN; CREATE SCHEMA mcp_jobs AUTHORIZATION jobs");
