@@ -9,6 +9,7 @@ import type { JobAnnotations } from "../job.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { ContentPart, Json, Question, TaskInfo } from "../task.ts";
+import type { Origin } from "../tasks/callers/offers.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import type { Asking } from "./answers/asking.ts";
 
@@ -72,7 +73,7 @@ export interface LostCall {
 }
 
 /** The caller of a tool, and the call. */
-export interface CallContext {
+export interface CallContext extends Origin {
   /** The principal. */
   readonly owner: string;
   /** What the client can do. */
@@ -94,10 +95,6 @@ export interface CallContext {
   readonly onChange?: (task: TaskInfo, whenNobodyCanAnswer?: "wait" | "cancel") => void;
   /** Whether the client can receive the answer, as far as is known: it may have closed the stream of the call. */
   readonly isReachable?: () => boolean;
-  /** Whether all calls of this server come over one connection, as over stdio. */
-  readonly isOnlyClient?: boolean;
-  /** The session of the call, if it has one: all calls of a session come from one client. */
-  readonly session?: string;
   /** Called as the call is answered, with what to do if the client turns out not to have received the answer. */
   readonly onAnswer?: (lost: () => void) => void;
 }

@@ -57,6 +57,14 @@ class Gate {
   }
 }
 
+/** Exposes a gated job, and starts a worker for it. */
+async function exposeGated(bench: Bench): Promise<{ readonly gate: Gate; readonly surface: Surface }> {
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  return { gate, surface };
+}
+
 /** A call whose client gives up once the job runs. */
 async function giveUp(
   surface: Surface,
@@ -78,9 +86,7 @@ const tokenOf = ({ structuredContent }: ToolResult) => structuredContent?.token;
 
 Deno.test("after a call has timed out, the next call with the same input takes its task over, and the job runs once", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
-  const gate = new Gate();
-  const surface = bench.exposeAll(gate.job);
-  await bench.work(gate.job);
+  const { gate, surface } = await exposeGated(bench);
   await giveUp(surface, gate, { user: "Ada", year: 2026 });
   // The same input, with its fields in another order.
   const again = call(surface, "gated", { year: 2026, user: "Ada" });
@@ -93,9 +99,7 @@ for (const [limit, waits] of [[100, 4_000], [5_000, 4_000], [20_000, 16_000]] as
   Deno.test(`when a client that gives up after ${limit} ms calls again, it gets a handle after ${waits} ms, and hears how long it can wait`, async () => {
     await using _time = new PassingTime();
     await using bench = new Bench(new AdaptiveExposureStrategy());
-    const gate = new Gate();
-    const surface = bench.exposeAll(gate.job);
-    await bench.work(gate.job);
+    const { gate, surface } = await exposeGated(bench);
     const caller = new AbortController();
     const first = call(surface, "gated", { user: "Ada" }, { signal: caller.signal });
     const gaveUp = assertRejects(() => first, CallTimedOut);
@@ -135,9 +139,7 @@ for (const [limit, waits] of [[5_000, 4_000], [1_000, 25_000]] as const) {
   Deno.test(`when a call of task_status is given up after ${limit} ms, the next one answers after ${waits} ms by default`, async () => {
     await using _time = new PassingTime();
     await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
-    const gate = new Gate();
-    const surface = bench.exposeAll(gate.job);
-    await bench.work(gate.job);
+    const { gate, surface } = await exposeGated(bench);
     const { structuredContent: handle } = await call(surface, "gated", { user: "Ada" });
     await gate.begun;
     await giveUpAfter(limit, surface, "task_status", { token: handle?.token });
@@ -152,9 +154,7 @@ for (const [limit, waits] of [[5_000, 4_000], [1_000, 25_000]] as const) {
 Deno.test("when a client that gives up after 5 s repeats a call with its own key, it gets a handle after 4 s", async () => {
   await using _time = new PassingTime();
   await using bench = new Bench(new AdaptiveExposureStrategy());
-  const gate = new Gate();
-  const surface = bench.exposeAll(gate.job);
-  await bench.work(gate.job);
+  const { gate, surface } = await exposeGated(bench);
   const options = { idempotencyKey: "once" };
   await giveUpAfter(5_000, surface, "gated", { user: "Ada" }, options);
   const since = Date.now();
@@ -175,9 +175,7 @@ for (
   Deno.test(`${who} that gives up after 5 s without a word gets its task when it calls again, as a handle after ${waits} ms`, async () => {
     await using _time = new PassingTime();
     await using bench = new Bench(new AdaptiveExposureStrategy());
-    const gate = new Gate();
-    const surface = bench.exposeAll(gate.job);
-    await bench.work(gate.job);
+    const { gate, surface } = await exposeGated(bench);
     const input = { user: "Ada" };
     const first = call(surface, "gated", input, options);
     const tokens = new Set<unknown>();
@@ -208,9 +206,7 @@ for (
   Deno.test(`equal calls that ${whose} have tasks of their own`, async () => {
     await using _time = new PassingTime();
     await using bench = new Bench(new AdaptiveExposureStrategy());
-    const gate = new Gate();
-    const surface = bench.exposeAll(gate.job);
-    await bench.work(gate.job);
+    const { gate, surface } = await exposeGated(bench);
     const calls = [call(surface, "gated", { user: "Ada" }, options[0])];
     await pause(apart);
     calls.push(call(surface, "gated", { user: "Ada" }, options[1]));
@@ -225,9 +221,7 @@ for (
 
 Deno.test("a client that calls again in the moment in which it gives up gets its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
-  const gate = new Gate();
-  const surface = bench.exposeAll(gate.job);
-  await bench.work(gate.job);
+  const { gate, surface } = await exposeGated(bench);
   const caller = new AbortController();
   const first = assertRejects(() => call(surface, "gated", { user: "Ada" }, { signal: caller.signal }), JobsError);
   await gate.begun;
@@ -280,9 +274,7 @@ for (
   Deno.test(`a client that gives up while ${moment}, and calls again, gets the same task`, async () => {
     const backend = new LockedBackend(held);
     await using bench = new Bench(new AdaptiveExposureStrategy(), backend);
-    const gate = new Gate();
-    const surface = bench.exposeAll(gate.job);
-    await bench.work(gate.job);
+    const { gate, surface } = await exposeGated(bench);
     gate.open();
     const caller = new AbortController();
     const first = call(surface, "gated", { user: "Ada" }, { signal: caller.signal }).catch(() => {});
@@ -300,9 +292,7 @@ for (
 Deno.test("the next call receives a result that could not be read because the store failed", async () => {
   const backend = new MemoryBackend();
   await using bench = new Bench(new AdaptiveExposureStrategy(), backend);
-  const gate = new Gate();
-  const surface = bench.exposeAll(gate.job);
-  await bench.work(gate.job);
+  const { gate, surface } = await exposeGated(bench);
   gate.open();
   const read = backend.outcome.bind(backend);
   backend.outcome = () => Promise.reject(new BackendError("The store is away."));
@@ -314,9 +304,7 @@ Deno.test("the next call receives a result that could not be read because the st
 
 Deno.test("the next call receives a result that was ready while no call was waiting", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
-  const gate = new Gate();
-  const surface = bench.exposeAll(gate.job);
-  await bench.work(gate.job);
+  const { gate, surface } = await exposeGated(bench);
   await giveUp(surface, gate, { user: "Ada" });
   const { tasks: [task] } = await bench.tasks.list(ME);
   gate.open();
@@ -373,9 +361,7 @@ for (const strategy of [new BlockingExposureStrategy(), new OperationResourceStr
   const { name } = strategy.constructor;
   Deno.test(`${name}: the next call takes over a task whose call was ended by the shutdown of its server`, async () => {
     await using bench = new Bench(strategy, new KeptBackend());
-    const gate = new Gate();
-    const surface = bench.exposeAll(gate.job);
-    await bench.work(gate.job);
+    const { gate, surface } = await exposeGated(bench);
     const waiting = assertRejects(() => call(surface, "gated", { user: "Ada" }), Unavailable);
     await gate.begun;
     bench.tasks.stopWaiting(new Unavailable("The server is shutting down."));
@@ -390,9 +376,7 @@ for (const strategy of [new BlockingExposureStrategy(), new OperationResourceStr
 
 Deno.test("AdaptiveExposureStrategy: a call that waits as its server shuts down gets its handle, or its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 60_000 }), new KeptBackend());
-  const gate = new Gate();
-  const surface = bench.exposeAll(gate.job);
-  await bench.work(gate.job);
+  const { gate, surface } = await exposeGated(bench);
   const waiting = call(surface, "gated", { user: "Ada" });
   await gate.begun;
   const { tasks: [task] } = await bench.tasks.list(ME);

@@ -7,7 +7,7 @@ import { assertEquals } from "../../tools/std.ts";
 import { type Program, startProcess } from "./support/program.ts";
 
 function start(how: "never" | "fails" | "closes" | "full"): Program {
-  return startProcess(new URL("./support/slow_server.ts", import.meta.url), how);
+  return startProcess(new URL("./support/slow_server.ts", import.meta.url), [how]);
 }
 
 Deno.test("while its worker cannot start, as without Redis, a server answers, and ends with its client", async () => {

@@ -25,7 +25,7 @@ export interface OfferOptions extends Pick<Offer, "givenUpAfter"> {
 
 /** Where a call comes from. */
 export interface Origin {
-  /** Whether all calls of this server come over one connection, so that none overtakes the cancellation of another. */
+  /** Whether all calls of this server come over one connection, as over stdio, so that none overtakes the cancellation of another. */
   readonly isOnlyClient?: boolean;
   /** The session of the call, if it has one: all calls of a session come from one client. */
   readonly session?: string;

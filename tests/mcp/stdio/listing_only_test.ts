@@ -49,7 +49,7 @@ class App implements AsyncDisposable {
     const [log, cancelOnDisconnect] = [`${this.#folder}/log`, this.#cancelOnDisconnect];
     if (this.#inProcesses) {
       const more = cancelOnDisconnect === undefined ? [] : [String(cancelOnDisconnect)];
-      return new Pipe(startProcess(SERVER, this.#store, log, ...more));
+      return new Pipe(startProcess(SERVER, [this.#store, log, ...more]));
     }
     const backend = await open(this.#store);
     const program = runInPlace(serverOn(backend, log, cancelOnDisconnect));

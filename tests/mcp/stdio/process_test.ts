@@ -5,7 +5,8 @@
  */
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../../tools/std.ts";
-import { Pipe, startFixture } from "../support/pipe.ts";
+import { FIXTURE, Pipe, startFixture } from "../support/pipe.ts";
+import { startProcess } from "../support/program.ts";
 
 Deno.test("what a job logs to the console goes to stderr and leaves the protocol whole", async () => {
   await using pipe = await Pipe.open(startFixture("operation"));
@@ -28,15 +29,8 @@ Deno.test("what a job logs to the console is exported as logs, too, where Deno e
     exported.push(await request.text());
     return new Response();
   });
-  const fixture = fileURLToPath(new URL("../../interop/support/server.ts", import.meta.url));
-  const server = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", fixture, "operation", "stdio"],
-    env: { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${receiver.addr.port}` },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  });
-  await using pipe = await Pipe.open(server.spawn());
+  const env = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${receiver.addr.port}` };
+  await using pipe = await Pipe.open(startProcess(FIXTURE, ["operation", "stdio"], env));
   await pipe.call("chatty");
   await pipe.end(); // It has exported what was left.
   assertEquals(exported.some((body) => body.includes("a line that is no JSON-RPC message")), true);
@@ -91,7 +85,7 @@ Deno.test("a client that leaves before its first message ends the server, too", 
 });
 
 Deno.test("over HTTP the server prints its URL, answers, and ends with code 0 on SIGTERM", async () => {
-  const server = fileURLToPath(new URL("../../interop/support/server.ts", import.meta.url));
+  const server = fileURLToPath(FIXTURE);
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", server, "operation", "http"],
     stdin: "null",

@@ -12,11 +12,12 @@ import { checkTasks } from "./wire_tasks.ts";
 /** How long a test waits for a message before it fails, in ms. */
 const WAIT_MS = 60_000;
 
-const FIXTURE = new URL("../../interop/support/server.ts", import.meta.url);
+/** The fixture server: its arguments are those of `startFixture`, with the transport as the second one. */
+export const FIXTURE = new URL("../../interop/support/server.ts", import.meta.url);
 
 /** The fixture server as a process. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. */
 export function startFixture(strategy: StrategyName, ...more: readonly string[]): Program {
-  return startProcess(FIXTURE, strategy, "stdio", ...more);
+  return startProcess(FIXTURE, [strategy, "stdio", ...more]);
 }
 
 /** Speaks raw JSON-RPC with a server. */

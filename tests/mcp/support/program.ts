@@ -15,10 +15,11 @@ export interface Program {
   kill(signal: Deno.Signal): void;
 }
 
-/** Starts a script with these arguments as a process. */
-export function startProcess(script: URL, ...args: readonly string[]): Program {
+/** Starts a script with these arguments as a process; `env` is added to its environment. */
+export function startProcess(script: URL, args: readonly string[] = [], env: Record<string, string> = {}): Program {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", fileURLToPath(script), ...args],
+    env,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

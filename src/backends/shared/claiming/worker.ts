@@ -103,8 +103,6 @@ export class StoreWorker implements WorkHandle {
   /** Stops as the runner does, and then ends its lease. A second call shortens the grace. */
   stop(grace: number): Promise<void> {
     const stopped = this.#runner.stop(grace);
-    return this.#stopping ??= stopped.then(() => this.#lease?.[Symbol.asyncDispose]()).finally(() => {
-      this.#unsubscribe();
-    });
+    return this.#stopping ??= stopped.then(() => this.#lease?.[Symbol.asyncDispose]()).finally(this.#unsubscribe);
   }
 }

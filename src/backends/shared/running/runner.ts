@@ -77,7 +77,7 @@ export class Runner implements WorkHandle {
 
   /** Claims tasks, if it may, has free slots, and tasks may be ready. */
   #claimMore(): void {
-    if (this.#claiming || !this.#mayBeReady || !this.isFree) return;
+    if (this.#claiming || !this.#mayBeReady || !this.#isFree) return;
     this.#claiming = this.#claim().catch((error) => {
       if (!this.#stopping) this.#onError(error, { where: "look for tasks to run" });
       this.#wakeIn(STORE_RETRY_MS);
@@ -89,7 +89,7 @@ export class Runner implements WorkHandle {
   }
 
   /** Whether it may claim, and has a free slot. */
-  get isFree(): boolean {
+  get #isFree(): boolean {
     return this.#mayClaim && !this.#stopping && this.#free > 0;
   }
 
@@ -102,7 +102,7 @@ export class Runner implements WorkHandle {
    * stored. Returns `undefined`, without a call of `store`, where no slot is free or other tasks may wait for one.
    */
   start(id: string, store: () => Promise<ClaimedTask | boolean>): Promise<boolean> | undefined {
-    if (this.#claiming || this.#mayBeReady || !this.isFree) return undefined;
+    if (this.#claiming || this.#mayBeReady || !this.#isFree) return undefined;
     const start = async () => {
       try {
         const claim = await store();
