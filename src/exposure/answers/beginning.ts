@@ -35,6 +35,11 @@ export interface Beginning {
 /** Images, sounds and files. */
 type BinaryPart = Extract<ContentPart, { readonly data: string }>;
 
+/** A part with its number in the content, from 1. */
+interface Numbered {
+  readonly number: number;
+}
+
 interface BeginningForm extends ResultForm {
   readonly inlineBytes: number;
   /** Whether the answer also has all of the result's value. */
@@ -54,12 +59,14 @@ export function beginningOf(
   const message = headOf(blocks.find((block) => block.type === "text")?.text ?? "", inlineBytes);
   const around = SPARE_BYTES + (inText ? byteLength(JSON.stringify(JSON.stringify(message))) : 0);
   const room = readableBytes(inlineBytes) - around;
-  const whole = leading(blocks, room);
-  const next = blocks[whole.length];
+  const hasRoom = withRoom(blocks, room);
+  const whole = blocks.filter((_, index) => hasRoom[index]);
+  const next = blocks.find((_, index) => !hasRoom[index]);
   const left = room - sizeOf(whole);
   const pages = pagesOf(result, inlineBytes);
-  const missing = hasValue || result.value === null ? result.content?.slice(whole.length) ?? [] : [];
-  const rest = missing.length > 0 && missing.every(isBinary) ? binaryRest(missing, whole.length + 1, pages, uri) : {
+  const parts = result.content?.map((part, index) => ({ ...part, number: index + 1 })) ?? [];
+  const missing = hasValue || result.value === null ? parts.filter((_, index) => !hasRoom[index]) : [];
+  const rest = missing.length > 0 && missing.every(isBinary) ? binaryRest(missing, pages, uri) : {
     what: `is only the beginning of the result, which has ${countOf(pages)}`,
     place: `${uri}?page=1 and so on`,
     page: 1,
@@ -74,27 +81,28 @@ export function beginningOf(
   return {
     blocks: [...whole, ...shown.length > 0 ? [textBlock(shown.join("\n\n"))] : []],
     handle: { token, status, message, resource: uri, pages: pages.length, next: how },
-    link: pageCall === undefined ? [linkTo(result, uri, whole.length)] : [],
+    link: pageCall === undefined ? [linkTo(result, uri, missing)] : [],
   };
 }
 
-function isBinary(part: ContentPart): part is BinaryPart {
+function isBinary<T extends ContentPart>(part: T): part is T & BinaryPart {
   return "data" in part;
 }
 
 /**
- * What is missing if a model can read all the rest in the answer, and where it begins: at a part, from 1. `page` is the one
- * to read; absent if no message can carry what is missing.
+ * What is missing if a model can read all the rest in the answer, and where it is. `page` is the one to read; absent if no
+ * message can carry what is missing.
  */
-function binaryRest(missing: readonly BinaryPart[], from: number, pages: readonly Page[], uri: string) {
-  const first = pages.findIndex((page) => page.some(({ part }) => part >= from));
-  const isAlone = missing.length === 1;
-  const isSliced = isAlone && pages[first]?.some(({ slice }) => slice !== undefined);
+function binaryRest(missing: readonly (BinaryPart & Numbered)[], pages: readonly Page[], uri: string) {
+  const [part, ...others] = missing;
+  const first = pages.findIndex((page) => page.some((piece) => piece.part === part?.number));
+  const only = others.length === 0 ? part : undefined;
+  const isSliced = only && pages[first]?.some(({ slice }) => slice !== undefined);
   const names = missing.slice(0, NAMED_PARTS).map(nameOf);
   const more = missing.length - names.length;
   return {
     what: `answer lacks ${[...names, ...more > 0 ? [`${more} more`] : []].join(" and ")}`,
-    place: isAlone ? partUri(uri, from) : `${uri}?page=${first + 1} and so on`,
+    place: only ? partUri(uri, only.number) : `${uri}?page=${first + 1} and so on`,
     page: isSliced ? undefined : first + 1,
   };
 }
@@ -104,11 +112,34 @@ function nameOf(part: BinaryPart): string {
   return `${name} (${cut(part.mimeType, NAME)}, ${bytesIn(part.data).toLocaleString("en")} bytes)`;
 }
 
-/** The first blocks, as many as have at most `most` bytes together. */
-function leading(blocks: readonly ContentBlock[], most: number): readonly ContentBlock[] {
+/**
+ * Which blocks have room in `most` bytes: all texts and links, and those images, sounds and files that fit beside them. If the
+ * texts alone do not fit, only the first blocks have room.
+ */
+function withRoom(blocks: readonly ContentBlock[], most: number): readonly boolean[] {
+  const fits = filling(most);
+  const texts = blocks.map((block) => isText(block) && fits(block));
+  if (blocks.every((block, index) => !isText(block) || texts[index])) {
+    return blocks.map((block, index) => texts[index] || fits(block));
+  }
+  const fitsNext = filling(most);
+  let isWhole = true;
+  return blocks.map((block) => isWhole &&= fitsNext(block));
+}
+
+function isText({ type }: ContentBlock): boolean {
+  return type === "text" || type === "resource_link";
+}
+
+/** Says of one block after the other whether it fits, too, into what those that fit have left of `most` bytes. */
+function filling(most: number): (block: ContentBlock) => boolean {
   let left = most;
-  const end = blocks.findIndex((block) => isLonger(block, left) || (left -= sizeOf([block])) < 0);
-  return end < 0 ? blocks : blocks.slice(0, end);
+  return (block) => {
+    const bytes = isLonger(block, left) ? Infinity : sizeOf([block]);
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  };
 }
 
 /** The bytes of blocks in an answer. */
@@ -121,12 +152,16 @@ function headOf(text: string, inlineBytes: number, most = Infinity): string {
   return cutToFit(text, Math.min(2_000, inlineBytes / 16, most));
 }
 
-/** A link to the whole result, or to the last part of its content if only that is missing. */
-function linkTo({ content }: ResultValue, uri: string, whole: number): ContentBlock {
-  const last = content !== undefined && whole === content.length - 1 ? content[whole] : undefined;
-  const target = last !== undefined && isBinary(last)
-    ? { uri: partUri(uri, whole + 1), mimeType: last.mimeType }
+/** A link to the whole result, or to the one image, sound or file that is missing of it. */
+function linkTo(
+  { content }: ResultValue,
+  uri: string,
+  [part, ...others]: readonly (ContentPart & Numbered)[],
+): ContentBlock {
+  const only = part !== undefined && others.length === 0 && isBinary(part) ? part : undefined;
+  const target = only
+    ? { uri: partUri(uri, only.number), mimeType: only.mimeType }
     : { uri, ...(content === undefined && { mimeType: "application/json" }) };
-  const name = last?.type === "file" ? last.name : target.uri.replace(/^mcp:\/\//, "");
+  const name = only?.type === "file" ? only.name : target.uri.replace(/^mcp:\/\//, "");
   return { type: "resource_link", name, description: "What is missing of the result", ...target };
 }

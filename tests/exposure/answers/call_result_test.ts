@@ -119,8 +119,12 @@ Deno.test("content that is too large is answered with what has room, and a link 
   });
   const link = one.content.at(-1);
   assertEquals(link?.type === "resource_link" && [link.uri, link.mimeType], [`${URI}/3`, "image/png"]);
-  const two = callResult(task, { kind: "value", value: null, content: [large, text, FILE] });
-  assertEquals(shapeOf(two), { blocks: ["text", "resource_link"], data: [], isError: undefined });
+  const first = callResult(task, { kind: "value", value: null, content: [large, text, FILE] });
+  assertEquals(shapeOf(first).blocks, ["text", "resource", "text", "resource_link"]);
+  const toFirst = first.content.at(-1);
+  assertEquals(toFirst?.type === "resource_link" && [toFirst.uri, toFirst.mimeType], [`${URI}/1`, "image/png"]);
+  const two = callResult(task, { kind: "value", value: null, content: [large, text, large, FILE] });
+  assertEquals(shapeOf(two), { blocks: ["text", "resource", "text", "resource_link"], data: [], isError: undefined });
   const all = two.content.at(-1);
   assertEquals(all?.type === "resource_link" && [all.uri, all.mimeType], [URI, undefined]);
   const long: ContentPart = { type: "text", text: "é".repeat(90_000) };

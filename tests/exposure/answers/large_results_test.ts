@@ -195,15 +195,15 @@ for (const [name, way] of Object.entries(WAYS)) {
 
     const { token, answer } = await run("drawing", { bytes: 90_000 });
     const cut = await answer();
-    assertEquals(cut.content.map(({ type }) => type), ["text", "text"]);
+    // What follows the image is not left out with it.
+    assertEquals(cut.content.map(({ type }) => type), ["text", "text", "resource"]);
     assertEquals(cut.structuredContent?.pages, 3);
     const tool = spoken(way.read("drawing", token));
-    const lacked =
-      'This answer lacks the image (image/png, 90,000 bytes) and the file "a.pdf" (application/pdf, 300 bytes).';
+    const lacked = "This answer lacks the image (image/png, 90,000 bytes).";
     const resource = `mcp://results/drawing/${token}`;
     assertStringIncludes(
       String(cut.structuredContent?.next),
-      `${lacked} Call ${tool} with the token ${token} and page 2, or read the resource ${resource}?page=2 and so on.`,
+      `${lacked} Call ${tool} with the token ${token} and page 2, or read the resource ${resource}/2.`,
     );
     const page = await answer({ page: 2 });
     const [, picture] = page.content;
