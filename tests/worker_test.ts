@@ -32,7 +32,7 @@ import { TaskFeed } from "../src/tasks/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
 import { QuestionKeys } from "../src/questions/key.ts";
-import { recordOf, Scope } from "../src/steps/log.ts";
+import { recordOf, Scope } from "../src/steps/recorded_steps.ts";
 import { type Schema, toJsonSchema, validate } from "../src/schema/schema.ts";
 import { pause } from "../src/waiting.ts";
 import { gracesOf } from "./support/graces.ts";

@@ -9,7 +9,7 @@ import { TaskNotReady } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import { checkOptions } from "../options.ts";
 import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/operate.ts";
-import { stepInfoOf } from "../steps/log.ts";
+import { stepInfoOf } from "../steps/recorded_steps.ts";
 import { isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
 import { checkArguments, refuseLongKey } from "./arguments.ts";

@@ -13,7 +13,7 @@ import { toJson } from "../json.ts";
 import type { Answer, Json } from "../task.ts";
 import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
-import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
+import { type Call, MAX_STEPS, RecordedSteps, recordOf, Scope } from "./recorded_steps.ts";
 import { handled, LATEST_DATE_MS, LONGEST_WAIT_MS } from "../waiting.ts";
 import type { Parking } from "./parking.ts";
 import { Replay } from "./replay.ts";
@@ -33,7 +33,7 @@ export class Steps {
   readonly #rerun: boolean;
   readonly #outermost = new Scope();
   readonly #replay: Replay;
-  #log: Promise<StepLog> | undefined;
+  #recorded: Promise<RecordedSteps> | undefined;
   /** Why the recorded steps cannot be continued. */
   #fault: JobFault | undefined;
 
@@ -59,7 +59,7 @@ export class Steps {
 
   /** As that of `Asker`: in a race, recorded steps come before the answer. */
   repeating<T>(deliver: () => Promise<T>): Promise<T> {
-    return this.#parking.repeating(async () => await this.#log, () => {
+    return this.#parking.repeating(async () => await this.#recorded, () => {
       this.#replay.reach();
       return deliver();
     });
@@ -67,7 +67,7 @@ export class Steps {
 
   async asking(checked: Promise<unknown>): Promise<Claim["ask"]> {
     // A step beside it may be recorded; it gets the error of reading them itself.
-    const ask = await this.#parking.asking(checked.then(async () => void await this.#log?.catch(() => {})));
+    const ask = await this.#parking.asking(checked.then(async () => void await this.#recorded?.catch(() => {})));
     return (question) => {
       this.#replay.end();
       return ask(question);
@@ -140,41 +140,40 @@ export class Steps {
   }
 
   async #call(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
-    const log = await (this.#log ??= this.#read());
-    const found = log.find(call);
+    const steps = await (this.#recorded ??= this.#read());
+    const found = steps.find(call);
     if (found.kind === "recorded") {
       this.#replay.reach();
       return found.value;
     }
     this.#replay.end();
-    if (found.kind === "new") return await this.#run(log, found.call, run);
+    if (found.kind === "new") return await this.#run(steps, found.call, run);
     if (!this.#rerun) throw this.#fault = mismatch(call, found.name);
     await this.#claim.forget(found.index);
-    log.forget(found.index);
-    return await this.#run(log, call, run);
+    steps.forget(found.index);
+    return await this.#run(steps, call, run);
   }
 
-  async #read(): Promise<StepLog> {
-    return new StepLog(this.#claim.mayHaveSteps ? await this.#claim.steps() : []);
+  async #read(): Promise<RecordedSteps> {
+    return new RecordedSteps(this.#claim.mayHaveSteps ? await this.#claim.steps() : []);
   }
 
-  async #run(log: StepLog, call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
+  async #run(steps: RecordedSteps, call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
     const { name } = call;
-    const index = log.reserve();
+    const index = steps.reserve();
     if (index === undefined) {
       throw new ToolError(`Cannot run the step ${quote(name)}: a task has at most ${MAX_STEPS} steps.`);
     }
-    let recorded = false;
     try {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
       const value = resultOf(name, await scopes.run(new Scope(name, this.#outermost), async () => await run(step)));
       await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now()));
       // It is not recorded then, and another run takes this step.
       if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;
-      recorded = true;
       return value;
-    } finally {
-      if (!recorded) log.release(index);
+    } catch (error) {
+      steps.release(index);
+      throw error;
     }
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Attempt, NewTask, ProgressReport, RecordedStep, RetryPolicy } from "../../backend.ts";
 import type { CancelledTask, Outcome } from "../../task.ts";
-import { stepInfoOf } from "../../steps/log.ts";
+import { stepInfoOf } from "../../steps/recorded_steps.ts";
 import { cutMessage } from "../../text.ts";
 import { lossesOf } from "./changes/losses.ts";
 import { withoutOverdue } from "./changes/questions.ts";

@@ -12,7 +12,7 @@ import { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
 import { carriedBy } from "../../../src/backends/bullmq/redis/scripts/resuming/resumed.ts";
 import { RedisScripts } from "../../../src/backends/bullmq/redis/scripts/run.ts";
 import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
-import { MAX_STEPS } from "../../../src/steps/log.ts";
+import { MAX_STEPS } from "../../../src/steps/recorded_steps.ts";
 import { MAX_STEP_BYTES } from "../../../src/steps/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { MAX_STEPS } from "../../../../steps/log.ts";
+import { MAX_STEPS } from "../../../../steps/recorded_steps.ts";
 import { MOVES } from "./lists.ts";
 import { COMMON, NEVER_MS } from "./parts.ts";
 import { OPEN } from "./questions.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MAX_STEPS } from "../../../../../steps/log.ts";
+import { MAX_STEPS } from "../../../../../steps/recorded_steps.ts";
 import { type Losses, MAX_CRASHES } from "../../../../shared/record.ts";
 import { workerDiedTooOften } from "../../../../shared/texts.ts";
 

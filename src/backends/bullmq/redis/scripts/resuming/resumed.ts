@@ -6,7 +6,7 @@
  */
 import type { Job } from "bullmq";
 import type { RecordedStep } from "../../../../../backend.ts";
-import { MAX_STEPS } from "../../../../../steps/log.ts";
+import { MAX_STEPS } from "../../../../../steps/recorded_steps.ts";
 import type { Answers } from "../../../../../questions/open.ts";
 import type { Answer } from "../../../../../task.ts";
 import { OPEN } from "../questions.ts";

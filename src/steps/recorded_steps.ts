@@ -1,6 +1,6 @@
 /**
- * Which recorded step belongs to which call of the code: a pure log. It knows what was recorded before, and follows the
- * calls of the present run.
+ * Which recorded step belongs to which call of the code. Nothing here reads or writes: it knows what was recorded before,
+ * and follows the calls of the present run.
  *
  * Each step has a name, numbered if it repeats, and a place: how many steps were called before it. Code that calls one step
  * after the other calls the same steps at the same places in every run, so another name at a place means that the code has
@@ -95,7 +95,7 @@ export class Scope {
 }
 
 /** What a task has recorded. */
-export class StepLog {
+export class RecordedSteps {
   readonly #entries: Map<number, Entry>;
   /** The numbers of steps that run, or were recorded by this run. */
   readonly #reserved = new Set<number>();
