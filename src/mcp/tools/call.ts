@@ -171,11 +171,11 @@ async function waitFor(
 }
 
 /**
- * Whether a client has given a reason for a cancellation that says that its time limit for the call has passed;
- * docs/protocol.md has the texts of clients.
+ * Whether a client has given a reason for a cancellation that says that its time limit for the call has passed, or, as
+ * Rust's SDK does for both, that its code waits no longer; docs/protocol.md has the texts of clients.
  */
 export function isTimeOut(reason: unknown): boolean {
-  return /time[d ]?[ -]?out/i.test(messageOf(reason));
+  return /time[d ]?[ -]?out|deadline exceeded|abandoned/i.test(messageOf(reason));
 }
 
 /** Why a call ended before its response. */

@@ -85,6 +85,9 @@ const REASONS: readonly (readonly [reason: string | undefined, status: string])[
   ["SdkError: Request timed out", "COMPLETED"],
   ["timed out after 5s", "COMPLETED"],
   ["Timeout", "COMPLETED"],
+  ["context deadline exceeded", "COMPLETED"],
+  ["request abandoned by the caller", "COMPLETED"],
+  ["context canceled", "CANCELLED"],
   ["The user has pressed Stop", "CANCELLED"],
   [undefined, "CANCELLED"],
 ];
