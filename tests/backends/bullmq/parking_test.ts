@@ -12,6 +12,7 @@ import { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
 import { carriedBy } from "../../../src/backends/bullmq/redis/scripts/resuming/resumed.ts";
 import { RedisScripts } from "../../../src/backends/bullmq/redis/scripts/run.ts";
 import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
+import { Deadline } from "../../../src/backends/shared/deadline.ts";
 import { MAX_STEPS } from "../../../src/steps/recorded_steps.ts";
 import { MAX_STEP_BYTES } from "../../../src/steps/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
@@ -20,6 +21,7 @@ import { unlessAborted } from "../../../src/waiting.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../../tools/std.ts";
 import { ignored } from "../../support/errors.ts";
+import { Network } from "../support/network.ts";
 import { queueAgain } from "../support/queue_again.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -283,13 +285,29 @@ test("large steps are read in pieces, so that each comes in time over a slow lin
     replies.push(JSON.stringify(reply).length);
     return reply;
   };
-  const parking = new RedisParking(Object.assign(Object.create(scripts), { run }));
+  const parking = new RedisParking(Object.assign(Object.create(scripts), { run }), new Deadline("late", 60_000));
   const text = "x".repeat(MAX_STEP_BYTES);
   const indexes = [0, 1, 2, 3, 4, 5, 6, 7, 9, 150, MAX_STEPS - 1];
   await admin.hset(`${prefix}:mcp-jobs:steps:work:1`, Object.fromEntries(indexes.map((index) => [index, text])));
   assertEquals(await parking.steps("work", "1"), indexes.map((index) => ({ index, text })));
   assertEquals(replies.map((length) => Math.round(length / MAX_STEP_BYTES)), [4, 4, 3]);
   assertEquals(await parking.steps("work", "2"), []);
+});
+
+test("all steps of a later run are read from a Redis far away, though that takes longer than one answer may", async (place) => {
+  const { url, prefix, feed } = place;
+  const text = "x".repeat(MAX_STEP_BYTES - 2);
+  const names = Array.from({ length: 16 }, (_, index) => `step ${index}`); // Four answers have them all.
+  await using network = new Network(url, 200);
+  await using far = await BullMqBackend.connect({ redis: network.url, prefix, lease: 60_000, onError: ignored });
+  await using worker = createWorker(far, [job("work", async (_, ctx) => {
+    const made = await Promise.all(names.map((name) => ctx.step(name, () => text)));
+    if (ctx.attempt === 1) throw new Error("not today");
+    return made.filter((one) => one === text).length;
+  })], { onError: ignored });
+  await worker.ready;
+  const { id } = await create(place, "work", { retry: { attempts: 2, delay: 10, maxDelay: 10 }, timeout: 30_000 });
+  assertEquals((await feed.wait(id, OWNER, AbortSignal.timeout(60_000))).status, "COMPLETED");
 });
 
 test("a job from another producer can record steps and sleep, and its end deletes its steps", async (place) => {

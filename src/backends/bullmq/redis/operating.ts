@@ -131,7 +131,7 @@ export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedSt
     submitted,
     async steps(id) {
       const { queue } = await find(id);
-      return await call("read steps", () => deadline.wait(parking.steps(queue, id)));
+      return await call("read steps", () => parking.steps(queue, id));
     },
     input: async (id) => (await submitted(id)).input,
     ahead: () =>

@@ -65,7 +65,7 @@ export class RedisStore {
     this.#prefix = prefix;
     const scripts = this.scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
-    this.parking = new RedisParking(scripts);
+    this.parking = new RedisParking(scripts, this.deadline);
   }
 
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */

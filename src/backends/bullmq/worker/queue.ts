@@ -183,14 +183,14 @@ export class QueueWork implements RunnerStore {
 
   steps(claim: ClaimName): Promise<readonly RecordedStep[]> {
     const { recorded } = this.#of(claim);
-    return this.#store.deadline.wait(this.#store.parking.steps(this.#options.name, claim.id, recorded));
+    return this.#store.parking.steps(this.#options.name, claim.id, recorded);
   }
 
   async record(claim: ClaimName, step: RecordedStep): Promise<void> {
     const held = this.#held.of(claim);
     if (held === undefined) return;
     held.recorded = undefined;
-    const isHeld = await this.#store.deadline.wait(this.#store.parking.record(this.#options.name, held.hold, step));
+    const isHeld = await this.#store.parking.record(this.#options.name, held.hold, step);
     if (!isHeld) this.#lose(held);
   }
 
@@ -198,7 +198,7 @@ export class QueueWork implements RunnerStore {
     const held = this.#held.of(claim);
     if (held === undefined) return;
     held.recorded = undefined;
-    await this.#store.deadline.wait(this.#store.parking.forget(this.#options.name, held.hold, from));
+    await this.#store.parking.forget(this.#options.name, held.hold, from);
   }
 
   settle(claim: ClaimName, attempt: Attempt): Promise<void> {
@@ -211,9 +211,7 @@ export class QueueWork implements RunnerStore {
 
   park(claim: ClaimName, awaited: WaitsFor): Promise<void> {
     return this.#end(claim, async (held) => {
-      const reply = await this.#store.deadline.wait(
-        this.#store.parking.park(this.#options.name, held.hold, awaited),
-      );
+      const reply = await this.#store.parking.park(this.#options.name, held.hold, awaited);
       if (reply === "stop") await this.#ends.cancel(held);
     });
   }
