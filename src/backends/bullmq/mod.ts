@@ -142,7 +142,7 @@ export class BullMqBackend implements Backend {
         now = found?.readAt ?? now;
         return found && !found.expired ? toTask(found) : undefined;
       };
-      return await createKeyed(records, { read, create, admit }, { id, owner, key, unless }, () => now);
+      return await createKeyed(this.keys, { read, create, admit }, { id, owner, key, unless }, () => now);
     });
   }
 

@@ -1,10 +1,10 @@
 import { Redis } from "ioredis";
-import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
+import { BackendError, BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
 import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { withHeartbeat } from "../../../../src/backends/bullmq/redis/heartbeat.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { doneWithin } from "../../../../src/waiting.ts";
-import { assert, assertEquals } from "../../../../tools/std.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 import { ignored } from "../../../support/errors.ts";
 import { until } from "../../../support/processes.ts";
@@ -89,4 +89,16 @@ test("a worker all of whose connections go silent before they are ready takes ta
   const task = newTask({ job: "short", owner: "owner" });
   await until(() => backend.create(task).then(() => true, () => false), "the task is stored");
   assertEquals((await feed.wait(task.id, "owner", AbortSignal.timeout(TIMEOUT_MS))).status, "COMPLETED");
+});
+
+test("a start with a key is given up as soon as any other call when the network goes silent", async (network) => {
+  await using backend = await BullMqBackend.connect({ redis: network.url, onError: ignored });
+  const start = () => backend.create(newTask({ job: "waits", owner: "owner", key: { name: "a key", window: 0 } }));
+  const { id } = await start();
+  network.cut({ silent: true });
+  const started = start().then(() => "stored", (error) => error);
+  await assertRejects(() => backend.get(id, "owner"), BackendError); // It began later, and has the same time.
+  assert(await doneWithin(started, 1_000), "The start still waits.");
+  assert(await started instanceof BackendError, `It is ${await started}.`);
+  network.mend();
 });
