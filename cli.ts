@@ -1,5 +1,6 @@
 /**
- * The command line: see and steer the tasks of all owners, `deno run --allow-all --unstable-kv jsr:@mcp-jobs/mcp-jobs/cli`.
+ * The command line: see and steer the tasks of all owners,
+ * `deno run --no-config --allow-all --unstable-kv jsr:@mcp-jobs/mcp-jobs/cli`.
  *
  * @module
  */

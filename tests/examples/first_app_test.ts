@@ -1,16 +1,21 @@
 /**
- * The README's first job as a newcomer makes it: in an empty folder, with an empty cache.
+ * The README's first job as a newcomer makes it: in an empty folder, with an empty cache, from a clone and from JSR.
  *
  * @module
  */
-import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { LocalJsr } from "../support/jsr.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FILES = ["quickstart.ts", "snippets/jobs.ts", "snippets/server.ts", "snippets/worker.ts", "snippets/http.ts"];
 const CACHE = await Deno.makeTempDir();
+const CLONE = ROOT.replace(/\/$/, "");
+const PACKAGE = "jsr:@mcp-jobs/mcp-jobs";
+
+/** JSR itself cannot be reached everywhere. */
+const jsr = new LocalJsr();
 
 interface Ran {
   readonly success: boolean;
@@ -18,75 +23,75 @@ interface Ran {
 }
 
 async function deno(cwd: string, ...args: readonly string[]): Promise<Ran> {
-  const env = { DENO_DIR: CACHE, NO_COLOR: "1" };
+  const env = { DENO_DIR: CACHE, JSR_URL: jsr.url, NO_COLOR: "1" };
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: [...args], cwd, env }).output();
   return { success, said: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
 
 const { success } = await deno(CACHE, "cache", "npm:zod@^4.2.0");
+if (success) await jsr.publish(ROOT);
 const leftOut = success ? undefined : "the npm registry cannot be reached";
-
-/** Copies the package as it is published. A folder replaces JSR, which cannot be reached everywhere. */
-async function publish(folder: string): Promise<string> {
-  const { success, said } = await deno(ROOT, "publish", "--dry-run", "--allow-dirty", "--no-check");
-  assert(success, said);
-  for (const [, url = ""] of said.matchAll(/^ +(file:\S+) \(/gm)) {
-    const path = fileURLToPath(url).slice(ROOT.length);
-    await Deno.mkdir(`${folder}/${dirname(path)}`, { recursive: true });
-    await Deno.copyFile(ROOT + path, `${folder}/${path}`);
-  }
-  return folder;
-}
 
 /** Creates the folder that the README describes, and resolves with the names of its programs. */
 async function makeApp(folder: string, from: string, compilerOptions = {}): Promise<readonly string[]> {
   const [, config = ""] = /```json\n(\{\n {2}"imports".*?)```/s.exec(await Deno.readTextFile(`${ROOT}README.md`)) ?? [];
-  const denoJson = JSON.parse(config.replace("/path/to/mcp-jobs", from));
-  await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ ...denoJson, compilerOptions }));
+  const { imports, ...others } = JSON.parse(config.replace("/path/to/mcp-jobs", CLONE));
+  const denoJson = { ...others, compilerOptions, imports: from === CLONE ? imports : {} };
+  await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(denoJson));
+  if (from === PACKAGE) {
+    const { success, said } = await deno(folder, "add", PACKAGE, "npm:zod");
+    assert(success, said);
+  }
   for (const file of FILES) await Deno.copyFile(`${ROOT}docs/${file}`, `${folder}/${file.replace("snippets/", "")}`);
   return FILES.map((file) => file.replace("snippets/", ""));
 }
 
-/** Runs with new empty folders. */
-async function inFolders(count: number, run: (...folders: string[]) => Promise<void>): Promise<void> {
-  const folders = await Promise.all([...Array(count)].map(() => Deno.makeTempDir()));
-  await run(...folders);
-  for (const folder of folders) await Deno.remove(folder, { recursive: true });
+/** Runs with a new empty folder. */
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  await run(folder);
+  await Deno.remove(folder, { recursive: true });
 }
 
-const CLONE = ROOT.replace(/\/$/, "");
 const STRICT = { noUncheckedIndexedAccess: true, noImplicitOverride: true, noUnusedLocals: true };
+
+for (const [where, from] of [["a clone", CLONE], ["JSR", PACKAGE]] as const) {
+  testUnless(
+    leftOut,
+    `deno check passes in a new folder before anything has run, importing from ${where}, with stricter compiler options`,
+    () =>
+      inFolder(async (app) => {
+        const { success, said } = await deno(app, "check", ...await makeApp(app, from, STRICT));
+        assert(success, said);
+      }),
+  );
+}
 
 testUnless(
   leftOut,
-  "deno check passes in a new folder before anything has run, with the published package and stricter compiler options",
+  "each entry can be imported from JSR",
   () =>
-    inFolders(2, async (app = "", copy = "") => {
-      const { success, said } = await deno(app, "check", ...await makeApp(app, await publish(copy), STRICT));
+    inFolder(async (app) => {
+      await makeApp(app, PACKAGE);
+      const { exports, name } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+      const entries = Object.keys(exports).map((entry) => name + entry.slice(1));
+      await Deno.writeTextFile(`${app}/all.ts`, entries.map((entry) => `import "${entry}";\n`).join(""));
+      const { success, said } = await deno(app, "run", "--check", "all.ts");
       assert(success, said);
     }),
 );
 
-/** The modules of the package that the programs of an app import, by their path in the package, with their text. */
-async function modulesOf(app: string, from: string): Promise<Readonly<Record<string, string>>> {
-  const programs = await makeApp(app, from);
-  await Deno.writeTextFile(`${app}/all.ts`, programs.map((program) => `import "./${program}";\n`).join(""));
-  const { success, said } = await deno(app, "info", "--json", "all.ts");
-  assert(success, said);
-  const { modules }: { readonly modules: readonly { readonly local?: string }[] } = JSON.parse(said);
-  const own = modules.flatMap(({ local }) => local?.startsWith(`${from}/`) ? [local.slice(from.length)] : []);
-  return Object.fromEntries(await Promise.all(own.map(async (path) => [path, await Deno.readTextFile(from + path)])));
-}
-
-// So what `deno check` says of the one, it says of the other.
 testUnless(
   leftOut,
-  "an app imports the same modules from a clone as from the published package",
+  "the command line runs from JSR in the folder of a Node program, and leaves nothing there",
   () =>
-    inFolders(3, async (first = "", second = "", copy = "") => {
-      const modules = await modulesOf(first, CLONE);
-      assert(Object.hasOwn(modules, "/mod.ts") && Object.keys(modules).length > 50);
-      assertEquals(await modulesOf(second, await publish(copy)), modules);
+    inFolder(async (app) => {
+      const page = await Deno.readTextFile(`${ROOT}docs/command_line.md`);
+      const [, args = ""] = /^alias mcp-jobs='deno (.* jsr:.*)'/m.exec(page) ?? [];
+      await Deno.writeTextFile(`${app}/package.json`, "{}");
+      const { said } = await deno(app, ...args.split(" "), "workers", "--kv", `${app}/jobs.kv`);
+      assert(said.startsWith("mcp-jobs workers: Cannot open the KV file"), said);
+      assertEquals([...Deno.readDirSync(app)].map(({ name }) => name), ["package.json"]);
     }),
 );
 
@@ -94,15 +99,15 @@ testUnless(
   leftOut,
   "after deno cache, the quickstart starts without the network, and Deno has printed no warning",
   () =>
-    inFolders(2, async (app = "", copy = "") => {
-      await makeApp(app, await publish(copy));
+    inFolder(async (app) => {
+      await makeApp(app, PACKAGE);
       const cached = await deno(app, "cache", "quickstart.ts");
       assert(cached.success && !/warn/i.test(cached.said), cached.said);
       const flags = ["--cached-only", "--unstable-kv", "--allow-read=./data", "--allow-write=./data"];
       const child = new Deno.Command(Deno.execPath(), {
         args: ["run", ...flags, "quickstart.ts"],
         cwd: app,
-        env: { DENO_DIR: CACHE, NO_COLOR: "1" },
+        env: { DENO_DIR: CACHE, JSR_URL: jsr.url, NO_COLOR: "1" },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -153,7 +158,7 @@ for (const [does, program] of Object.entries(LAZY)) {
     leftOut,
     `a program without a lock file ${does}`,
     () =>
-      inFolders(1, async (app = "") => {
+      inFolder(async (app) => {
         await makeApp(app, CLONE);
         await Deno.writeTextFile(`${app}/lazy.ts`, program);
         // When libraries and their peers were imported one by one, up to one run in two failed.
@@ -165,4 +170,7 @@ for (const [does, program] of Object.entries(LAZY)) {
   );
 }
 
-globalThis.addEventListener("unload", () => Deno.removeSync(CACHE, { recursive: true }));
+globalThis.addEventListener("unload", () => {
+  jsr.close();
+  Deno.removeSync(CACHE, { recursive: true });
+});
