@@ -87,20 +87,24 @@ export interface TransportStreams {
   readonly open: ReadonlyMap<unknown, unknown>;
   /** The name of the stream for what no request asked for. */
   readonly standalone: string;
+  /** Sets how long the client is told to wait before it resumes a stream, in ms; `undefined` tells it nothing. */
+  setRetry(ms: number | undefined): void;
   /** Sends an empty event for its id, if the stream is open and the client's revision has such events. */
   sendId(stream: string, revision: string): Promise<void>;
 }
 
-/** Finds the streams of a transport; they stay up to date. */
+/** Finds the streams of a transport, which has a `retryInterval`; they stay up to date. */
 export function streamsOf(transport: WebStandardStreamableHTTPServerTransport): TransportStreams {
   const find = <T>(name: string, is: (value: unknown) => value is T) =>
     internalOf(SDK, "WebStandardStreamableHTTPServerTransport", transport, name, is);
   const open = find("_streamMapping", isMap<unknown, unknown>);
   const sendEmpty = find("writePrimingEvent", isFunction);
+  find("_retryInterval", isNumber);
   return {
     ofRequest: find("_requestToStreamMapping", isMap<string | number, string>),
     open,
     standalone: find("_standaloneSseStreamId", isString),
+    setRetry: (ms) => void Reflect.set(transport, "_retryInterval", ms),
     async sendId(stream, revision) {
       const to = open.get(stream);
       if (!isObject(to)) return;
@@ -141,4 +145,4 @@ for (const name of ["_getRequestHandler", "_wrapHandler"]) {
 }
 becomeOpen(new McpServer({ name: "check", version: "0" }), OpenServer);
 checkRequests(new OpenServer({ name: "check", version: "0" }));
-streamsOf(new WebStandardStreamableHTTPServerTransport());
+streamsOf(new WebStandardStreamableHTTPServerTransport({ retryInterval: 0 }));

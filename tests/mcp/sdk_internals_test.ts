@@ -8,9 +8,9 @@ function missing(what: string): RegExp {
   return new RegExp(`^Cannot use @modelcontextprotocol/server \\d+\\.\\d+\\.\\d+: it has no ${what}`);
 }
 
-for (const field of ["_requestToStreamMapping", "_streamMapping", "_standaloneSseStreamId"]) {
+for (const field of ["_requestToStreamMapping", "_streamMapping", "_standaloneSseStreamId", "_retryInterval"]) {
   Deno.test(`a transport of the SDK without ${field} is an error that names library, version and field`, () => {
-    const transport = new WebStandardStreamableHTTPServerTransport();
+    const transport = new WebStandardStreamableHTTPServerTransport({ retryInterval: 0 });
     Reflect.deleteProperty(transport, field);
     const { message } = assertThrows(() => streamsOf(transport), MissingInternal);
     assertMatch(message, missing(`WebStandardStreamableHTTPServerTransport.${field}`));

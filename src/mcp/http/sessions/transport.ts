@@ -34,6 +34,12 @@ const TELL_MS = 250;
  */
 const RETRY_MS = 5_000;
 
+/**
+ * The HTTP client of Java, in `User-Agent`. Up to version 2.0, Java's MCP SDK fails at the line that says how long to wait,
+ * and so cannot even begin a session. Its other requests do not name the SDK.
+ */
+const FAILS_AT_RETRY = /^Java-http-client\//;
+
 /** The callbacks of a session, and what it sends. */
 export interface SessionTransportOptions {
   readonly sessionIdGenerator: () => string;
@@ -73,6 +79,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
 
   override async handleRequest(request: Request, options?: MessageOptions): Promise<Response> {
     this.#revision = request.headers.get("mcp-protocol-version") ?? this.#revision;
+    this.#streams.setRetry(FAILS_AT_RETRY.test(request.headers.get("user-agent") ?? "") ? undefined : RETRY_MS);
     const event = parseEventId(request.headers.get("last-event-id") ?? "");
     const { stream: resumed, last = false } = event ?? {};
     if (request.method === "GET" && event !== undefined) {
