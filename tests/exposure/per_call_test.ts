@@ -127,13 +127,23 @@ Deno.test("starts that differ only in start time and priority count as equal", a
   const first = await start({ startAt: at(1), priority: 3 });
   assertEquals([await start({ startAt: at(2) }), await start({})], [first, first]);
   assertEquals(it.backend.created.length, 1);
-
-  const _meta = { "mcp-jobs/idempotencyKey": "one" };
-  const keyed = (args: Fields) =>
-    it.client.callTool({ name: "greet_start", arguments: { name: "Bob", ...args }, _meta }) as Promise<Fields>;
-  const { structuredContent: { token } } = await keyed({ startAt: at(1) });
-  assertEquals((await keyed({ startAt: at(2), priority: 1 })).structuredContent.token, token);
 });
+
+for (const name of ["polling", "single"]) {
+  Deno.test(`with the ${name} strategy, starts with one idempotency key are one task, also with another start time and priority`, async () => {
+    const [strategy, tool, args] = STARTS[name] ?? [];
+    assert(strategy && tool && args);
+    await using it = await stage(strategy, MODES["2025-11-25"]);
+    const keyed = async (key: string, more: Fields = {}) => {
+      const _meta = { "mcp-jobs/idempotencyKey": key };
+      const call = { name: tool, arguments: args({ name: "Ann", ...more }), _meta };
+      return (await it.client.callTool(call) as Fields).structuredContent.token;
+    };
+    const startAt = new Date(Date.now() + HOUR).toISOString();
+    const first = await keyed("one", { startAt });
+    assertEquals([await keyed("one", { priority: 1 }), await keyed("two") === first], [first, false]);
+  });
+}
 
 Deno.test("an invalid time, one without a time zone or over a year ahead, and a priority out of range are refused", async () => {
   await using it = await stage(new PollingExposureStrategy(), MODES["2025-11-25"]);

@@ -55,6 +55,23 @@ Deno.test("each polling tool describes what it does, its input and the next tool
   assertEquals(toolOf(surface, "report_cancel").annotations?.destructiveHint, true);
 });
 
+Deno.test("a registration says how long its status and result tools may wait", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const tools = bench.expose(report, { answerWithin: 5_000 }).tools.map((tool) => JSON.stringify(tool));
+  assertEquals(tools.map((tool) => tool.includes("at most 5, default 0")), [false, true, true, false]);
+  assertStringIncludes(tools[0] ?? "", "wait_seconds 5 until");
+});
+
+Deno.test("the tool that starts a job asks for the fields that a call may lack, and does not require them", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const { askFor, inputSchema } = toolOf(
+    bench.expose(report, { askFor: { user: "Whose report?" } }),
+    "report_start",
+  );
+  assertEquals(askFor?.map(({ key, message }) => [key, message]), [["user", "Whose report?"]]);
+  assertEquals(inputSchema.required, []);
+});
+
 Deno.test("where no call waits, a model is told to call again after a while, not to wait for 0 seconds", async () => {
   await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 0 }));
   const { description } = toolOf(bench.expose(report), "report_start");

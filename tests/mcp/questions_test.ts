@@ -43,6 +43,8 @@ const curious = defineJob({
 /** A store that cannot store the first answers. */
 class Failing extends MemoryBackend {
   readonly failed = Promise.withResolvers<void>();
+  /** How often answers came. */
+  answers = 0;
   #left: number;
 
   constructor(times: number) {
@@ -51,6 +53,7 @@ class Failing extends MemoryBackend {
   }
 
   override answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered> {
+    this.answers++;
     if (this.#left-- <= 0) return super.answer(id, owner, answers);
     this.failed.resolve();
     return Promise.reject(new BackendError("Cannot store the answer: the store is away."));
@@ -194,13 +197,15 @@ Deno.test("a client that cannot be asked gets its result even if the store fails
   }
 });
 
+/** The strategies that give out tokens, with the tools that start and read a task. */
+const LOOKS = [
+  [new PollingExposureStrategy(), "curious_start", "curious_status", {}],
+  [new SingleToolExposureStrategy(), "curious", "curious", { action: "check" }],
+  [new AdaptiveExposureStrategy({ answerWithin: 0 }), "curious", "task_status", {}],
+] as const;
+
 Deno.test("with whenNobodyCanAnswer: cancel, a look at a task cancels its questions, whatever the strategy", async () => {
-  const strategies = [
-    [new PollingExposureStrategy(), "curious_start", "curious_status", {}],
-    [new SingleToolExposureStrategy(), "curious", "curious", { action: "check" }],
-    [new AdaptiveExposureStrategy({ answerWithin: 0 }), "curious", "task_status", {}],
-  ] as const;
-  for (const [strategy, start, look, check] of strategies) {
+  for (const [strategy, start, look, check] of LOOKS) {
     await using stage = new Stage({ strategy, register: { whenNobodyCanAnswer: "cancel" } });
     const raw = await Raw.open(stage.server.fetch);
     const call = async (name: string, args: Fields) =>
@@ -210,6 +215,25 @@ Deno.test("with whenNobodyCanAnswer: cancel, a look at a task cancels its questi
       task = await call(look, { ...check, token: task.token, wait_seconds: 25 });
     }
     assertEquals(task.result ?? task, { said: ["cancel", "cancel"] }, strategy.constructor.name);
+  }
+});
+
+Deno.test("without whenNobodyCanAnswer, a look at a task leaves its questions to other clients, whatever the strategy", async () => {
+  for (const [strategy, start, look, check] of LOOKS) {
+    const stage = new Stage({ strategy });
+    const raw = await Raw.open(stage.server.fetch);
+    const call = async (name: string, args: Fields) =>
+      (await raw.ask("tools/call", { name, arguments: args })).result.structuredContent;
+    const asked = Promise.withResolvers<void>();
+    stage.backend.watch((event) => {
+      if (event.kind === "change" && event.task.status === "INPUT_REQUIRED") asked.resolve();
+    });
+    const { token } = await call(start, start === look ? { action: "start" } : {});
+    await asked.promise;
+    const { status } = await call(look, { ...check, token, wait_seconds: 0 });
+    assertEquals(status, "INPUT_REQUIRED");
+    await stage[Symbol.asyncDispose](); // What looks have begun is done then.
+    assertEquals(stage.backend.answers, 0, strategy.constructor.name);
   }
 });
 
