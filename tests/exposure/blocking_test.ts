@@ -7,17 +7,20 @@ import {
   MemoryBackend,
   ToolError,
 } from "../../mod.ts";
-import { type FinishedTask, isFinished } from "../../src/task.ts";
-import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
-import { Bench, call, endless, ME, report } from "./support.ts";
+import { type FinishedTask, isFinished, type TaskInfo } from "../../src/task.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
+import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
 
 Deno.test("a blocking call returns the result, and there are no other tools", async () => {
   await using bench = new Bench(new BlockingExposureStrategy());
   const surface = bench.exposeAll(report);
   assertEquals(surface.tools.map(({ name }) => name), ["report"]);
-  assertEquals(surface.tasks, undefined);
+  assertEquals([surface.tasks, surface.templates.length], [undefined, 3]);
   await bench.work(report);
-  assertEquals((await call(surface, "report", { user: "Ada" })).structuredContent, { total: 3 });
+  const seen: string[] = [];
+  const onChange = ({ status }: TaskInfo) => seen.push(status);
+  assertEquals((await call(surface, "report", { user: "Ada" }, { onChange })).structuredContent, { total: 3 });
+  assert(seen.includes("RUNNING"));
 });
 
 Deno.test("a task that does not end in time is cancelled, and its call says so", async () => {
@@ -28,6 +31,8 @@ Deno.test("a task that does not end in time is cancelled, and its call says so",
   await assertRejects(() => call(surface, "endless", {}), ToolError, text);
   const { tasks } = await bench.tasks.list(ME);
   assertEquals(tasks.map(({ status }) => status), ["CANCELLED"]);
+  const reasons = bench.audited.filter(({ event }) => event === "cancelled").map(({ reason }) => reason);
+  assertEquals(reasons, ["It did not end in time."]);
 });
 
 /** A store in which a task ends just before it would be cancelled, or which is then away. */
@@ -61,6 +66,12 @@ Deno.test("a task that ends just as its call would cancel it is answered with it
     backend.ending.resolve();
     await bench.tasks.allClosed(); // Once the store is back, the task is left to the next call.
   }
+});
+
+Deno.test("a call waits for 60 s unless the strategy says otherwise, and its task cannot start later", async () => {
+  await using bench = new Bench(new BlockingExposureStrategy());
+  const { inputSchema } = toolOf(bench.expose(report, { perCall: ["startAt"] }), "report");
+  assertStringIncludes(JSON.stringify(inputSchema), "at most 60 s ahead");
 });
 
 Deno.test("an invalid maxWait is refused", () => {

@@ -1,10 +1,10 @@
 import { defineJob, isFinished, PollingExposureStrategy } from "../../mod.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
-import { InvalidInput } from "../../src/errors.ts";
+import { InvalidInput, TaskNotFound } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
-import { Bench, call, endless, report, toolOf } from "./support.ts";
+import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
 
 /** Calls a tool, and checks that its text and data are equal, and fit the tool's schema. */
 async function ask(surface: Surface, name: string, input: unknown, owner?: string): Promise<ToolResult> {
@@ -162,6 +162,9 @@ Deno.test("unknown tokens and those of other owners have the same error; for one
     assertEquals([isError, content], [true, [{ type: "text", text }]]);
   }
   assertEquals((await ask(surface, "report_status", { token })).structuredContent?.status, "PENDING");
+  const log = other.templates.find(({ uriTemplate }) => uriTemplate.endsWith("/log"));
+  await assertRejects(async () => await log?.read({ id: token }, ME), TaskNotFound, "is a task of report");
+  await assertRejects(async () => await log?.read({ id: token, page: "1" }, "stranger"), TaskNotFound, "unknown");
 });
 
 Deno.test("an input or token that does not fit is refused, the error names the field, and nothing is queued", async () => {

@@ -18,7 +18,11 @@ async function act(surface: Surface, name: string, input: unknown): Promise<Tool
 Deno.test("a job has one tool, which starts, checks and cancels", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy());
   const surface = bench.exposeAll(report, endless);
-  assertEquals(surface.tools.map(({ name }) => name), ["report", "endless"]);
+  assertEquals(surface.tools.map(({ name, title, annotations }) => [name, title, annotations]), [
+    ["report", "Report", { openWorldHint: false }],
+    ["endless", undefined, {}],
+  ]);
+  assertEquals(surface.templates.filter(({ uriTemplate }) => uriTemplate.includes("/endless/")).length, 3);
   const { structuredContent: begun } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
   const token = String(begun?.token);
   assertEquals(begun, { token, status: "PENDING" });
@@ -47,6 +51,15 @@ Deno.test("a check waits up to wait_seconds for a change", async () => {
   const waiting = act(surface, "report", { action: "check", token: structuredContent?.token, wait_seconds: 3_600 });
   await bench.work(report);
   assert((await waiting).structuredContent?.status !== "PENDING");
+});
+
+Deno.test("a check whose wait is cut says so", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy({ answerWithin: 20 }));
+  const surface = bench.exposeAll(report);
+  const { structuredContent } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
+  const token = structuredContent?.token;
+  const cut = await act(surface, "report", { action: "check", token, wait_seconds: 600 });
+  assertEquals(cut.structuredContent?.message, "wait_seconds is at most 0.02, not 600");
 });
 
 Deno.test("cancel is an action only if the registration allows it", async () => {
@@ -95,6 +108,12 @@ Deno.test("the error for a field of the job beside the action says that it belon
     { path: "user", message: "is not allowed here: it belongs into input" },
     { path: "users", message: "is not allowed here, only action, input, token, wait_seconds, page" },
   ]);
+  const paged = bench.expose(defineJob({ name: "paged", input: z.object({ page: z.string() }) }));
+  await assertRejects(
+    () => act(paged, "paged", { action: "check", token: "x", page: "2" }),
+    InvalidInput,
+    "page: must be",
+  );
 });
 
 Deno.test("a mistake in the job's input is named where it stands in the call, whichever schema finds it", async () => {
@@ -114,8 +133,26 @@ Deno.test("a mistake in the job's input is named where it stands in the call, wh
     [{ input: { count: 7 } }, "Invalid input for even: input.count: must be even"],
     [{ input: { count: 10 } }, "Invalid input for even: input: too many"],
     [{ input: { count: 8 }, startAt: "1999-13-01T00:00:00Z" }, "Invalid input for even: startAt: "],
+    [{ input: { count: 8 }, startAt: "9999-01-01T00:00:00Z" }, "Invalid input for even: startAt: must be at most"],
   ];
   for (const [more, text] of mistakes) await assertRejects(() => start(more), InvalidInput, text);
+  const keyed = (count: number) =>
+    call(surface, "even", { action: "start", input: { count } }, { idempotencyKey: "one" });
+  await keyed(8);
+  await assertRejects(() => keyed(6), InvalidInput, "Invalid idempotency key: it was used before");
+});
+
+Deno.test("an error that names only some of many mistakes says so, whichever schema finds them", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const fields = Array.from({ length: 30 }, (_, index) => `f${index}`);
+  const all = (value: unknown) => Object.fromEntries(fields.map((field) => [field, value]));
+  const yes = z.string().refine((text) => text === "yes");
+  const wide = defineJob({ name: "wide", input: z.object(Object.fromEntries(fields.map((field) => [field, yes]))) });
+  const surface = bench.expose(wide);
+  for (const more of [{ input: all(7) }, { input: all("no") }, all(7)]) {
+    const { message } = await assertRejects(() => act(surface, "wide", { action: "start", ...more }), InvalidInput);
+    assert(/; and \d+ more$/.test(message), message);
+  }
 });
 
 Deno.test("a job's schema that refers to itself still works inside the tool's input", async () => {

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import {
+  type AuditEvent,
   createWorker,
   defineJob,
   type ExposureStrategy,
@@ -63,11 +64,13 @@ export const endless: Job = defineJob({
 /** A backend, its tasks, and tools to call. */
 export class Bench implements AsyncDisposable {
   readonly tasks: Tasks;
+  /** What the audit log got. */
+  readonly audited: AuditEvent[] = [];
   readonly #registry = new ToolRegistry();
 
   /** The backend may be that of another bench, as of a server that was there before. */
   constructor(readonly strategy: ExposureStrategy, readonly backend: MemoryBackend = new MemoryBackend()) {
-    this.tasks = new Tasks(backend);
+    this.tasks = new Tasks(backend, Date.now, { audit: (event) => void this.audited.push(event) });
   }
 
   expose(job: Job, options?: RegistryOptions): Surface {

@@ -2,7 +2,7 @@ import type { LiveTask, Outcome } from "../../../backend.ts";
 import type { Json, TaskInfo } from "../../../mod.ts";
 import type { JsonSchema } from "../../../strategy.ts";
 import { InvalidInput } from "../../../src/errors.ts";
-import { formatResponse, responseSchema } from "../../../src/exposure/answers/response.ts";
+import { formatResponse, responseSchema, resultOrHandle } from "../../../src/exposure/answers/response.ts";
 import { validate } from "../../../src/schema/schema.ts";
 import { TaskStatus } from "../../../src/task.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
@@ -98,6 +98,7 @@ Deno.test("a response with questions says what to answer: the fields of a form, 
   const { questions } = formatResponse(task, undefined, { elicitation: false, tool: "task_answer" });
   const { key, message, url } = page;
   assertEquals(questions, [QUESTION, { key, message, url, expires_at: "1970-01-01T00:00:00.000Z" }]);
+  assertEquals(formatResponse(live, undefined, { elicitation: false, tool: "task_answer" }).questions, undefined);
 });
 
 Deno.test("a response has progress as a person would say it, in whole hundredths", () => {
@@ -142,5 +143,6 @@ Deno.test("a job's schema that refers to itself, with or without an id, still wo
       InvalidInput,
     );
     assertEquals(issues.map((issue) => issue.path), [path]);
+    await assertRejects(() => validate(resultOrHandle(schema), result, "result"), InvalidInput);
   }
 });
