@@ -17,6 +17,7 @@ export const PAGES: readonly string[] = [
   "CHANGELOG.md",
   "docs/*.md",
   "docs/recipes/*.md",
+  "examples/approval/README.md",
   "examples/background_command/README.md",
   "examples/python_worker/README.md",
 ];
