@@ -5,6 +5,7 @@
  */
 import { announce } from "./announce.ts";
 import { type Audited, AuditLog, auditOf } from "./audit_log.ts";
+import { buildServed } from "./build_served.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
@@ -30,7 +31,6 @@ import { observe } from "../telemetry/gauges.ts";
 import { onEndSignal } from "./end_signals.ts";
 import { OwnWorker } from "./own_worker.ts";
 import { Schedules } from "./schedules.ts";
-import { settle } from "./settle.ts";
 
 /**
  * An MCP server whose tools are background jobs.
@@ -282,7 +282,7 @@ export class AsyncToolServer implements AsyncDisposable {
     if (this.#options.audit === "stderr") this.#log ??= new AuditLog();
     observe(this.#options.backend, this.#end.signal);
     return this.#served = this.#schedules.checked().then(() =>
-      settle(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audited)
+      buildServed(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audited)
     );
   }
 

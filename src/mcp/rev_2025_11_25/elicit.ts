@@ -104,7 +104,7 @@ export class Elicitor {
   #forget(id: string): void {
     this.#sent.delete(id);
     const [taskId, key] = partsOf(id);
-    if (taskId !== undefined && key !== undefined) this.#open.settle(taskId, key);
+    if (taskId !== undefined && key !== undefined) this.#open.remove(taskId, key);
   }
 
   /** Whether a client that resumes a stream gets a question on it: not if it got the question on another stream. */
@@ -118,7 +118,7 @@ export class Elicitor {
   #receive(id: string, result: unknown): boolean {
     const [taskId, key] = partsOf(id);
     if (taskId === undefined || key === undefined) return false;
-    this.#open.settle(taskId, key);
+    this.#open.remove(taskId, key);
     const store = async (answer: Answer) => {
       const task = await this.#tasks.answer(taskId, this.#owner, () => ({ [key]: answer }));
       this.#pages.answered(id, task, answer);

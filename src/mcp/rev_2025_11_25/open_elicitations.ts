@@ -21,7 +21,7 @@ export class OpenElicitations {
     this.#tasks = tasks;
   }
 
-  /** Adds a question. `withdraw` is called once the task no longer asks it, unless it is settled here before. */
+  /** Adds a question. `withdraw` is called once the task no longer asks it, unless it is removed before. */
   add(task: TaskInfo, key: string, withdraw: () => void): void {
     const open = this.#open.get(task.id) ?? { withdrawals: new Map(), unfollow: this.#follow(task) };
     this.#open.set(task.id, open);
@@ -29,7 +29,7 @@ export class OpenElicitations {
   }
 
   /** Removes a question without withdrawing it: it is answered here, or forgotten. */
-  settle(taskId: string, key: string): void {
+  remove(taskId: string, key: string): void {
     const open = this.#open.get(taskId);
     open?.withdrawals.delete(key);
     if (open?.withdrawals.size !== 0) return;
@@ -41,7 +41,7 @@ export class OpenElicitations {
   withdraw(taskId: string, stillOpen: readonly string[] = []): void {
     for (const [key, withdraw] of [...this.#open.get(taskId)?.withdrawals ?? []]) {
       if (stillOpen.includes(key)) continue;
-      this.settle(taskId, key);
+      this.remove(taskId, key);
       withdraw();
     }
   }

@@ -16,12 +16,12 @@ export class Unanswered {
   received(message: JSONRPCMessage): void {
     if ("method" in message && "id" in message) this.#ids.add(message.id);
     const cancelled = cancelledBy(message);
-    if (cancelled) this.#settle(cancelled.id);
+    if (cancelled) this.#forget(cancelled.id);
   }
 
   /** Takes note of a message to the client. */
   sent(message: JSONRPCMessage): void {
-    if (!("method" in message)) this.#settle(message.id);
+    if (!("method" in message)) this.#forget(message.id);
   }
 
   /** Forgets all of them. */
@@ -38,7 +38,7 @@ export class Unanswered {
     await doneWithin(promise, ms);
   }
 
-  #settle(id: unknown): void {
+  #forget(id: unknown): void {
     this.#ids.delete(id);
     if (this.#ids.size === 0) this.#ended?.();
   }

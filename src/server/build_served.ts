@@ -21,7 +21,7 @@ import { Tasks } from "../tasks/tasks.ts";
  * Builds what all clients are served, and validates it first. Rejects with `DefinitionError` if two tools have the same
  * name, a job hides an extension, or a job's JSON Schema is invalid.
  */
-export async function settle(
+export async function buildServed(
   options: ServerOptions,
   jobs: readonly RegisteredJob[],
   strategies: ReadonlyMap<string, ExposureStrategy>,
