@@ -29,7 +29,8 @@
  */
 export * from "./src/errors.ts";
 export { type Asking, awaitsModel, isStuck, whenNobodyCanAnswer } from "./src/exposure/answers/asking.ts";
-export { callResult, resourceUri, resultForm } from "./src/exposure/answers/call_result.ts";
+export { callResult, resultForm } from "./src/exposure/answers/call_result.ts";
+export { nextStep, nextWith, waiting } from "./src/exposure/answers/next_step.ts";
 export {
   formatResponse,
   NEXT_SCHEMA,
@@ -38,12 +39,14 @@ export {
   questionsSchema,
   responseSchema,
   resultOrHandle,
+  toToolResult,
 } from "./src/exposure/answers/response.ts";
 export { ResultPartNotFound } from "./src/exposure/answers/pages.ts";
-export { latestTemplate } from "./src/exposure/answers/latest.ts";
-export { logTemplate, logUri } from "./src/exposure/answers/log.ts";
-export { resultTemplate } from "./src/exposure/answers/results.ts";
-export { taskTemplates } from "./src/exposure/answers/templates.ts";
+export { latestTemplate } from "./src/exposure/resources/latest.ts";
+export { logTemplate } from "./src/exposure/resources/log.ts";
+export { resultTemplate } from "./src/exposure/resources/results.ts";
+export { taskTemplates } from "./src/exposure/resources/templates.ts";
+export { logUri, resourceUri } from "./src/exposure/resources/uris.ts";
 export {
   type AnsweringJob,
   type CallAnswer,
@@ -70,7 +73,7 @@ export type { BlockingOptions } from "./src/exposure/blocking.ts";
 export type { OperationResourceOptions } from "./src/exposure/operation_resource.ts";
 export type { PollingOptions } from "./src/exposure/polling.ts";
 export type { SingleToolOptions } from "./src/exposure/single_tool.ts";
-export { askingOf, lacksTasks, nextStep, nextWith, sharedNames, waiting } from "./src/exposure/shared_tools/jobs.ts";
+export { askingOf, lacksTasks, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { answeringOf } from "./src/exposure/shared_tools/answering.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
 export {
@@ -79,7 +82,6 @@ export {
   PAGE_SCHEMA,
   tokenCall,
   tokenSchema,
-  toToolResult,
 } from "./src/exposure/answers/token_answer.ts";
 export {
   sameStatusAs,

@@ -9,11 +9,11 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { formatResponse } from "./answers/response.ts";
-import { taskTemplates } from "./answers/templates.ts";
-import { askingOf, lacksTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
+import { nextStep } from "./answers/next_step.ts";
+import { formatResponse, toToolResult } from "./answers/response.ts";
+import { taskTemplates } from "./resources/templates.ts";
+import { askingOf, lacksTasks, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { toToolResult } from "./answers/token_answer.ts";
 import { waitWhile } from "./waiting_calls.ts";
 import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 

@@ -10,7 +10,7 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { taskTemplates } from "./answers/templates.ts";
+import { taskTemplates } from "./resources/templates.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { waitWhile } from "./waiting_calls.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";

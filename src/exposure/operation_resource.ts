@@ -8,12 +8,13 @@ import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { awaitsModel } from "./answers/asking.ts";
-import { resourceUri, resultForm } from "./answers/call_result.ts";
-import { formatResponse } from "./answers/response.ts";
-import { taskTemplates } from "./answers/templates.ts";
-import { toToolResult } from "./answers/token_answer.ts";
+import { resultForm } from "./answers/call_result.ts";
+import { nextWith } from "./answers/next_step.ts";
+import { formatResponse, toToolResult } from "./answers/response.ts";
+import { taskTemplates } from "./resources/templates.ts";
+import { resourceUri } from "./resources/uris.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
-import { askingOf, nextWith } from "./shared_tools/jobs.ts";
+import { askingOf } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 

@@ -12,13 +12,14 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
-import { askingOf, waiting } from "./shared_tools/jobs.ts";
+import { askingOf } from "./shared_tools/jobs.ts";
 import { awaitsModel, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { formatResponse, questionsSchema, responseSchema } from "./answers/response.ts";
-import { taskTemplates } from "./answers/templates.ts";
+import { waiting } from "./answers/next_step.ts";
+import { formatResponse, questionsSchema, responseSchema, toToolResult } from "./answers/response.ts";
+import { taskTemplates } from "./resources/templates.ts";
 import type { CallContext, ExposureStrategy, ResultForm, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema, toToolResult } from "./answers/token_answer.ts";
+import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema } from "./answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode PollingExposureStrategy}. */

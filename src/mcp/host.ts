@@ -18,7 +18,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
-import { prefixOf } from "../exposure/answers/call_result.ts";
+import { prefixOf } from "../exposure/resources/uris.ts";
 import type { Surface } from "../exposure/surface.ts";
 import type { Json } from "../task.ts";
 import { cancelledBy } from "./messages/message.ts";

@@ -6,7 +6,7 @@
 import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import { partOf, prefixOf } from "../exposure/answers/call_result.ts";
+import { partOf, prefixOf } from "../exposure/resources/uris.ts";
 import { ResultPartNotFound } from "../exposure/answers/pages.ts";
 import type { ResourcePlace, SurfaceTemplate } from "../exposure/surface.ts";
 import { quote } from "../text.ts";

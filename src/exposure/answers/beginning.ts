@@ -6,7 +6,8 @@
 import type { ContentPart, ResultValue, TaskInfo } from "../../task.ts";
 import { byteLength, cut, cutToFit, isLonger } from "../../text.ts";
 import type { ContentBlock, ResultForm } from "../surface.ts";
-import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
+import { partUri } from "../resources/uris.ts";
+import { blocksOf, textBlock } from "./content_blocks.ts";
 import { bytesIn, countOf, type Page, pagesOf, readableBytes } from "./pages.ts";
 import type { PollingResponse } from "./response.ts";
 

@@ -1,5 +1,5 @@
 /**
- * The result of a task as a tool returns it, and the URI of its resource.
+ * The result of a task as a tool returns it.
  *
  * @module
  */
@@ -8,27 +8,11 @@ import { isObject } from "../../json.ts";
 import { DEFAULT_INLINE_BYTES, type RegisteredJob } from "../../registry.ts";
 import type { Json, Outcome, TaskInfo } from "../../task.ts";
 import { cutToFit, fits } from "../../text.ts";
-import type { ResultForm, SurfaceTemplate, ToolResult } from "../surface.ts";
+import { resourceUri } from "../resources/uris.ts";
+import type { ResultForm, ToolResult } from "../surface.ts";
 import { beginningOf } from "./beginning.ts";
 import { blocksOf, textBlock } from "./content_blocks.ts";
 import { readableBytes } from "./pages.ts";
-
-const TASK_ID = "{task_id}";
-
-/** The prefix of the URIs of a template's resources, before the task id. */
-export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
-  return uriTemplate.split(TASK_ID)[0] ?? uriTemplate;
-}
-
-/** The part of a task that the URIs of a template's resources name, behind the task id; absent where they may name any. */
-export function partOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string | undefined {
-  return uriTemplate.split(`${TASK_ID}/`)[1];
-}
-
-/** The URI of the resource with the result of a task. */
-export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
-  return `mcp://results/${task.job}/${task.id}`;
-}
 
 /** How the results of a job are sent. `pageCall`: how a model reads a page of one, as in "call task_status with …". */
 export function resultForm(

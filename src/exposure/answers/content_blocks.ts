@@ -4,6 +4,7 @@
  * @module
  */
 import type { ContentPart, Json, ResultValue } from "../../task.ts";
+import { partUri } from "../resources/uris.ts";
 import type { ContentBlock } from "../surface.ts";
 
 /** The texts of values, for as long as these are in use: writing a large one takes long, and clients read it again and again. */
@@ -30,9 +31,4 @@ function blockOf(part: ContentPart, uri: string): ContentBlock {
 
 export function textBlock(text: string): ContentBlock {
   return { type: "text", text };
-}
-
-/** The URI of a part of a result, from 1; 0 is the value, whose URI is that of the result. */
-export function partUri(uri: string, part: number): string {
-  return part === 0 ? uri : `${uri}/${part}`;
 }

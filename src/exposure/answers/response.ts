@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { wellFormed } from "../../json.ts";
 import type { RegisteredJob } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { relocateSchema } from "../../schema/relocate.ts";
@@ -16,7 +17,9 @@ import {
   TaskStatus,
 } from "../../task.ts";
 import { percentOf } from "../../text.ts";
+import type { ContentBlock, ToolResult } from "../surface.ts";
 import { type Asking, describeQuestions } from "./asking.ts";
+import { textBlock } from "./content_blocks.ts";
 
 /** The response of every polling tool. */
 export interface PollingResponse {
@@ -88,6 +91,16 @@ function toAsked(question: Question): { readonly [key: string]: Json } {
     message,
     ...(url === undefined ? { schema } : { url }),
     ...(expiresAt !== undefined && { expires_at: new Date(expiresAt).toISOString() }),
+  };
+}
+
+/** Turns a response into the result of a tool, as text and as data. A response with an `error` is an error result. */
+export function toToolResult(response: PollingResponse, more: readonly ContentBlock[] = []): ToolResult {
+  const text = JSON.stringify(wellFormed(response));
+  return {
+    content: [textBlock(text), ...more],
+    structuredContent: JSON.parse(text),
+    ...(response.error !== undefined && { isError: true }),
   };
 }
 

@@ -7,15 +7,15 @@ import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
 import { DEFAULT_INLINE_BYTES } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { validate } from "../../schema/schema.ts";
-import { wellFormed } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import type { FinishedTask, Json, ResultValue } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
-import { inlineAnswer, resourceUri } from "./call_result.ts";
-import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
+import { inlineAnswer } from "./call_result.ts";
+import { blocksOf, textBlock } from "./content_blocks.ts";
 import { nextShown, pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
-import { formatResponse, type PollingResponse } from "./response.ts";
+import { formatResponse, toToolResult } from "./response.ts";
+import { partUri, resourceUri } from "../resources/uris.ts";
 import type { CallContext, ContentBlock, ResultForm, SurfaceTool, ToolResult } from "../surface.ts";
 
 /** The input schema of a tool that takes a token, and `more` optional properties. */
@@ -102,16 +102,6 @@ function blockOf(piece: Piece, blocks: readonly ContentBlock[], uri: string): Co
   if ("text" in piece) return textBlock(piece.text);
   const where = `read the resource ${partUri(uri, part)}, which has ${slice?.of} pages`;
   return textBlock(`Part ${part} (${mimeType}) is too large for one message: ${where}.`);
-}
-
-/** Turns a response into the result of a tool, as text and as data. A response with an `error` is an error result. */
-export function toToolResult(response: PollingResponse, more: readonly ContentBlock[] = []): ToolResult {
-  const text = JSON.stringify(wellFormed(response));
-  return {
-    content: [textBlock(text), ...more],
-    structuredContent: JSON.parse(text),
-    ...(response.error !== undefined && { isError: true }),
-  };
 }
 
 /** The `call` of a tool that takes a token: validates the input, and answers as `use` does, with `explainErrors`. */

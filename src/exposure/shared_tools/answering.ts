@@ -6,7 +6,8 @@
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { AnsweringJob, SharedJob, Surface } from "../surface.ts";
 import { resultForm } from "../answers/call_result.ts";
-import { nextStep, nextWith, type SharedJobs, sharedNames } from "./jobs.ts";
+import { nextStep, nextWith } from "../answers/next_step.ts";
+import { type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The jobs with the same prefix, by name. */
 export type AnsweringJobs = ReadonlyMap<string, AnsweringJob>;

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Tasks } from "../../tasks/tasks.ts";
-import { formatResponse, responseSchema } from "../answers/response.ts";
+import { formatResponse, responseSchema, toToolResult } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
-import { tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { tokenCall, tokenSchema } from "../answers/token_answer.ts";
 import { findShared, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {

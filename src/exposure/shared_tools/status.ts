@@ -7,11 +7,12 @@ import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "../answers/asking.ts";
 import { resultForm } from "../answers/call_result.ts";
-import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
+import { nextStep } from "../answers/next_step.ts";
+import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema, toToolResult } from "../answers/response.ts";
 import { type CallContext, CallerGone, CallTimedOut, type SurfaceTool, type ToolResult } from "../surface.ts";
-import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema } from "../answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
-import { askingOf, findShared, lacksTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, findShared, lacksTasks, type NamedJob, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that waits for a task, and returns its result. */
 export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resourceUri } from "../../exposure/answers/call_result.ts";
+import { resourceUri } from "../../exposure/resources/uris.ts";
 import type { ToolResult } from "../../exposure/surface.ts";
 import type { Json, TaskInfo } from "../../task.ts";
 import { type CommonTask, commonTask, pollInterval, timeToLive } from "../words.ts";

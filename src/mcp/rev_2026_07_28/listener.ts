@@ -16,8 +16,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../../errors.ts";
-import { prefixOf, resourceUri } from "../../exposure/answers/call_result.ts";
-import { logUri } from "../../exposure/answers/log.ts";
+import { logUri, prefixOf, resourceUri } from "../../exposure/resources/uris.ts";
 import { hasMoreParts } from "../../json.ts";
 import { fits } from "../../text.ts";
 import type { TaskInfo } from "../../task.ts";

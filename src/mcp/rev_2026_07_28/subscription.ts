@@ -7,8 +7,7 @@
 import { type JSONRPCMessage, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
 import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
-import { resourceUri } from "../../exposure/answers/call_result.ts";
-import { logUri } from "../../exposure/answers/log.ts";
+import { logUri, resourceUri } from "../../exposure/resources/uris.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";

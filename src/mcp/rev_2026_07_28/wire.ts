@@ -6,7 +6,8 @@
  */
 import { JobFault } from "../../errors.ts";
 import { type Asking, describeQuestions } from "../../exposure/answers/asking.ts";
-import { callResult, resourceUri } from "../../exposure/answers/call_result.ts";
+import { callResult } from "../../exposure/answers/call_result.ts";
+import { resourceUri } from "../../exposure/resources/uris.ts";
 import type { ResultForm, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../text.ts";

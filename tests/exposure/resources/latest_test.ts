@@ -1,8 +1,8 @@
-import { defineJob, OperationResourceStrategy } from "../../mod.ts";
-import { newTaskId } from "../../backend.ts";
-import { ResultPartNotFound } from "../../strategy.ts";
-import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { Bench, endless, ME, report, start } from "./support.ts";
+import { defineJob, OperationResourceStrategy } from "../../../mod.ts";
+import { newTaskId } from "../../../backend.ts";
+import { ResultPartNotFound } from "../../../strategy.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { Bench, endless, ME, report, start } from "../support.ts";
 
 Deno.test("the latest result of a job is that of the owner's newest completed task, with its parts and pages", async () => {
   await using bench = new Bench(new OperationResourceStrategy());

@@ -5,17 +5,11 @@
  */
 import type { LogLine } from "../../backend.ts";
 import type { RegisteredJob } from "../../registry.ts";
-import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { SurfaceTemplate } from "../surface.ts";
 import { taskOfJob } from "../task_of_job.ts";
-import { resourceUri } from "./call_result.ts";
-import { ResultPartNotFound } from "./pages.ts";
-
-/** The URI of the resource with the log of a task. */
-export function logUri(task: Pick<TaskInfo, "id" | "job">): string {
-  return `${resourceUri(task)}/log`;
-}
+import { ResultPartNotFound } from "../answers/pages.ts";
+import { logUri, TASK_ID } from "./uris.ts";
 
 /** The resource template of the logs of a job's tasks: `mcp://results/<job>/<task_id>/log`. */
 export function logTemplate({ name, title, job }: RegisteredJob, tasks: Tasks): SurfaceTemplate {
@@ -23,7 +17,7 @@ export function logTemplate({ name, title, job }: RegisteredJob, tasks: Tasks): 
     name: `${job.name} logs`,
     title: title && `${title}: logs`,
     description: `The last lines that a ${name} task has logged, while it runs and after its end`,
-    uriTemplate: logUri({ job: job.name, id: "{task_id}" }),
+    uriTemplate: logUri({ job: job.name, id: TASK_ID }),
     mimeType: "text/plain",
     read: async ({ id, page }, owner) => {
       const task = await taskOfJob(tasks, job.name, id, owner);

@@ -8,10 +8,9 @@ import type { RegisteredJob } from "../../registry.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { cutToFit, quote } from "../../text.ts";
 import { taskOfJob } from "../task_of_job.ts";
-import { resourceUri } from "./call_result.ts";
-import { partUri } from "./content_blocks.ts";
-import { pageOf, pagesOf, type Piece, readableBytes, ResultPartNotFound } from "./pages.ts";
+import { pageOf, pagesOf, type Piece, readableBytes, ResultPartNotFound } from "../answers/pages.ts";
 import type { ResourceContent, ResourcePlace, SurfaceTemplate } from "../surface.ts";
+import { partUri, resourceUri, TASK_ID } from "./uris.ts";
 
 /**
  * The resource template of a job's results. A resource has the value as JSON, and each part of the content with its own URI,
@@ -23,7 +22,7 @@ export function resultTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     name: `${job.name} results`,
     title: title && `${title}: results`,
     description: `The result of a finished ${name} task. A large one has pages: add ?page=2, and so on`,
-    uriTemplate: resourceUri({ job: job.name, id: "{task_id}" }),
+    uriTemplate: resourceUri({ job: job.name, id: TASK_ID }),
     mimeType: "application/json",
     read: (place, owner) => readResult(registered, tasks, place, owner),
   };

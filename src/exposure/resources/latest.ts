@@ -7,10 +7,10 @@ import type { RegisteredJob } from "../../registry.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { unlessAborted } from "../../waiting.ts";
-import { resourceUri } from "./call_result.ts";
-import { ResultPartNotFound } from "./pages.ts";
-import { readResult } from "./results.ts";
+import { ResultPartNotFound } from "../answers/pages.ts";
 import type { SurfaceTemplate } from "../surface.ts";
+import { readResult } from "./results.ts";
+import { resourceUri } from "./uris.ts";
 
 /** How many pages of 100 tasks are searched at most. Each counts as a read of the owner. */
 const MAX_PAGES = 10;
