@@ -20,6 +20,20 @@ const SetLevelParams = z.looseObject({ level: z.enum(LOG_LEVELS) });
 
 export type SendLog = (params: { readonly [key: string]: unknown }) => Promise<void>;
 
+/** The log of a task, read whenever it has new lines. */
+interface FollowedLog {
+  readonly task: TaskInfo;
+  /** How many lines there are. */
+  logged: number;
+  /** The number of the last line that was read. */
+  last: number;
+  /** Resolves once all lines so far are sent; absent if they are. */
+  reading?: Promise<void>;
+  /** Sends lines to the call that waits for the task; absent if none does. */
+  send?: SendLog;
+  stop?: () => void;
+}
+
 /**
  * Sends the lines of tasks, each once, after the client has set a level; before that it gets none. A line
  * below the level is not sent.
@@ -28,7 +42,7 @@ export class LogPush implements Disposable {
   readonly #tasks: Tasks;
   readonly #notify: SendLog;
   readonly #followed = new Map<string, FollowedLog>();
-  /** The number of the last line that was read, by the id of its task. */
+  /** The number of the last line that was read of tasks that are no longer followed, by their ids. */
   readonly #read = new Map<string, number>();
   #level: LogLevel | undefined;
   #closed = false;
@@ -56,108 +70,67 @@ export class LogPush implements Disposable {
   follow(task: TaskInfo, send?: SendLog): CallLog | undefined {
     if (this.#level === undefined || this.#closed) return undefined;
     const log = this.#followed.get(task.id) ?? (isFinished(task) ? undefined : this.#begin(task));
-    return send && log?.sendTo(send);
+    if (log === undefined || send === undefined) return undefined;
+    log.send = send;
+    return {
+      sent: async () => await log.reading,
+      [Symbol.dispose]() {
+        if (log.send === send) log.send = undefined;
+      },
+    };
   }
 
   /** Stops following every task: the connection is closed. */
   [Symbol.dispose](): void {
     this.#closed = true;
-    for (const log of [...this.#followed.values()]) log[Symbol.dispose]();
+    for (const log of [...this.#followed.values()]) this.#end(log);
   }
 
   #begin(task: TaskInfo): FollowedLog {
-    const { id, job } = task;
-    const log = new FollowedLog(this.#tasks, task, {
-      read: this.#read.get(id) ?? 0,
-      send: async ({ level, text }, send) => {
-        if (this.#level === undefined || !isAtLeast(level, this.#level)) return;
-        const params = { level, logger: job, data: text };
-        await (send ? send(params) : this.#notify({ ...params, _meta: relatedTask(id) }));
-      },
-      over: (read) => {
-        this.#followed.delete(id);
-        remember(this.#read, id, read, REMEMBERED);
-      },
+    const log: FollowedLog = { task, logged: 0, last: this.#read.get(task.id) ?? 0 };
+    this.#followed.set(task.id, log);
+    log.stop = this.#tasks.follow(task, (now) => {
+      log.logged = now.logged ?? 0;
+      const reading = log.reading ??= this.#readAll(log);
+      if (isFinished(now)) void reading.then(() => this.#end(log));
     });
-    this.#followed.set(id, log);
-    log.begin();
     return log;
   }
-}
 
-interface FollowOptions {
-  /** The number of the last line that was read before. */
-  readonly read: number;
-  /** Sends a line, to the call that waits if there is one. */
-  readonly send: (line: LogLine, call?: SendLog) => Promise<void>;
-  /** Called once nothing more is sent, with the number of the last line. */
-  readonly over: (read: number) => void;
-}
-
-/** The log of one task, read whenever it has new lines. */
-class FollowedLog implements Disposable {
-  readonly #tasks: Tasks;
-  readonly #task: TaskInfo;
-  readonly #options: FollowOptions;
-  #last: number;
-  /** How many lines there are. */
-  #logged = 0;
-  #reading: Promise<void> | undefined;
-  #call: SendLog | undefined;
-  #stop: (() => void) | undefined;
-  #over = false;
-
-  constructor(tasks: Tasks, task: TaskInfo, options: FollowOptions) {
-    this.#tasks = tasks;
-    this.#task = task;
-    this.#options = options;
-    this.#last = options.read;
+  #end(log: FollowedLog): void {
+    if (!this.#isFollowed(log)) return;
+    this.#followed.delete(log.task.id);
+    log.stop?.();
+    remember(this.#read, log.task.id, log.last, REMEMBERED);
   }
 
-  /** Begins to follow the task. */
-  begin(): void {
-    this.#stop = this.#tasks.follow(this.#task, (now) => {
-      this.#logged = now.logged ?? 0;
-      const reading = this.#reading ??= this.#readAll();
-      if (isFinished(now)) void reading.then(() => this[Symbol.dispose]());
-    });
+  #isFollowed(log: FollowedLog): boolean {
+    return this.#followed.get(log.task.id) === log;
   }
 
-  /** Sends to a call that waits, until what this returns is disposed of. */
-  sendTo(call: SendLog): CallLog {
-    this.#call = call;
-    return {
-      sent: async () => await this.#reading,
-      [Symbol.dispose]: () => {
-        if (this.#call === call) this.#call = undefined;
-      },
-    };
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#stop?.();
-    this.#options.over(this.#last);
-  }
-
-  async #readAll(): Promise<void> {
+  async #readAll(log: FollowedLog): Promise<void> {
     await undefined; // Lines of the same tick are read together.
-    while (this.#logged > this.#last && !this.#over) {
-      const logged = this.#logged;
+    while (log.logged > log.last && this.#isFollowed(log)) {
+      const { logged } = log;
       try {
-        for (const line of await this.#tasks.log(this.#task, true)) {
-          if (line.number <= this.#last || this.#over) continue;
-          this.#last = line.number;
-          await this.#options.send(line, this.#call);
+        for (const line of await this.#tasks.log(log.task, true)) {
+          if (line.number <= log.last || !this.#isFollowed(log)) continue;
+          log.last = line.number;
+          await this.#send(log, line);
         }
       } catch (error) {
         // The lines stay in the log, where the client can read them.
-        const { id: task, job } = this.#task;
-        if (!this.#over) this.#tasks.onError(error, { where: "send the log of a task", job, task });
+        const { id: task, job } = log.task;
+        if (this.#isFollowed(log)) this.#tasks.onError(error, { where: "send the log of a task", job, task });
       }
-      this.#last = Math.max(this.#last, logged);
+      log.last = Math.max(log.last, logged);
     }
-    this.#reading = undefined; // In the same tick in which nothing was left to read.
+    log.reading = undefined; // In the same tick in which nothing was left to read.
+  }
+
+  async #send({ task: { id, job }, send }: FollowedLog, { level, text }: LogLine): Promise<void> {
+    if (this.#level === undefined || !isAtLeast(level, this.#level)) return;
+    const params = { level, logger: job, data: text };
+    await (send ? send(params) : this.#notify({ ...params, _meta: relatedTask(id) }));
   }
 }
