@@ -30,9 +30,10 @@ export function elicitation({ key, message, schema, url }: Question): { readonly
   return { mode: "form", message, requestedSchema: formOf(schema, key) };
 }
 
-/** A question to be asked again, with the reason why its last answer was not accepted. */
-export function askAgain(question: Question, { issues }: InvalidInput): Question {
-  const why = issues.map(({ path, message }) => path ? `${path}: ${message}` : message).join("; ");
+/** A question as it is asked: if its last answer did not fit, with the reason. */
+export function withReason(question: Question, misfit: InvalidInput | undefined): Question {
+  if (misfit === undefined) return question;
+  const why = misfit.issues.map(({ path, message }) => path ? `${path}: ${message}` : message).join("; ");
   return { ...question, message: `${question.message}\n\nThe last answer did not fit: ${why}.` };
 }
 

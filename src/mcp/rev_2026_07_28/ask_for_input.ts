@@ -9,7 +9,7 @@ import { validate } from "../../schema/schema.ts";
 import type { Json, Question } from "../../task.ts";
 import type { RequestContext } from "../host.ts";
 import type { Elicited } from "../revision.ts";
-import { acceptedContent, askAgain } from "../questions.ts";
+import { acceptedContent, withReason } from "../questions.ts";
 import { inputRequired } from "./wire.ts";
 
 /**
@@ -27,7 +27,7 @@ export async function elicitFields(questions: readonly Question[], ctx: RequestC
     const misfit = content && await whyUnfit(question, content);
     if (content) fields.push([key, content[key]]);
     if (content === undefined || misfit) complete = false;
-    again.push(misfit ? askAgain(question, misfit) : question);
+    again.push(withReason(question, misfit));
   }
   return complete ? { fields: Object.fromEntries(fields) } : { result: { ...inputRequired(again) } };
 }

@@ -18,7 +18,7 @@ import {
   type LostCall,
   type SurfaceTool,
 } from "../../exposure/surface.ts";
-import type { Json, Question, TaskInfo } from "../../task.ts";
+import type { Json, TaskInfo } from "../../task.ts";
 import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
@@ -27,7 +27,7 @@ import { doneWithin } from "../../waiting.ts";
 import type { CallLog, Client, Connection, TaskRequest } from "../revision.ts";
 import { traceOf } from "./call_span.ts";
 import { CallProgress } from "./call_progress.ts";
-import { askAgain, cancelQuestions, questionsToElicit } from "../questions.ts";
+import { cancelQuestions, questionsToElicit, withReason } from "../questions.ts";
 
 /**
  * The reason that ends a call's wait when it has to return the questions of its task; the client calls again with the
@@ -43,7 +43,7 @@ class InputNeeded extends JobsError {
 const LAST_LINES_MS = 1_000;
 
 /** Why answers that came with a call do not fit, by the keys of their questions. */
-type Misfits = ReadonlyMap<string, InvalidInput>;
+type Misfits = Map<string, InvalidInput>;
 
 /** What a call needs of its connection. */
 export interface CallSite {
@@ -65,11 +65,7 @@ export function callTool(tool: SurfaceTool, input: unknown, ctx: RequestContext,
 
 /** Goes on waiting for the task of a call that was lost with its server. Its input is not known here. */
 export function continueLost(tool: SurfaceTool, lost: LostCall, ctx: RequestContext, site: CallSite): Promise<Result> {
-  return waitFor(
-    (call) => resumeOf(tool)(lost.task, { ...call, lost }, (task) => Promise.resolve(task)),
-    ctx,
-    { ...site, request: undefined },
-  );
+  return waitFor((call) => resumeOf(tool)(lost.task, { ...call, lost }, (task) => Promise.resolve(task)), ctx, site);
 }
 
 /**
@@ -86,18 +82,12 @@ export function resumeTool(
   const resume = resumeOf(tool);
   // Fields for which the person was asked are not in what the client sends again.
   const isWhole = tool.askFor?.every(({ key }) => Object.hasOwn(input, key)) ?? true;
-  let misfits: Misfits = new Map();
-  const answer = async (task: TaskInfo) => {
-    const stored = await storeAnswers(task, ctx, site);
-    misfits = stored.misfits;
-    return stored.task;
-  };
-  // The call it goes on with was a plain one, whatever the client declares by now.
+  const misfits: Misfits = new Map();
   return waitFor(
-    (call) => resume(id, call, answer, isWhole ? input : undefined),
+    (call) => resume(id, call, (task) => storeAnswers(task, ctx, site, misfits), isWhole ? input : undefined),
     ctx,
-    { ...site, request: undefined },
-    () => misfits,
+    site,
+    misfits,
   );
 }
 
@@ -110,7 +100,7 @@ async function waitFor(
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
   { tool, tasks, owner, connection, request, isOpen, onAnswer }: CallSite,
-  misfits: () => Misfits = () => new Map(),
+  misfits?: Misfits,
 ): Promise<Result> {
   const given = new AbortController();
   // Only questions need it, and a signal is large for a call that waits.
@@ -152,7 +142,8 @@ async function waitFor(
         void cancelQuestions(tasks, task, others, ended.signal);
       }
       if (askable.length === 0) return;
-      const result = connection.ask(task, askable.map((question) => withReason(question, misfits())), ctx);
+      const questions = askable.map((question) => withReason(question, misfits?.get(question.key)));
+      const result = connection.ask(task, questions, ctx);
       if (result) given.abort(new InputNeeded(result));
     },
   };
@@ -203,19 +194,13 @@ function clientOf(request: TaskRequest | undefined, { elicitation, urls }: Clien
   return { tasks, ttl: request?.ttl, elicitation, urls, progress };
 }
 
-/** A question, which says why its last answer did not fit, if there was one. */
-function withReason(question: Question, misfits: Misfits): Question {
-  const misfit = misfits.get(question.key);
-  return misfit ? askAgain(question, misfit) : question;
-}
-
-/** Stores the answers that came with the call, each by itself. Returns the task as it is then, and why some do not fit. */
+/** Stores the answers that came with the call, each by itself. Returns the task as it is then, and fills `misfits`. */
 async function storeAnswers(
   before: TaskInfo,
   ctx: RequestContext,
   { tasks, connection }: CallSite,
-): Promise<{ readonly task: TaskInfo; readonly misfits: Misfits }> {
-  const misfits = new Map<string, InvalidInput>();
+  misfits: Misfits,
+): Promise<TaskInfo> {
   let task = before;
   for (const [key, answer] of Object.entries(connection.answers(before, ctx))) {
     try {
@@ -225,5 +210,5 @@ async function storeAnswers(
       misfits.set(key, error);
     }
   }
-  return { task, misfits };
+  return task;
 }

@@ -127,9 +127,11 @@ async function call(
   const run = async () => {
     const { tasks, connection } = place;
     const request = connection.taskRequest(tool, params, ctx);
-    const site = { ...place, tool: tool.name, request };
     const lost = tool.resume && connection.lost?.(ctx);
     const resumed = tool.resume && connection.resumed(ctx);
+    const goesOn = (lost ?? resumed) !== undefined;
+    // The call it goes on with was a plain one, whatever the client declares by now.
+    const site = { ...place, tool: tool.name, request: goesOn ? undefined : request };
     try {
       if (lost !== undefined) return await continueLost(tool, lost, ctx, site);
       // A call that goes on has its whole input already: its answers are for the questions of its task.
@@ -142,7 +144,7 @@ async function call(
     } catch (error) {
       const refusal = toProtocolError(error, tasks.onError);
       // A call that goes on can be sent again unchanged. If the model got this error, it would start another task.
-      if ((lost ?? resumed) !== undefined || request?.demanded) throw refusal;
+      if (goesOn || request?.demanded) throw refusal;
       if (FOR_THE_MODEL.some((kind) => error instanceof kind)) return errorResult(refusal);
       isReadable = request === undefined && error instanceof JobsError && !(error instanceof JobFault);
       throw refusal;
