@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isFinished, type Json, type TaskInfo, type TaskStatus } from "../task.ts";
+import { isFinished, type TaskInfo, type TaskStatus } from "../task.ts";
 import { percentOf } from "../text.ts";
 
 /** What is said of a task under the same names in every revision. */
@@ -64,20 +64,4 @@ export function pollInterval(task: TaskInfo, now: number): number {
 /** The time since a task was created, until now or until it finished, in ms. */
 function age(task: TaskInfo, now: number): number {
   return Math.max(0, (isFinished(task) ? task.finishedAt : now) - task.createdAt);
-}
-
-/**
- * Makes a listener that reports the changes of a task to a client (utility "Progress"). The value must grow with each
- * notification, so a message without progress raises it slightly; a change with neither is not reported.
- */
-export function progressTo(
-  progressToken: string | number,
-  notify: (params: Record<string, Json>) => void,
-): (task: Pick<TaskInfo, "progress" | "message">) => void {
-  let last = 0;
-  return ({ progress, message }) => {
-    if (progress === undefined && message === undefined) return;
-    last = Math.max(progress ?? 0, last + 1e-6);
-    notify({ progressToken, progress: last, total: 1, ...(message !== undefined && { message }) });
-  };
 }

@@ -8,7 +8,7 @@ import { type Asking, describeQuestions } from "../../exposure/answers/asking.ts
 import { orderOf } from "../../recent.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { progressTo } from "../words.ts";
+import { progressTo } from "../tools/call_progress.ts";
 import { relatedTask, type WireTask, wireTask } from "./wire.ts";
 
 type Token = string | number;

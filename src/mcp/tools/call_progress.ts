@@ -1,10 +1,9 @@
 /**
- * The progress of a call that waits.
+ * The progress of a call, as its client is notified of it.
  *
  * @module
  */
 import type { Json, TaskInfo } from "../../task.ts";
-import { progressTo } from "../words.ts";
 
 /** The time without a report after which the last one is repeated, in ms: a client gets one at least every 10 s. */
 const REPEAT_MS = 9_000;
@@ -46,4 +45,20 @@ export class CallProgress implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }
+}
+
+/**
+ * Makes a listener that reports the changes of a task to a client (utility "Progress"). The value must grow with each
+ * notification, so a message without progress raises it slightly; a change with neither is not reported.
+ */
+export function progressTo(
+  progressToken: string | number,
+  notify: (params: Record<string, Json>) => void,
+): (task: Pick<TaskInfo, "progress" | "message">) => void {
+  let last = 0;
+  return ({ progress, message }) => {
+    if (progress === undefined && message === undefined) return;
+    last = Math.max(progress ?? 0, last + 1e-6);
+    notify({ progressToken, progress: last, total: 1, ...(message !== undefined && { message }) });
+  };
 }
