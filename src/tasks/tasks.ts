@@ -5,6 +5,7 @@
  * @module
  */
 import { Answering } from "./answering/answering.ts";
+import { ExpiredQuestions } from "./answering/expired.ts";
 import type { AuditEvent } from "./audit.ts";
 import type { Backend, LogLine, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
@@ -42,6 +43,7 @@ export class Tasks implements Disposable {
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
   readonly #answering: Answering;
+  readonly #expired: ExpiredQuestions;
   readonly #outcomes: Outcomes;
   readonly #offered: ReadonlyMap<string, readonly RegisteredJob[]>;
   readonly #over = new AbortController();
@@ -61,7 +63,8 @@ export class Tasks implements Disposable {
     this.#now = now;
     this.#offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
     this.#guard = new Guard(backend, options, now);
-    this.#answering = new Answering(backend, this.#guard, this.onError);
+    this.#answering = new Answering(backend, this.#guard);
+    this.#expired = new ExpiredQuestions(backend, this.#guard, this.onError);
     this.#feed = new TaskFeed(backend, this.onError);
     this.#outcomes = new Outcomes(backend, (job) => {
       return this.#offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
@@ -186,8 +189,8 @@ export class Tasks implements Disposable {
   }
 
   /** Writes to the audit log that an answer was refused. */
-  refuseAnswer(task: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
-    this.#answering.refuse(task, reason);
+  refuseAnswer({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
+    this.#guard.refuse({ operation: "answer", owner, task: id, job }, reason);
   }
 
   /** Lists an owner's tasks, the newest first, up to 100 a page. Rejects as `Backend.list`, and with `LimitExceeded`. */
@@ -239,7 +242,7 @@ export class Tasks implements Disposable {
 
   /** Resolves once these calls have ended and the audit log is written, or after `ms`; default 5 s. First call `stopWaiting`. */
   async allClosed(ms: number = CLOSING_MS): Promise<void> {
-    await doneWithin(this.#callers.close().then(() => this.#answering.written()), ms);
+    await doneWithin(this.#callers.close().then(() => this.#expired.written()), ms);
   }
 
   /** Whether tasks outlive this process. */
@@ -271,7 +274,7 @@ export class Tasks implements Disposable {
 
   /** Closes the event feed, and forgets what is kept. */
   [Symbol.dispose](): void {
-    this.#answering[Symbol.dispose]();
+    this.#expired[Symbol.dispose]();
     this.#guard[Symbol.dispose]();
     this.#outcomes[Symbol.dispose]();
     this.#callers[Symbol.dispose]();

@@ -9,8 +9,6 @@ import type { Answers } from "../../questions/open.ts";
 import { type Answer, openQuestions, type TaskInfo } from "../../task.ts";
 import { answeredBy } from "../audit.ts";
 import type { Guard } from "../guard.ts";
-import type { OnError } from "../../log/on_error.ts";
-import { ExpiredQuestions } from "./expired.ts";
 
 type Owned = Pick<TaskInfo, "id" | "owner">;
 
@@ -21,19 +19,13 @@ const IGNORED = "The answer was ignored: the question is not open, as it was ans
 const NOBODY: Answer = { action: "cancel", answeredBy: "nobody" };
 
 /** The answers to the tasks of one server. */
-export class Answering implements Disposable {
+export class Answering {
   readonly #backend: Pick<Backend, "get" | "answer">;
-  readonly #expired: ExpiredQuestions;
   readonly #guard: Guard;
   /** The cancellations of questions under way, by task and keys. */
   readonly #cancelling = new Map<string, Promise<void>>();
 
-  constructor(
-    backend: Pick<Backend, "get" | "answer" | "watch" | "keys">,
-    guard: Guard,
-    onError: OnError,
-  ) {
-    this.#expired = new ExpiredQuestions(backend, guard, onError);
+  constructor(backend: Pick<Backend, "get" | "answer">, guard: Guard) {
     this.#backend = backend;
     this.#guard = guard;
   }
@@ -51,7 +43,9 @@ export class Answering implements Disposable {
       const { task, counted } = await this.#store(before, Object.fromEntries(fitting));
       // Another answer, or the end of its time, may have been faster.
       const answers = Object.fromEntries(fitting.filter(([key]) => counted.includes(key)));
-      if (late.length > 0 || counted.length < fitting.length) this.refuse(task, IGNORED);
+      if (late.length > 0 || counted.length < fitting.length) {
+        this.#guard.refuse({ ...request, job: task.job }, IGNORED);
+      }
       return { answers, task };
     }, ({ answers, task }) => answeredBy(by, task.job, answers));
     return task;
@@ -81,19 +75,5 @@ export class Answering implements Disposable {
       const cancelled = Object.entries(answers).filter(([key]) => counted.includes(key));
       return answeredBy("nobody", before.job, Object.fromEntries(cancelled));
     }, (events) => events);
-  }
-
-  /** Resolves once the audit log has every question that has expired so far. */
-  written(): Promise<void> {
-    return this.#expired.written();
-  }
-
-  [Symbol.dispose](): void {
-    this.#expired[Symbol.dispose]();
-  }
-
-  /** Writes to the audit log that an answer was refused. */
-  refuse({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
-    this.#guard.refuse({ operation: "answer", owner, task: id, job }, reason);
   }
 }
