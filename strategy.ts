@@ -105,7 +105,7 @@ export { relocateSchema } from "./src/schema/relocate.ts";
 export { type Accepted, type Schema, type StandardResult, type StandardSchema, validate } from "./src/schema/schema.ts";
 export * from "./src/task.ts";
 export type { Caller } from "./src/tasks/callers/caller.ts";
-export type { Origin } from "./src/tasks/callers/offers.ts";
+export type { CallOrigin } from "./src/tasks/callers/offers.ts";
 export type { WaitOptions } from "./src/tasks/feed.ts";
 export type { StartOptions } from "./src/tasks/starting/task_keys.ts";
 export type { Tasks } from "./src/tasks/tasks.ts";

@@ -9,7 +9,7 @@ import type { JobAnnotations } from "../job.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { ContentPart, Json, Question, TaskInfo } from "../task.ts";
-import type { Origin } from "../tasks/callers/offers.ts";
+import type { CallOrigin } from "../tasks/callers/offers.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import type { Asking } from "./answers/asking.ts";
 
@@ -73,7 +73,7 @@ export interface LostCall {
 }
 
 /** The caller of a tool, and the call. */
-export interface CallContext extends Origin {
+export interface CallContext extends CallOrigin {
   /** The principal. */
   readonly owner: string;
   /** What the client can do. */

@@ -61,7 +61,7 @@ export function waitForCall<T>(
       try {
         const answer = await wait(task, caller);
         caller.leave(true);
-        if (lost?.identity) caller.answersLost(task, lost.identity);
+        if (lost?.identity) caller.replacedLost(task, lost.identity);
         onAnswer?.(whenLost(tasks, caller, begun));
         return answer;
       } catch (error) {

@@ -11,7 +11,7 @@ import type { Backend, LogLine, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
-import type { Origin } from "./callers/offers.ts";
+import type { CallOrigin } from "./callers/offers.ts";
 import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
@@ -85,7 +85,7 @@ export class Tasks implements Disposable {
    * A call that is to wait for a task. With an `input`, its task is left to the next call with the same input if the
    * caller goes without an answer.
    */
-  caller(registered: RegisteredJob, owner: string, input?: unknown, origin?: Origin): Caller {
+  caller(registered: RegisteredJob, owner: string, input?: unknown, origin?: CallOrigin): Caller {
     return new Caller(this.#callers, () => {
       try {
         if (input === undefined) return undefined;

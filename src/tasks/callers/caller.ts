@@ -5,7 +5,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import type { Callers, Wait } from "./callers.ts";
-import type { OfferOptions, Origin } from "./offers.ts";
+import type { CallOrigin, OfferOptions } from "./offers.ts";
 import { SHORT_WAIT_MS } from "./patience.ts";
 import { identityOfList, type ListName, listOfIdentity } from "./offer_lists.ts";
 
@@ -14,7 +14,7 @@ export class Caller {
   /** Counts the calls of this server: a call waits only for those with a lower number. */
   readonly number: number;
   /** Where it comes from. */
-  readonly origin: Origin;
+  readonly origin: CallOrigin;
   readonly #callers: Callers;
   readonly #since: number;
   #list: () => ListName | undefined;
@@ -22,7 +22,7 @@ export class Caller {
   #found = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
-  constructor(callers: Callers, list: () => ListName | undefined, origin: Origin = {}) {
+  constructor(callers: Callers, list: () => ListName | undefined, origin: CallOrigin = {}) {
     this.#callers = callers;
     this.origin = origin;
     this.number = callers.nextNumber();
@@ -57,9 +57,9 @@ export class Caller {
     return list && identityOfList(list);
   }
 
-  /** The call was answered in place of one with this identity that was lost with its server. */
-  answersLost(task: TaskInfo, identity: string): void {
-    this.#callers.answersLost(task, listOfIdentity(task.job, identity, task.owner));
+  /** The call was answered in place of one that was lost with its server, and has this identity. */
+  replacedLost(task: TaskInfo, identity: string): void {
+    this.#callers.replacedLost(task, listOfIdentity(task.job, identity, task.owner));
   }
 
   /** The call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */

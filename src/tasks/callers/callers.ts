@@ -14,9 +14,9 @@ import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
 import {
+  type CallOrigin,
   type Offer,
   type OfferOptions,
-  type Origin,
   type Taken,
   type TakeOptions,
   withOffer,
@@ -157,9 +157,11 @@ export class Callers implements Disposable {
 
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
-   * one receives a task. Waits for the offers of calls with a lower number and, unless `isUnique`, a moment for a call to be
-   * given up that waits in this server. After that moment, which an only client does not need, the same client has given up
-   * such a call without a word, unless that began a short time ago.
+   * one receives a task. It waits for the offers of calls with a lower number.
+   *
+   * A call that seems to wait in this server may have been given up. Unless `isUnique`, this waits a moment for its
+   * cancellation, which can be late only if the client has several connections. Without one, a call of the same client that
+   * has waited for `SHORT_WAIT_MS` counts as given up.
    */
   async take(
     list: ListName,
@@ -209,7 +211,7 @@ export class Callers implements Disposable {
    * A call was answered in place of one that was lost with its server: the next call is not to receive that one's task, too.
    * Does not wait for the store.
    */
-  answersLost({ id }: Pick<TaskInfo, "id">, list: ListName): void {
+  replacedLost({ id }: Pick<TaskInfo, "id">, list: ListName): void {
     void this.#write(async () => {
       const offers = (await this.#lists.read(list)).filter((offer) => offer.id === id);
       for (const { server } of offers) {
@@ -241,7 +243,7 @@ export class Callers implements Disposable {
     this.#heartbeat.stop();
   }
 
-  async #firstFree(offers: readonly Offer[], client: Origin): Promise<Offer | undefined> {
+  async #firstFree(offers: readonly Offer[], client: CallOrigin): Promise<Offer | undefined> {
     const free = offers.find(({ server }) => server === undefined);
     if (free) return free;
     const left = await Promise.all(offers.map(async ({ id, server = "" }) => {
@@ -251,13 +253,13 @@ export class Callers implements Disposable {
   }
 
   /** Whether calls of this server wait for a task, and each client cannot be reached or, if it is this one, no longer waits. */
-  #isLeftHere(id: string, client: Origin): boolean {
+  #isLeftHere(id: string, client: CallOrigin): boolean {
     const awaited = this.#awaited.get(id);
     return awaited !== undefined && !awaited.taken && (!isReachable(awaited) || this.#isGivenUp(id, client));
   }
 
   /** Whether only calls of this client wait for a task in this server, each for longer than it waits for an answer. */
-  #isGivenUp(id: string, { isOnlyClient, session }: Origin): boolean {
+  #isGivenUp(id: string, { isOnlyClient, session }: CallOrigin): boolean {
     const calls = this.#awaited.get(id)?.calls;
     return calls !== undefined && calls.values().every((call) => {
       const isSame = isOnlyClient || session !== undefined && call.session === session;
@@ -266,7 +268,7 @@ export class Callers implements Disposable {
   }
 
   /** Takes over such a task, unless another call is doing so. The mark in the store stays: a call of this server waits. */
-  #takeHere(id: string, client: Origin): boolean {
+  #takeHere(id: string, client: CallOrigin): boolean {
     const awaited = this.#awaited.get(id);
     if (awaited === undefined || !this.#isLeftHere(id, client)) return false;
     return awaited.taken = true;

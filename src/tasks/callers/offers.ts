@@ -24,8 +24,8 @@ export interface OfferOptions extends Pick<Offer, "givenUpAfter"> {
 }
 
 /** Where a call comes from. */
-export interface Origin {
-  /** Whether all calls of this server come over one connection, as over stdio, so that none overtakes the cancellation of another. */
+export interface CallOrigin {
+  /** Whether all calls of this server come over one connection, as over stdio: then none overtakes the cancellation of another. */
   readonly isOnlyClient?: boolean;
   /** The session of the call, if it has one: all calls of a session come from one client. */
   readonly session?: string;
@@ -34,7 +34,7 @@ export interface Origin {
 /** How a call looks for a task that is offered. */
 export interface TakeOptions {
   readonly number?: number;
-  readonly origin?: Origin;
+  readonly origin?: CallOrigin;
   /** Whether its task has a key, by which it finds that of a call that still waits. */
   readonly isUnique?: boolean;
 }
