@@ -209,7 +209,7 @@ export interface ResultForm {
   readonly inlineBytes?: number;
   /** Whether the tool has an output schema, as `resultOrHandle` makes it: its answers must have data that fit it. */
   readonly typed?: boolean;
-  /** How a model reads a page of the result, as in "call task_status"; absent: only as a resource. */
+  /** What a model calls for a page of the result, such as `task_status`; absent: it can only read the page as a resource. */
   readonly pageCall?: string;
 }
 
@@ -219,7 +219,7 @@ export interface Surface {
   readonly tools: readonly SurfaceTool[];
   /** The resource templates. */
   readonly templates: readonly SurfaceTemplate[];
-  /** The job, if its tasks are read through the three tools that all jobs share. */
+  /** The job, if its tasks are read through the tools that all jobs share. */
   readonly shared?: SharedJob;
   /** The job, if clients learn of its tasks in another way than through the shared tools. */
   readonly answering?: AnsweringJob;

@@ -37,8 +37,8 @@ export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClien
 /**
  * Gives an error its JSON-RPC code, and a text that fits into a message. An error that the caller can correct is "invalid
  * params" (2025-11-25, Tasks, "Protocol Errors"). An error that is not one of ours is a defect: `onError` receives it, and
- * the caller learns only that there was an internal error. Likewise an error of the store, whose text may name hosts,
- * users and paths; only that the store is gone for good has a text for callers.
+ * the caller learns only that there was an internal error. It also receives the errors of the store. Their texts may name
+ * hosts, users and paths, so callers only learn that the store failed, or that it has lost its tasks.
  */
 export function toProtocolError(error: unknown, onError: OnError): ProtocolError {
   if (error instanceof ProtocolError) return error;

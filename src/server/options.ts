@@ -71,9 +71,9 @@ export interface ServerOptions {
   /** How much one principal may use the server; docs/security.md has the defaults. */
   readonly limits?: Limits;
   /**
-   * Receives an event for each creation, cancellation, result read, refusal and session. A function must be quick; what it
-   * throws goes to `onError`. `"stderr"` writes each event there as one line of JSON, without waiting for a reader. Default:
-   * `"stderr"` for `run` with HTTP, otherwise none.
+   * Receives an event for each creation, answered or expired question, cancellation, read of a result or log, refusal and
+   * session. A function must be quick; what it throws goes to `onError`. `"stderr"` writes each event there as one line of
+   * JSON, without waiting for a reader. Default: `"stderr"` for `run` with HTTP, otherwise none.
    */
   readonly audit?: Audit | "stderr";
   /**

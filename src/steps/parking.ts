@@ -11,7 +11,7 @@ import { doneWithin, LONGEST_TIMER_MS, pause, turn, unlessAborted } from "../wai
 /** A shorter sleep never parks, in ms: the writes of parking and of the next claim take about as long. */
 const SHORTEST_MS = 100;
 
-/** How long at least nothing more may have ended before a wait parks that the code may have left behind, in ms. */
+/** A wait that the code may have left behind parks only after nothing else has ended for so long, in ms. */
 const LEFT_MS = 1_000;
 
 /** A wait of the code, for an answer or a time. */

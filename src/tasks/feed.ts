@@ -66,7 +66,7 @@ export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #report: OnError;
   readonly #watched = new Map<string, Watched>();
-  /** The newest state of the tasks that have changed last, for tasks without a later event. */
+  /** The newest states of the tasks that have changed last: there may be no later event of such a task. */
   readonly #recent = new Map<string, TaskInfo>();
   readonly #rereads: Rereads<Watched>;
   #stopped: Error | undefined;

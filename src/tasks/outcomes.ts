@@ -24,8 +24,8 @@ const CACHE_MS = 10_000;
 const MAX_FROM_EVENTS = 256;
 
 /**
- * For how long they are used, in ms: by calls that wait for the end. An operator of BullMQ may run a finished job again
- * by hand.
+ * How long such an outcome is used, in ms: calls that wait for the end read it at once. Later the task may have another one,
+ * because an operator of BullMQ can run a finished job again by hand.
  */
 const FRESH_MS = 1_000;
 

@@ -181,8 +181,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Answers those of these questions of a task that are open with `cancel`, because its owner cannot be asked. Does not
-   * count as a read of theirs.
+   * Answers with `cancel` those of these questions of a task that are open, because nobody can be asked. Does not count as a
+   * read of its owner.
    */
   answerForNobody(task: Pick<TaskInfo, "id" | "owner">, keys: readonly string[]): Promise<void> {
     return this.#answering.cancel(task, keys);

@@ -14,8 +14,8 @@ const QUIET_MS = 3_000;
 const SILENT_MS = 30_000;
 
 /**
- * The task; if it waits to start, or its worker is gone, with a message that says when it starts, or what it waits for. `jobs`:
- * what the server offers, by the name of the job. `now` is in ms since the epoch.
+ * Returns the task. If it waits to start, or its worker is gone, its message says when it starts, or what it waits for. `jobs`
+ * are those that the server offers, by name. `now` is in ms since the epoch.
  */
 export async function explainWait(
   task: TaskInfo,

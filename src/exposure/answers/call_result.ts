@@ -14,7 +14,10 @@ import { beginningOf } from "./beginning.ts";
 import { blocksOf, textBlock } from "./content_blocks.ts";
 import { readableBytes } from "./pages.ts";
 
-/** How the results of a job are sent. `pageCall`: how a model reads a page of one, as in "call task_status with …". */
+/**
+ * How the results of a job are sent. `pageCall`: what a model calls for a page of one, such as `task_status`, or
+ * `report with action "check"`.
+ */
 export function resultForm(
   { inlineBytes, job }: Pick<RegisteredJob, "inlineBytes" | "job">,
   pageCall?: string,
@@ -51,8 +54,8 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
 }
 
 /**
- * The most that a tool may answer with: `whole`, what `cut` makes of the beginning of the content with all of `value`, or of
- * the beginning alone, as it does without a value.
+ * The first of these answers that has room: `whole`; all of `value`, unless that is `null`, with the beginning of the content;
+ * or the beginning alone. `cut` makes the last two.
  */
 export function inlineAnswer(
   whole: ToolResult,

@@ -23,7 +23,7 @@ export function identityOfList({ key }: ListName): string {
   return key.slice(key.lastIndexOf(":") + 1);
 }
 
-/** How many lists with a text a process remembers. With any other one, a start is refused first (`NewTask.unless`). */
+/** How many lists that are not empty a process remembers. The store first refuses a start with any other (`NewTask.unless`). */
 const MAX_FILLED = 1_000;
 
 type Change = (offers: readonly Offer[]) => readonly Offer[];
@@ -39,7 +39,7 @@ interface Batch {
 export class OfferLists {
   readonly #keys: KeyStore;
   readonly #now: () => number;
-  /** The lists that had a text when this process last read or wrote them. */
+  /** The lists that were not empty when this process last read or wrote them. */
   readonly #filled = new Map<string, true>();
   /** The newest batch of each list that is not written yet. */
   readonly #batches = new Map<string, Batch>();
