@@ -56,7 +56,8 @@ export class AnswerStream {
     }, { highWaterMark: 0 });
   }
 
-  push(event: Uint8Array): void {
+  push(unescaped: Uint8Array): void {
+    const event = escapeLineEnds(unescaped);
     if (this.#now) this.#cutOffStalled(this.#now());
     this.#backlog.push(event, progressOf(event));
     this.#behind = this.#backlog.size;
@@ -111,6 +112,22 @@ export class AnswerStream {
 }
 
 const KEEP_ALIVE = new TextEncoder().encode(": keepalive\n\n");
+
+/** Each is two or three bytes in UTF-8, of which the first is one of `FIRST_BYTES`. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+
+const FIRST_BYTES = [0xc2, 0xe2];
+
+/**
+ * Escapes the characters in the JSON of an event that end a line for regular expressions, though not for event streams:
+ * Java's MCP SDK up to 2.0 cuts the event there.
+ */
+function escapeLineEnds(event: Uint8Array): Uint8Array {
+  if (!FIRST_BYTES.some((byte) => event.includes(byte))) return event;
+  const text = new TextDecoder().decode(event);
+  const escaped = text.replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escaped === text ? event : new TextEncoder().encode(escaped);
+}
 
 function progressOf(event: Uint8Array): string | number | undefined {
   if (event.length > MAX_PROGRESS_BYTES) return undefined;
