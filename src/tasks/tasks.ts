@@ -106,10 +106,11 @@ export class Tasks implements Disposable {
 
   /**
    * Resolves with the given task as it is shown. If it waits for a later time, its message says when it starts. If it has
-   * waited for 3 s, it says that it waits for its turn, or that no worker for its job is running. Rejects with `BackendError`.
+   * waited for 3 s, it says that it waits for its turn, or that no worker for its job is running.
    */
   explain(task: TaskInfo): Promise<TaskInfo> {
-    return explainWait(task, this.#backend, this.#offered, this.#now());
+    // If the store fails just now, the caller gets the task as it is: a call that has waited for it still gets its handle.
+    return explainWait(task, this.#backend, this.#offered, this.#now()).catch(() => task);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Route } from "../../backend.ts";
-import { defineJob, type Job, MemoryBackend } from "../../mod.ts";
+import { BackendError, defineJob, type Job, MemoryBackend } from "../../mod.ts";
 import { InvalidInput, InvalidValue, ToolRegistry } from "../../strategy.ts";
 import { listOf } from "../../src/tasks/starting/task_keys.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
@@ -185,6 +185,20 @@ Deno.test("a task that has run for a while says that its worker is gone, and onl
     "Waiting: its worker is gone, and no other one for echo is running. It runs again as soon as one is.",
   );
   end.resolve({ width: 7 });
+});
+
+Deno.test("a task that has waited for a while is shown even if nobody can say just then why", async () => {
+  class Failing extends MemoryBackend {
+    override hasWorker(): Promise<boolean> {
+      return Promise.reject(new BackendError("The store does not answer."));
+    }
+  }
+  await using backend = new Failing();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
+  const task = await tasks.start(registered, {}, "me");
+  later = 60_000;
+  assertEquals(await shown(tasks, task.id), task);
 });
 
 Deno.test("a task that has waited for a while behind others says so", async () => {
