@@ -2,7 +2,7 @@ import { type Backend, BackendError, createWorker, defineJob, type TaskInfo } fr
 import { inTime } from "../../src/backends/shared/deadline.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
-import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { onBoth, onBothUnkilled } from "./support/outage.ts";
 
@@ -162,6 +162,19 @@ onBothUnkilled("a backend with workers closes while the database does not answer
     await server.signal("SIGCONT");
     await worker.close(0);
     await backend.close();
+  }
+});
+
+onBothUnkilled("what a worker reports while its database does not answer names the database", async (server) => {
+  await using backend = await server.connect();
+  const reported = Promise.withResolvers<unknown>();
+  await using worker = createWorker(backend, [idle], { onError: reported.resolve });
+  await worker.ready;
+  await server.signal("SIGSTOP");
+  try {
+    assertMatch(String(await reported.promise), /Redis|PostgreSQL/);
+  } finally {
+    await server.signal("SIGCONT");
   }
 });
 

@@ -46,7 +46,7 @@ export class RedisStore {
   readonly records: RedisRecords;
   readonly parking: RedisParking;
   /** How long an answer of Redis may take. */
-  readonly deadline: Deadline = new Deadline("it has not answered in time", ANSWER_MS);
+  readonly deadline: Deadline = new Deadline("Redis has not answered in time", ANSWER_MS);
   readonly #prefix: string;
   readonly #onError: OnError;
   readonly #client: Redis;
