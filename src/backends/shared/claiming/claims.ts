@@ -16,7 +16,6 @@ import type { ClaimedTask, ClaimName, ClaimResult, FailedClaim, RunnerStore } fr
 import { Delayed } from "./delayed.ts";
 import { Finder, type LimitsOf } from "./finder.ts";
 import { type Held, HeldClaims } from "./held.ts";
-import { Starts } from "./starts.ts";
 import type { Entry, KeyCondition, Queue, Store, Worker } from "../store/store.ts";
 import { unclaimed } from "../unclaimed.ts";
 import { update } from "../store/update.ts";
@@ -49,8 +48,8 @@ export class Claims implements RunnerStore {
   readonly #held: HeldClaims;
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
-  /** New tasks, which count as held, too. */
-  readonly #starts: Starts;
+  /** New tasks that are claimed with their creation, each with the end of its start; they count as held, too. */
+  readonly #starting = new Map<TaskInfo, Promise<unknown>>();
   /** The last claim, which may be under way. */
   #last: Promise<unknown> = Promise.resolve();
   /** Whether tasks were found that could not be claimed, perhaps because their job was paused meanwhile. */
@@ -77,18 +76,12 @@ export class Claims implements RunnerStore {
     this.#finder = new Finder(this.#queue, this.#limits);
     this.#listener = listener;
     this.#jobs = jobs;
-    this.#starts = new Starts(store, {
-      name: worker.name,
-      jobs: () => jobs(false),
-      hasRoom: () => listener.hasRoom(),
-      take: (entry, input) => claimOf(this.#hold(entry), JSON.parse(input)),
-    });
   }
 
   /** The tasks that this worker holds, and then those that it is about to claim: a list that is too short leaves out the last ones. */
   get held(): readonly TaskInfo[] {
     const claiming = this.#claiming.map(({ record }) => record.info).filter(({ id }) => !this.#held.has(id));
-    return this.#held.tasks.concat(claiming, [...this.#starts.tasks]);
+    return this.#held.tasks.concat(claiming, [...this.#starting.keys()]);
   }
 
   /** Reads the tasks that this worker holds again. */
@@ -119,15 +112,20 @@ export class Claims implements RunnerStore {
     return isOurs && delay === undefined && this.#store.start !== undefined;
   }
 
-  /** Stores a new task, and claims it if it may begin now. Resolves with the claim, or with whether it was stored. */
+  /**
+   * Stores a new task, and claims it if it may begin now: it need not be queued, found and claimed, which saves a write and a
+   * search. Resolves with the claim, or with whether it was stored.
+   */
   start(record: TaskRecord, input: string, condition?: KeyCondition): Promise<ClaimedTask | boolean> {
-    return this.#starts.start(record, input, condition);
+    const start = this.#start(record, input, condition).finally(() => this.#starting.delete(record.info));
+    this.#starting.set(record.info, start);
+    return start;
   }
 
   /** Resolves once the claims under way have taken their tasks, or have failed. */
   async settled(): Promise<void> {
     // The runner, or whoever creates the task, receives their errors.
-    await Promise.allSettled([this.#last, ...this.#starts.underWay]);
+    await Promise.allSettled([this.#last, ...this.#starting.values()]);
   }
 
   async #claim(max: number): Promise<ClaimResult> {
@@ -154,6 +152,13 @@ export class Claims implements RunnerStore {
     } finally {
       this.#claiming = [];
     }
+  }
+
+  async #start(record: TaskRecord, input: string, condition?: KeyCondition): Promise<ClaimedTask | boolean> {
+    const mayStart = (await this.#jobs(false)).includes(record.info.job) && this.#listener.hasRoom();
+    if (!mayStart || !this.#store.start) return await this.#store.create(record, input, condition);
+    const stored = await this.#store.start(record, input, this.#worker.name, condition);
+    return typeof stored === "boolean" ? stored : claimOf(this.#hold(stored), JSON.parse(input));
   }
 
   async report(claim: ClaimName, report: ProgressReport, added: NewLines): Promise<void> {
