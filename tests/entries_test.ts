@@ -99,7 +99,7 @@ interface PublicRecord {
   readonly MAX_HAND_BACKS: 5;
   created(task: NewTask, now: number): TaskRecord;
   claimed(record: TaskRecord, holder: string, now: number): TaskRecord;
-  beforeClaim(record: TaskRecord): number;
+  unclaimed(record: TaskRecord, now: number, pause?: number): Ended;
   mayHaveSteps(record: TaskRecord): boolean;
   reported(record: TaskRecord, report: ProgressReport, now: number): TaskRecord;
   logged(record: TaskRecord, lines: NewLines): Ended;

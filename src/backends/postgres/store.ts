@@ -6,7 +6,7 @@
 import type { LogLine, StreamStore } from "../../backend.ts";
 import { type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import type { TaskRecord } from "../shared/record.ts";
+import { type TaskRecord, unclaimed } from "../shared/record.ts";
 import type {
   KeyCondition,
   LeasedWorker,
@@ -16,7 +16,6 @@ import type {
   Worker,
   WorkerLease,
 } from "../shared/store/store.ts";
-import { unclaimed } from "../shared/unclaimed.ts";
 import type { Database } from "./connecting/database.ts";
 import { isAway, isCut } from "./connecting/failures.ts";
 import { type HeldTask, leaseOf } from "./lease.ts";

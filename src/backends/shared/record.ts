@@ -6,6 +6,7 @@
  */
 import type { Attempt, NewTask, ProgressReport, RecordedStep, RetryPolicy } from "../../backend.ts";
 import type { CancelledTask, Outcome } from "../../task.ts";
+import type { NewLines } from "../../task_log/newest_lines.ts";
 import { stepInfoOf } from "../../steps/recorded_steps.ts";
 import { cutMessage } from "../../text.ts";
 import { lossesOf } from "./changes/losses.ts";
@@ -24,7 +25,6 @@ import {
   workerDiedTooOften,
 } from "./texts.ts";
 
-export { logged } from "./changes/log.ts";
 export { answered, asked, askedOf, counted } from "./changes/questions.ts";
 export type { Losses } from "./changes/losses.ts";
 export { dueAtOf } from "./changes/task_record.ts";
@@ -103,6 +103,16 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
   };
 }
 
+/** The running job has logged lines: numbers them, and counts them in the record, which is stored with them. */
+export function logged(record: TaskRecord, { skipped, lines }: NewLines): Ended {
+  if (lines.length === 0) return { record };
+  const before = (record.info.logged ?? 0) + skipped;
+  return {
+    record: { ...record, info: { ...record.info, logged: before + lines.length } },
+    lines: lines.map((line, index) => ({ number: before + index + 1, ...line })),
+  };
+}
+
 /**
  * A worker that shuts down gives the task back: the attempt does not count. A task that is given back too often fails.
  * `abandoned`: its code may run on. `steps`: those that it has recorded.
@@ -130,8 +140,22 @@ export function handedBack(
   };
 }
 
+/**
+ * The claim is undone, because no code has run: the store's answer was lost, or the input could not be read. The task waits
+ * again, for at least `pause` ms. This costs neither an attempt nor a hand-back. If it was asked to stop meanwhile, it is
+ * cancelled.
+ */
+export function unclaimed(record: TaskRecord, now: number, pause: number = 0): Ended {
+  const info = live(record);
+  const change = { status: "PENDING", attempt: beforeClaim(record), ...(pause > 0 && { dueAt: now + pause }) } as const;
+  // With its delay the wait can be corrected if the clock is set back.
+  const delay = pause > 0 && { delay: pause };
+  const waits: TaskRecord = { ...record, holder: undefined, ...delay, info: next(info, now, change) };
+  return { record: info.stopRequested ? cancelledNow(waits, now) : waits };
+}
+
 /** The number of the attempt before the claim that is given back. */
-export function beforeClaim({ info, resumes }: TaskRecord): number {
+function beforeClaim({ info, resumes }: TaskRecord): number {
   return resumes ? info.attempt : info.attempt - 1;
 }
 

@@ -1,6 +1,13 @@
-import { claimed, crashed, created, dueAtOf, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
+import {
+  claimed,
+  crashed,
+  created,
+  dueAtOf,
+  handedBack,
+  stopRequested,
+  unclaimed,
+} from "../../../src/backends/shared/record.ts";
 import { credibleDue } from "../../../src/backends/shared/clock.ts";
-import { unclaimed } from "../../../src/backends/shared/unclaimed.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { newTask } from "../../support/tasks.ts";
 

@@ -17,7 +17,6 @@ import { Delayed } from "./delayed.ts";
 import { Finder, type LimitsOf } from "./finder.ts";
 import { type Held, HeldClaims } from "./held.ts";
 import type { Entry, KeyCondition, Queue, Store, Worker } from "../store/store.ts";
-import { unclaimed } from "../unclaimed.ts";
 import { update } from "../store/update.ts";
 
 /** The most tasks claimed at once. */
@@ -259,7 +258,7 @@ export class Claims implements RunnerStore {
 
   /** Puts a claimed task back whose code has not begun. */
   async #putBack(claim: ClaimName): Promise<void> {
-    await this.#end(claim, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
+    await this.#end(claim, (record, now) => change.unclaimed(record, now, UNREAD_PAUSE_MS));
   }
 
   /** Changes a held task for the last time. */
