@@ -48,7 +48,10 @@ import { limits } from "./cases/keeping/limits.ts";
 import { recording } from "./cases/keeping/recording.ts";
 import { schedules } from "./cases/keeping/schedules.ts";
 import { streams } from "./cases/keeping/streams.ts";
-import { operating } from "./cases/operating/mod.ts";
+import { counting } from "./cases/operating/counting.ts";
+import { listing } from "./cases/operating/listing.ts";
+import { pausing } from "./cases/operating/pausing.ts";
+import { steering } from "./cases/operating/steering.ts";
 import { logging } from "./cases/keeping/logging.ts";
 import { parking } from "./cases/parking.ts";
 import { reading } from "./cases/reading.ts";
@@ -102,7 +105,10 @@ export function exerciseBackend(
     ...recording,
     ...watching,
     ...stopping,
-    ...operating,
+    ...listing,
+    ...counting,
+    ...steering,
+    ...pausing,
     ...signalling,
   };
   for (const unknown of Object.keys(skip).filter((title) => !Object.hasOwn(cases, title))) {
