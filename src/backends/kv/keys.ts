@@ -7,7 +7,7 @@
  * | ready, job, urgency, id | the record; exists exactly while the task can be claimed |
  * | index, job, id | the task's owner and, once it has one, its final status; exists exactly as long as the task |
  * | notable, job, status, id | the task's owner; exists while the task has a status with an index of its own (`operating/indexes.ts`) |
- * | count, end, job, name | how many tasks of the job are counted under the name (`operating/counters.ts`) |
+ * | count, end, job, name | how many tasks of the job are counted under the name (`operating/counts.ts`) |
  * | step, id, number | a recorded step of a task that is not finished |
  * | log, id, number | lines of its log, from this number on |
  * | delayed, due time, id | the record; its task becomes ready once it is due |

@@ -14,10 +14,10 @@ import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { sweepBlobs } from "./values/blobs.ts";
 import { Committer } from "./committer.ts";
-import { EventLog } from "./event_log.ts";
+import { EventLog } from "./events.ts";
 import { checkPath, KvFile, makeFile } from "./file.ts";
 import { FORMAT, formatKey } from "./keys.ts";
-import { sweepCounters } from "./operating/counters.ts";
+import { sweepCounters } from "./operating/counts.ts";
 import { untilUnlocked } from "./reading.ts";
 import { KvStore } from "./store.ts";
 

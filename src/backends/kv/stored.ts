@@ -8,7 +8,7 @@ import { dueAtOf, type TaskRecord, urgencyOf } from "../shared/record.ts";
 import type { BlobRef, Text } from "./values/blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
-import { counting } from "./operating/counters.ts";
+import { counting } from "./operating/counts.ts";
 import { indexing, raising } from "./operating/indexes.ts";
 import { expiryOf } from "./operating/retention.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Database } from "../connecting/database.ts";
+import type { Database } from "./connecting/database.ts";
 
 /** How long a missing number is read again, in ms: longer than any statement takes. */
 export const MISSING_MS = 15_000;

@@ -14,7 +14,7 @@ import type { Database } from "./connecting/database.ts";
 import { type HubListener, readyJobs } from "../shared/store/hub.ts";
 import { type Client, cutOff, type Query } from "./connecting/pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
-import { EventNumbers, lastNumbers, MISSING_MS } from "./tables/event_numbers.ts";
+import { EventNumbers, lastNumbers, MISSING_MS } from "./event_numbers.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 

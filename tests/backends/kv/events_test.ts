@@ -1,4 +1,4 @@
-import { EventLog, type EventLogOptions } from "../../../src/backends/kv/event_log.ts";
+import { EventLog, type EventLogOptions } from "../../../src/backends/kv/events.ts";
 import type { HubListener } from "../../../src/backends/shared/store/hub.ts";
 import { eventKey } from "../../../src/backends/kv/keys.ts";
 import type { OnError } from "../../../src/log/on_error.ts";

@@ -9,9 +9,9 @@ import type { Committer } from "../committer.ts";
 import { aheadKey, indexKey } from "../keys.ts";
 import { isAlive, workersIn } from "../lease.ts";
 import type { KvEntry } from "../stored.ts";
-import { countedJobs, countTasks } from "./counters.ts";
+import { countedJobs, countTasks } from "./counts.ts";
 import type { Indexed } from "./indexes.ts";
-import { readPage } from "./pages.ts";
+import { readPage } from "./page.ts";
 import { purgePage } from "./purge.ts";
 import { dueTasks, headsOf } from "./waiting.ts";
 

@@ -10,7 +10,7 @@ import { workersIn } from "../lease.ts";
 import { tasksIn } from "../value_limits.ts";
 import { readAll, reading } from "../reading.ts";
 import type { StoredTask } from "../stored.ts";
-import { countedJobs } from "./counters.ts";
+import { countedJobs } from "./counts.ts";
 import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready } from "./ranges.ts";
 import { headsOf } from "./waiting.ts";
 

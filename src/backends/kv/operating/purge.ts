@@ -11,7 +11,7 @@ import { garbageKey, indexKey, logKey, notableKey } from "../keys.ts";
 import { list } from "../reading.ts";
 import type { KvEntry } from "../stored.ts";
 import { blobOf, dropBlob } from "../values/blobs.ts";
-import { countedJobs, uncounting } from "./counters.ts";
+import { countedJobs, uncounting } from "./counts.ts";
 import { type Indexed, indexKeys } from "./indexes.ts";
 import { retainedUntil } from "./retention.ts";
 

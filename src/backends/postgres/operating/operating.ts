@@ -10,7 +10,7 @@ import type { PgEntry } from "../rows.ts";
 import type { Ahead } from "./ahead.ts";
 import { everyId, heldIds } from "../tables/parts.ts";
 import { countTasks } from "./counts.ts";
-import { pageOf } from "./page.ts";
+import { readPage } from "./page.ts";
 import { purgePage } from "./purge.ts";
 
 /** Reads the tasks of all owners. `find` reads a task of any owner. */
@@ -22,7 +22,7 @@ export function operatingOf(
   return {
     find,
     ahead: () => ahead.read(),
-    page: (query, limit) => pageOf(database, query, limit),
+    page: (query, limit) => readPage(database, query, limit),
     counts: () => countTasks(database),
     workers: () => workersIn(database),
     passClaims: () => passClaims(database),

@@ -22,7 +22,7 @@ interface Source {
 }
 
 /** Reads a page. `OFFSET 0` keeps the plan: each task is read by its id, however few the planner expects to match. */
-export async function pageOf(database: Database, query: TaskQuery, limit: number): Promise<FoundTasks> {
+export async function readPage(database: Database, query: TaskQuery, limit: number): Promise<FoundTasks> {
   const { run, schema } = database;
   const { job, status, before = LAST_ID, from = FIRST_ID } = query;
   const owner = query.owner === undefined ? null : JSON.stringify(query.owner);

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { RecordedStep } from "../../backend.ts";
-import type { Store } from "../shared/store/store.ts";
-import type { Database } from "./connecting/database.ts";
-import type { PgEntry } from "./rows.ts";
-import { writing } from "./writer.ts";
-import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
+import type { RecordedStep } from "../../../backend.ts";
+import type { Store } from "../../shared/store/store.ts";
+import type { Database } from "../connecting/database.ts";
+import type { PgEntry } from "../rows.ts";
+import { writing } from "../writer.ts";
+import { arraysOf, type Column, inputOf } from "./rows_in.ts";
 
 interface Recording extends RecordedStep {
   readonly id: string;

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { StreamEvent, StreamStore } from "../../backend.ts";
-import type { Database } from "./connecting/database.ts";
-import { writing } from "./writer.ts";
-import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
+import type { StreamEvent, StreamStore } from "../../../backend.ts";
+import type { Database } from "../connecting/database.ts";
+import { writing } from "../writer.ts";
+import { arraysOf, type Column, inputOf } from "./rows_in.ts";
 
 interface Message extends StreamEvent {
   readonly stream: string;

@@ -13,7 +13,7 @@ import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
 import type { OpenQuestions } from "./open_questions.ts";
-import { Retries, STORE_RETRY_MS } from "./retries.ts";
+import { STORE_RETRY_MS, StoreRetries } from "./store_retries.ts";
 import { RunCalls, type RunStore } from "./run_calls.ts";
 import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
@@ -40,7 +40,7 @@ export class Runner implements WorkHandle {
   readonly #running = new Map<string, Running>();
   /** New tasks that are being stored and claimed at once, by id; each has a slot. */
   readonly #starting = new Map<string, Promise<boolean>>();
-  readonly #retries: Retries;
+  readonly #retries: StoreRetries;
   /** Tasks that were asked to stop while they are, or may be, being claimed. */
   readonly #stopRequests = new Map<string, TaskInfo>();
   /** Whether tasks may be ready: not after a claim that found no more, until an event announces some. */
@@ -59,7 +59,7 @@ export class Runner implements WorkHandle {
     this.#store = store;
     this.#options = options;
     this.#onError = reporterOf(options.onError);
-    this.#retries = new Retries(store, this.#onError);
+    this.#retries = new StoreRetries(store, this.#onError);
     this.#mayClaim = options.after === undefined;
     void options.after?.then(() => {
       this.#mayClaim = true;

@@ -12,7 +12,7 @@ import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 export const STORE_RETRY_MS = 500;
 
 /** The reads and writes of one runner. */
-export class Retries {
+export class StoreRetries {
   readonly #store: Pick<RunnerStore, "settle">;
   readonly #onError: OnError;
   readonly #closed = new AbortController();

@@ -1,5 +1,5 @@
 import { retainedUntil } from "../../../../src/backends/kv/operating/retention.ts";
-import { sweepCounters } from "../../../../src/backends/kv/operating/counters.ts";
+import { sweepCounters } from "../../../../src/backends/kv/operating/counts.ts";
 import { countKey } from "../../../../src/backends/kv/keys.ts";
 import { Committer } from "../../../../src/backends/kv/committer.ts";
 import * as change from "../../../../src/backends/shared/record.ts";

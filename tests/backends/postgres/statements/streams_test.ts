@@ -1,5 +1,5 @@
 import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
-import { streamsIn } from "../../../../src/backends/postgres/streams.ts";
+import { streamsIn } from "../../../../src/backends/postgres/tables/streams.ts";
 import { noPostgres } from "../../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { emptyTables } from "../../../support/postgres.ts";
