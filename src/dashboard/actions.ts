@@ -35,8 +35,7 @@ const ACTIONS: { readonly [path: string]: Action } = {
 
 /** The action of a path `/api/<kind>/<name>/<verb>`; `undefined` if there is none. */
 export function actionOf(kind: string, verb: string): Action | undefined {
-  const path = `${kind}/${verb}`;
-  return Object.hasOwn(ACTIONS, path) ? ACTIONS[path] : undefined;
+  return ACTIONS[`${kind}/${verb}`];
 }
 
 function found(there: boolean, name: string, what: string): Done {

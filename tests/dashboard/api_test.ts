@@ -1,13 +1,22 @@
 /** What the live page asks of its server, without a browser. */
 import { serveDashboard } from "../../dashboard.ts";
-import type { TaskEvent } from "../../backend.ts";
-import { createClient, createWorker, defineJob, type Json, MemoryBackend } from "../../mod.ts";
+import type { Operator, TaskEvent } from "../../backend.ts";
+import {
+  BackendError,
+  createClient,
+  createWorker,
+  defineJob,
+  type Json,
+  MemoryBackend,
+  type OnError,
+} from "../../mod.ts";
+import { actionOf } from "../../src/dashboard/actions.ts";
 import type { Dashboard } from "../../src/dashboard/mod.ts";
 import type { Line } from "../../src/dashboard/wire.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { SCHEDULE, toText } from "../../src/schedules/schedule.ts";
 import { until } from "../support/processes.ts";
-import { assert, assertEquals } from "../../tools/std.ts";
+import { assert, assertEquals, FakeTime } from "../../tools/std.ts";
 
 const input = { type: "object" } as const;
 
@@ -44,8 +53,8 @@ class Page implements AsyncDisposable {
     this.#url = new URL(dashboard.url);
   }
 
-  static async open(backend: MemoryBackend): Promise<Page> {
-    return new Page(await serveDashboard(backend));
+  static async open(backend: MemoryBackend, onError?: OnError): Promise<Page> {
+    return new Page(await serveDashboard(backend, { onError }));
   }
 
   fetch(path: string, method = "GET"): Promise<Response> {
@@ -142,6 +151,34 @@ Deno.test("what a person does on the page is done, and the page learns what came
   const gone = { message: "There is no schedule nightly any more." };
   assertEquals(await page.json("schedules/nightly/pause", "POST"), gone);
   assertEquals(await page.json("tasks/nightly/remove", "POST"), { error: "There is no such action.", refused: 404 });
+});
+
+Deno.test("who pauses a job learns which whole queues that has paused", async () => {
+  const operator = { pause: () => Promise.resolve(["reports"]) } as unknown as Operator;
+  const message =
+    "report is paused: no worker begins its tasks. The whole queue reports is paused: its other jobs wait, too.";
+  assertEquals(await actionOf("jobs", "pause")?.(operator, "report"), { message });
+});
+
+Deno.test("each 10 s the tasks are counted for the charts; a failure is reported, and leaves the page open", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using _backend = backend;
+  const errors: unknown[] = [];
+  const onError: OnError = (error, { where }) => errors.push(error, where);
+  await using page = await Page.open(backend, onError);
+  using client = createClient(backend, { owner: "user:ann" });
+  const { id } = await client.start(report, {});
+  await backend.cancel(id, "user:ann", 0);
+  const { counts } = backend.operator;
+  const away = new BackendError("The store is away.");
+  Object.assign(backend.operator, { counts: () => Promise.reject(away) });
+  await time.tickAsync(10_000);
+  Object.assign(backend.operator, { counts });
+  await time.tickAsync(10_000);
+  const line = await untilLine(page.view("view=overview"), (line) => line.view === "overview" ? line : undefined);
+  assertEquals(line.samples.map(({ ms, created }) => [ms, created]), [[0, 0], [20_000, 1]]);
+  assertEquals(errors, [away, "count the tasks for the live page"]);
 });
 
 Deno.test("the page reads the input and the outcome of a task of any owner", async () => {

@@ -22,6 +22,13 @@ Deno.test("a sample has how many tasks wait and run, how many ended since the la
   ]);
 });
 
+Deno.test("no sample has a negative number of new tasks, where the end of one is counted before its event comes", () => {
+  const samples = new Samples(0);
+  samples.sample([countsOf({ RUNNING: 2 })], 0);
+  samples.sample([countsOf({ RUNNING: 1, COMPLETED: 1 })], 10_000);
+  assertEquals(samples.all.map(({ created }) => created), [0, 0]);
+});
+
 Deno.test("the samples of the last hour are kept, and no older ones", () => {
   const samples = new Samples(0);
   for (let at = 0; at <= 4_000_000; at += 10_000) samples.sample([], at);

@@ -36,6 +36,20 @@ Deno.test("a due time whose task was stored, and has expired since, gets no othe
   assertEquals(await new DueTasks(expired, options).create(due, registered, () => Promise.resolve(true)), id);
 });
 
+Deno.test("of two servers that create the task of a due time at the same moment, both learn the same one, long after its end", async () => {
+  await using backend = new MemoryBackend();
+  const { create, get } = backend;
+  // Neither has read the key of the other.
+  const keys = { ...backend.keys, readKey: () => Promise.resolve(undefined) };
+  const unaware = { create: create.bind(backend), get: get.bind(backend), keys };
+  const created = () => new DueTasks(unaware, options).create(due, registered, () => Promise.resolve(true));
+  const id = await created();
+  assertEquals(await created(), id);
+  const { finishedAt } = await backend.cancel(id ?? "", "ann", 0);
+  while (Date.now() < finishedAt + 3) await oneTurn();
+  assertEquals(await created(), id);
+});
+
 Deno.test("no task is stored for a schedule that has changed since it was read", async () => {
   await using backend = new MemoryBackend();
   const changed = () => new DueTasks(backend, options).create(due, registered, () => Promise.resolve(false));

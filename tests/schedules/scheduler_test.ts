@@ -273,14 +273,49 @@ Deno.test("a schedule that another version of the program declares for another j
 Deno.test("a server that has not heard of a change of its schedule creates the next task as the schedule is now", async () => {
   using time = new FakeTime(START);
   await using backend = new MemoryBackend();
-  const deaf = slowly(backend, () => false);
-  await using _deaf = run({ ...deaf, documents: { ...backend.documents, watch: () => () => {} } });
+  const deaf = { ...slowly(backend, () => false), documents: { ...backend.documents, watch: () => () => {} } };
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  await using _deaf = new Scheduler(deaf, [everyMinute()], { audit: () => {}, onError });
   await pass(time, 30_000);
   await run(backend, everyMinute({ input: { changed: true } }))[Symbol.asyncDispose]();
   await pass(time, MINUTE);
   const { tasks } = await backend.list("ann", { limit: 10 });
   const inputs = await Promise.all(tasks.map(({ id }) => backend.operator.input(id)));
-  assertEquals(inputs, [{ changed: true }]);
+  assertEquals([inputs, errors], [[{ changed: true }], []]);
+});
+
+Deno.test("a scheduler that stops waits for the task that it creates, unsubscribes, and does not report that the store is closed", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  const [creating, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()];
+  const { documents, keys } = backend;
+  let watching = 0;
+  const watch = (listener: Parameters<typeof documents.watch>[0]) => {
+    watching++;
+    const stop = documents.watch(listener);
+    return () => {
+      watching--;
+      stop();
+    };
+  };
+  const create = () => {
+    creating.resolve();
+    return closed.promise;
+  };
+  const closing = { create, documents: { ...documents, watch }, get: backend.get.bind(backend), keys };
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const scheduler = new Scheduler(closing, [everyMinute()], { audit: () => {}, onError });
+  await pass(time, MINUTE);
+  await creating.promise;
+  let hasEnded = false;
+  const end = scheduler[Symbol.asyncDispose]().then(() => hasEnded = true);
+  await oneTurn();
+  assertEquals(hasEnded, false);
+  closed.reject(new BackendError("The store is closed."));
+  await end;
+  assertEquals([watching, errors], [0, []]);
 });
 
 Deno.test("a server notices within a minute that the clock was set forward, however long it is to the next due time", async () => {

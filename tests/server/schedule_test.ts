@@ -80,9 +80,11 @@ Deno.test("an invalid schedule is refused, and the error says what to do", async
   assertEquals((await refusal({ cron: "0 3 * * *", every: 1_000 })).includes("either"), true);
   assertEquals((await refusal({ every: 1_000, timeZone: "UTC" })).includes("either"), true);
   assertEquals((await refusal({ every: 1 })).includes("a whole number from 100"), true);
-  for (const owner of ["", "\udc00"]) {
+  for (const owner of ["", "\udc00", undefined]) {
     assertEquals((await refusal({ every: 1_000, owner })).includes("a text of 1 to 128 characters"), true);
   }
+  const job = { name: "report" } as unknown as Job<never>;
+  assertEquals((await refusal({ every: 1_000 }, job)).includes("defineJob"), true);
   assertEquals((await refusal({ every: 1_000, name: "a b" })).includes("as a name"), true);
   assertEquals((await refusal({ cron: "0 3 * *" })).includes('at "0 3 * *"'), true);
   assertEquals((await refusal({ every: 1_000, input: { team: "x".repeat(60_000) } })).includes("50000"), true);
