@@ -91,12 +91,36 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
     // A model has no clock: without a wait it would ask again at once.
     const statusWithin = answerWithin || this.#answerWithin || ANSWER_WITHIN_MS;
     const prefix = this.#prefix;
-    const settings = { registered, answerWithin, statusWithin, inlineWithin: this.#inlineWithin, prefix };
+    const resultOrTask = async (begun: TaskInfo, { client, signal }: CallContext): Promise<CallAnswer> => {
+      if (client.tasks === "demanded") return { kind: "task", task: begun };
+      // The questions of a job are asked through its task.
+      const waits = startsWithin(begun, this.#inlineWithin) ? this.#inlineWithin : 0;
+      const task = await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, waits, tasks, { signal });
+      // The client does not see the shared tools, and reads the pages of a large result as resources.
+      return isFinished(task) ? await answerWithResult(task, tasks, resultForm(registered)) : { kind: "task", task };
+    };
+    const resultOrHandle = async (begun: TaskInfo, ctx: CallContext): Promise<CallAnswer> => {
+      const { client } = ctx;
+      // A client that has given up a call before gets a handle in time, whose next step is as short.
+      const patience = tasks.patienceFor(begun);
+      const most = Math.min(answerWithin, patience);
+      const waits = startsWithin(begun, most) ? most : 0;
+      // If a question waits for somebody else's answer, the model has to know.
+      const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
+      const task = await waitWhile((now) => !leavesQuestions || !isStuck(now, client), begun, waits, tasks, ctx);
+      const form = resultForm(registered, sharedNames(prefix).status);
+      if (isFinished(task)) return await answerWithResult(task, tasks, form);
+      const asking = askingOf(client, registered, prefix);
+      const next = nextStep(task, prefix, Math.min(statusWithin, patience), asking);
+      return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
+    };
     const withHandle = `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
       `call ${sharedNames(prefix).status} with it for the result.`;
+    const answer = (task: TaskInfo, ctx: CallContext) =>
+      ctx.client.tasks === "none" ? resultOrHandle(task, ctx) : resultOrTask(task, ctx);
     return {
       tools: [{
-        ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
+        ...waitingTool(registered, tasks, answer),
         description: withHandle,
         describedTo: (client) => lacksTasks(client) ? withHandle : description,
         taskSupport,
@@ -106,44 +130,6 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
       tasks: nativeTasks(registered, this.#notifications, prefix),
     };
   }
-}
-
-interface Settings {
-  readonly registered: RegisteredJob;
-  readonly answerWithin: number;
-  /** How long `task_status` may wait, in ms. */
-  readonly statusWithin: number;
-  readonly inlineWithin: number;
-  readonly prefix: string;
-}
-
-/** Decides what a call returns: the result, the task or its handle. */
-async function answerFor(
-  begun: TaskInfo,
-  tasks: Tasks,
-  ctx: CallContext,
-  { registered, answerWithin, statusWithin, inlineWithin, prefix }: Settings,
-): Promise<CallAnswer> {
-  const { client, signal } = ctx;
-  if (client.tasks === "demanded") return { kind: "task", task: begun };
-  if (client.tasks === "accepted") {
-    // The questions of a job are asked through its task.
-    const waits = startsWithin(begun, inlineWithin) ? inlineWithin : 0;
-    const task = await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, waits, tasks, { signal });
-    // The client does not see the shared tools, and reads the pages of a large result as resources.
-    return isFinished(task) ? await answerWithResult(task, tasks, resultForm(registered)) : { kind: "task", task };
-  }
-  // A client that has given up a call before gets a handle in time, whose next step is as short.
-  const patience = tasks.patienceFor(begun);
-  const most = Math.min(answerWithin, patience);
-  const waits = startsWithin(begun, most) ? most : 0;
-  // If a question waits for somebody else's answer, the model has to know.
-  const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
-  const task = await waitWhile((now) => !leavesQuestions || !isStuck(now, client), begun, waits, tasks, ctx);
-  if (isFinished(task)) return await answerWithResult(task, tasks, resultForm(registered, sharedNames(prefix).status));
-  const asking = askingOf(client, registered, prefix);
-  const next = nextStep(task, prefix, Math.min(statusWithin, patience), asking);
-  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 
 /** Whether a task starts within `ms`, so that a waiting call may see its end. */

@@ -11,7 +11,7 @@ import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { taskTemplates } from "./resources/templates.ts";
-import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { waitWhile } from "./waiting_calls.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
@@ -47,53 +47,35 @@ export class BlockingExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const form = resultForm(registered);
-    return {
-      tools: [
-        waitingTool(
-          registered,
-          tasks,
-          (task, ctx, caller) => resultOrCancel(task, tasks, ctx, { caller, maxWait: this.#maxWait, form }),
-          this.#maxWait, // A task that starts later would be cancelled before it begins.
-        ),
-      ],
-      templates: taskTemplates(registered, tasks),
+    const maxWait = this.#maxWait;
+    const answer = async (begun: TaskInfo, ctx: CallContext, caller: Caller): Promise<CallAnswer> => {
+      const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
+      const ended = isFinished(waited) ? waited : await cancelLate(waited, maxWait, tasks, caller);
+      return await answerWithResult(ended, tasks, form);
     };
+    // A task that starts after `maxWait` would be cancelled before it begins.
+    return { tools: [waitingTool(registered, tasks, answer, maxWait)], templates: taskTemplates(registered, tasks) };
   }
 }
 
-/** How long a call waits, for whom, and in which form it returns the result. */
-interface Waiting {
-  readonly caller: Caller;
-  readonly maxWait: number;
-  readonly form: ResultForm;
-}
-
 /**
- * Waits for the result of a task, and cancels the task if it takes too long, because its caller cannot read it later. A
- * task that other calls wait for goes on.
+ * Cancels a task that has not ended in time, because its caller cannot read it later, and throws the error that says so.
+ * Resolves with the task if it has ended by itself meanwhile. A task that other calls wait for goes on.
  */
-async function resultOrCancel(
-  begun: TaskInfo,
+async function cancelLate(
+  { id, owner, job }: TaskInfo,
+  maxWait: number,
   tasks: Tasks,
-  ctx: CallContext,
-  { caller, maxWait, form }: Waiting,
-): Promise<CallAnswer> {
-  const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
-  if (isFinished(waited)) return await answerWithResult(waited, tasks, form);
+  caller: Caller,
+): Promise<TaskInfo> {
   tasks.over.throwIfAborted(); // The server ends, and not the time of the call: the next call receives the task.
-  const late = `${begun.job} did not end within ${maxWait / 1_000} s`;
+  const late = `${job} did not end within ${maxWait / 1_000} s`;
   if (await caller.leaveToOthers()) throw new ToolError(`${late}. It goes on for another caller.`);
-  const ended = await cancelled(waited, tasks);
-  if (ended) return await answerWithResult(ended, tasks, form);
-  throw new ToolError(`${late}, and was cancelled. Try it with a smaller input.`);
-}
-
-/** Cancels a task. Resolves with the task if it has ended by itself meanwhile. */
-async function cancelled({ id, owner }: TaskInfo, tasks: Tasks): Promise<TaskInfo | undefined> {
   try {
     await tasks.cancel(id, owner, "It did not end in time.");
   } catch (error) {
     if (!(error instanceof TaskFinished)) throw error;
     return await tasks.get(id, owner);
   }
+  throw new ToolError(`${late}, and was cancelled. Try it with a smaller input.`);
 }

@@ -15,7 +15,7 @@ import { taskTemplates } from "./resources/templates.ts";
 import { resourceUri } from "./resources/uris.ts";
 import { answeringOf } from "./shared_tools/answering.ts";
 import { askingOf } from "./shared_tools/jobs.ts";
-import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode OperationResourceStrategy}. */
@@ -51,15 +51,22 @@ export class OperationResourceStrategy implements ExposureStrategy {
   /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: OperationResourceOptions = {}) {
     checkOptions("OperationResourceStrategy", options, OPTIONS);
-    const { notifications = false } = options;
-    this.#notifications = notifications;
+    this.#notifications = options.notifications ?? false;
   }
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { taskSupport, answerWithin = ANSWER_WITHIN_MS } = registered;
     const form = resultForm(registered);
-    const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx, registered, form);
+    const answer = async (begun: TaskInfo, { client, signal, onChange }: CallContext): Promise<CallAnswer> => {
+      if (client.tasks !== "none") return { kind: "task", task: begun };
+      const asking = askingOf(client, registered);
+      // If a model has to pass on an answer first, it gets a handle.
+      const task = await tasks.waitFrom(begun, { signal, onChange, condition: (now) => !awaitsModel(now, asking) });
+      if (isFinished(task)) return await answerWithResult(task, tasks, form);
+      const next = nextWith(task, readResult(task), asking);
+      return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
+    };
     return {
       tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
       templates: taskTemplates(registered, tasks),
@@ -67,26 +74,6 @@ export class OperationResourceStrategy implements ExposureStrategy {
       tasks: nativeTasks(registered, this.#notifications),
     };
   }
-}
-
-/**
- * Answers with the task if the client accepts tasks. Otherwise waits for the result; if a model has to pass on an answer
- * first, it gets a handle.
- */
-async function taskOrResult(
-  begun: TaskInfo,
-  tasks: Tasks,
-  ctx: CallContext,
-  registered: RegisteredJob,
-  form: ResultForm,
-): Promise<CallAnswer> {
-  if (ctx.client.tasks !== "none") return { kind: "task", task: begun };
-  const asking = askingOf(ctx.client, registered);
-  const { signal, onChange } = ctx;
-  const task = await tasks.waitFrom(begun, { signal, onChange, condition: (now) => !awaitsModel(now, asking) });
-  if (isFinished(task)) return await answerWithResult(task, tasks, form);
-  const next = nextWith(task, readResult(task), asking);
-  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
 }
 
 /** How a model gets the result of a task that its call no longer waits for. */
