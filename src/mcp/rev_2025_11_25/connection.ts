@@ -6,12 +6,10 @@
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { Unavailable } from "../../errors.ts";
-import type { SurfaceTool } from "../../exposure/surface.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TaskServer } from "../host.ts";
-import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import type { Client, Connection, TaskRequest } from "../revision.ts";
+import type { Client, Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
 import { askingFor, declaredAsking } from "../questions.ts";
 import { elicitFields } from "./ask_for_input.ts";
@@ -66,9 +64,20 @@ export function bindConnection(
     subscriptions: false,
     client,
     listed: (taskSupport) => native ? { execution: { taskSupport } } : {},
-    // Section "Capabilities": a receiver that declares no tasks processes the request as any other.
-    taskRequest: (tool, params) =>
-      native && taskRequest(tool, params, (name, reason) => tasks.refuseCall(peer.owner, name, reason)),
+    taskRequest(tool, { name, task }) {
+      // Section "Capabilities": a receiver that declares no tasks processes the request as any other.
+      if (native === undefined) return undefined;
+      const shown = name.slice(0, 100);
+      const reason = task && !tool?.taskSupport
+        ? `${shown} cannot be called as a task.`
+        : !task && tool?.taskSupport === "required"
+        ? `${shown} can only be called as a task: pass \`task\`.`
+        : undefined;
+      if (reason === undefined) return task && { ttl: task.ttl, demanded: true };
+      tasks.refuseCall(peer.owner, shown, reason);
+      // Section "Tool-Level Negotiation": both refusals are -32601.
+      throw new ProtocolError(METHOD_NOT_FOUND, reason);
+    },
     created(task, ctx) {
       push?.created(task, ctx.mcpReq._meta?.progressToken);
       return { ...createTaskResult(task) };
@@ -92,23 +101,4 @@ export function bindConnection(
       return undefined;
     },
   };
-}
-
-/** What a call says of tasks. Throws, after a call of `onRefuse`, where it must be a task and is none, or the other way round. */
-function taskRequest(
-  tool: SurfaceTool | undefined,
-  { name, task }: CallParams,
-  onRefuse: (name: string, reason: string) => void,
-): TaskRequest | undefined {
-  const refuse = (name: string, reason: string) => {
-    onRefuse(name, reason);
-    // Section "Tool-Level Negotiation": both refusals are -32601.
-    return new ProtocolError(METHOD_NOT_FOUND, reason);
-  };
-  const shown = name.slice(0, 100);
-  if (task && !tool?.taskSupport) throw refuse(shown, `${shown} cannot be called as a task.`);
-  if (!task && tool?.taskSupport === "required") {
-    throw refuse(name, `${name} can only be called as a task: pass \`task\`.`);
-  }
-  return task && { ttl: task.ttl, demanded: true };
 }
