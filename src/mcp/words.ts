@@ -7,13 +7,13 @@ import { isFinished, type TaskInfo, type TaskStatus } from "../task.ts";
 import { percentOf } from "../text.ts";
 
 /** What is said of a task under the same names in every revision. */
-export interface CommonTask {
+export type CommonTask = {
   readonly taskId: string;
   readonly status: WireStatus;
   readonly statusMessage?: string;
   readonly createdAt: string;
   readonly lastUpdatedAt: string;
-}
+};
 
 type WireStatus = "working" | "input_required" | "completed" | "failed" | "cancelled";
 

@@ -80,7 +80,7 @@ export function bindConnection(
     },
     created(task, ctx) {
       push?.created(task, ctx.mcpReq._meta?.progressToken);
-      return { ...createTaskResult(task) };
+      return createTaskResult(task);
     },
     completed: (result) => ({ ...readableIn(server.getNegotiatedProtocolVersion(), result) }),
     elicit: elicitFields,

@@ -69,7 +69,7 @@ export class StatusPush implements Disposable {
       if (orderOf(now) === orderOf(task)) return; // The client has it.
       if (isFinished(now)) this.#ended(now.id);
       else if (report) report(describeQuestions(now, this.#options.asking(now.job)));
-      if (notifications) notify("notifications/tasks/status", { ...this.describe(now) });
+      if (notifications) notify("notifications/tasks/status", this.describe(now));
     });
     this.#followed.set(task.id, stop);
   }

@@ -58,7 +58,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
     const task = await tasks.get(id, owner);
     if (!followed) push.follow(task);
     ask(task, ctx);
-    return { ...push.describe(await tasks.explain(task)) };
+    return push.describe(await tasks.explain(task));
   });
 
   operation("tasks/result", async (id, ctx) => {
@@ -83,7 +83,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
     // Section "Task Cancellation": a finished task is -32602, whatever its job allows.
     if (isFinished(task)) throw new TaskFinished(id, task.status);
     if (!cancellable.includes(task.job)) throw new ProtocolError(METHOD_NOT_FOUND, tasks.refuseCancel(task));
-    return { ...wireTask(await tasks.cancel(id, owner)) };
+    return wireTask(await tasks.cancel(id, owner));
   });
 
   if (!known) return;

@@ -12,10 +12,10 @@ import { type CommonTask, commonTask, pollInterval, timeToLive } from "../words.
 const RELATED_TASK = "io.modelcontextprotocol/related-task";
 
 /** Section "Data Types", Task. */
-export interface WireTask extends CommonTask {
+export type WireTask = CommonTask & {
   readonly ttl: number;
   readonly pollInterval: number;
-}
+};
 
 /** A task on the wire. Section "Task Status": a tool result with `isError` means `failed` in this revision. */
 export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {

@@ -29,7 +29,7 @@ export async function elicitFields(questions: readonly Question[], ctx: RequestC
     if (content === undefined || misfit) complete = false;
     again.push(withReason(question, misfit));
   }
-  return complete ? { fields: Object.fromEntries(fields) } : { result: { ...inputRequired(again) } };
+  return complete ? { fields: Object.fromEntries(fields) } : { result: inputRequired(again) };
 }
 
 /** Why an answer does not fit. A schema that refers to another place is checked later, with the whole input. */

@@ -66,7 +66,7 @@ export class StatelessConnection implements Connection {
   created(task: TaskInfo, ctx: RequestContext): Result {
     const { tasks } = this.#served.surface;
     const asking = tasks && askingFor(this.client(ctx), tasks, task.job);
-    return { ...createTaskResult(describeQuestions(task, asking)) };
+    return createTaskResult(describeQuestions(task, asking));
   }
 
   completed(result: ToolResult): Result {
@@ -84,7 +84,7 @@ export class StatelessConnection implements Connection {
   }
 
   ask(task: TaskInfo, questions: readonly Question[]): Result {
-    return { ...inputRequired(questions, task.id) };
+    return inputRequired(questions, task.id);
   }
 }
 

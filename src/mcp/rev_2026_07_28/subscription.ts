@@ -104,7 +104,7 @@ export class TaskSubscription implements Disposable {
       const detailed = await readDetailed(tasks, surface.tasks, task, capabilities).catch((error) =>
         lostTask(task, error, tasks.onError)
       );
-      await this.#send("notifications/tasks", { ...detailed });
+      await this.#send("notifications/tasks", detailed);
     }
     const uri = resourceUri(task);
     const log = logUri(task);

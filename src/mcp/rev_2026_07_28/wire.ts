@@ -21,10 +21,10 @@ const EXTENSION = "io.modelcontextprotocol/tasks";
 export const CAPABILITY: { readonly [key: string]: Json } = { extensions: { [EXTENSION]: {} } };
 
 /** Section "Tasks". */
-export interface WireTask extends CommonTask {
+export type WireTask = CommonTask & {
   readonly ttlMs: number;
   readonly pollIntervalMs: number;
-}
+};
 
 /** Section "Tasks", `DetailedTask`: with what its status calls for. */
 export type DetailedTask = WireTask & {
