@@ -16,10 +16,10 @@ import { SessionEvents } from "./events.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { McpHost } from "../../host.ts";
 import { refuseLarge, SessionStore, type StoredSession } from "./store.ts";
-import { OpenStreams } from "../streams/open_streams.ts";
+import type { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
 import { SessionLimitReached, type SessionLimits, SessionSlots } from "./limits.ts";
-import { answer, type Call, recipientOf, type Session } from "./session.ts";
+import { type Call, Session } from "./session.ts";
 import { SessionTransport } from "./transport.ts";
 
 /** A session without an open stream is closed after this time without use, in ms. */
@@ -74,7 +74,7 @@ export class Sessions implements AsyncDisposable {
     this.#store = new SessionStore(streams, this.#onError);
     this.#slots = new SessionSlots(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
-    this.#forwarding = new Forwarding(documents, (id) => recipientOf(this.#sessions.get(id)), this.#onError);
+    this.#forwarding = new Forwarding(documents, (id) => this.#sessions.get(id), this.#onError);
     this.#now = now;
   }
 
@@ -91,7 +91,7 @@ export class Sessions implements AsyncDisposable {
       if (begins(call)) this.#reserve(id, peer);
       try {
         const session = await this.#open(id, peer, call.message);
-        const response = await answer(session, call, this.#now);
+        const response = await session.answer(call, this.#now);
         if (session.transport.sessionId === undefined) await session.host.close();
         else this.#options.record({ event: "session_begun", principal: peer.owner, session: sessionMark(id) });
         return response;
@@ -118,7 +118,7 @@ export class Sessions implements AsyncDisposable {
       void this.#use(id, session);
       const { message } = call;
       if (message && session.host.taskServer.isForOther(message)) await this.#forwarding.send(peer.owner, id, message);
-      const response = await answer(session, call, this.#now);
+      const response = await session.answer(call, this.#now);
       if (message && "method" in message && "id" in message) this.#forwarding.begun(id, message.id);
       return response;
     });
@@ -172,21 +172,7 @@ export class Sessions implements AsyncDisposable {
       },
       onrequestresumed: (requestId) => this.#forwarding.resumed(peer.owner, id, requestId),
     });
-    const answering = new OpenStreams(this.#options.answers);
-    const listening = new OpenStreams();
-    const session: Session = {
-      owner: peer.owner,
-      transport,
-      host,
-      answering,
-      listening,
-      initialize,
-      get isBusy() {
-        return answering.size > 0 || listening.size > 0;
-      },
-      usedAt: 0,
-      storedAt: 0,
-    };
+    const session: Session = new Session(peer.owner, initialize, transport, host, this.#options.answers);
     // Any process may receive the answers, so each has numbers of its own.
     host.taskServer.numberRequestsFrom(Math.floor(Math.random() * MAX_FIRST_NUMBER));
     await host.connect(transport);

@@ -6,23 +6,9 @@
 import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { McpHost } from "../../host.ts";
 import { newestProgress } from "../streams/newest_progress.ts";
-import type { OpenStreams } from "../streams/open_streams.ts";
+import { OpenStreams } from "../streams/open_streams.ts";
 import type { Recipient } from "./forwarding.ts";
 import type { SessionTransport } from "./transport.ts";
-
-export interface Session {
-  readonly owner: string;
-  readonly transport: SessionTransport;
-  readonly host: McpHost;
-  /** The responses that its client waits for. */
-  readonly answering: OpenStreams;
-  /** The standalone streams, on which its client receives what belongs to no request. */
-  readonly listening: OpenStreams;
-  readonly initialize: JSONRPCMessage | undefined;
-  readonly isBusy: boolean;
-  usedAt: number;
-  storedAt: number;
-}
 
 export interface Call {
   readonly request: Request;
@@ -30,23 +16,44 @@ export interface Call {
   readonly authInfo?: AuthInfo;
 }
 
-/** Answers a request of a session. `now` is the time, in ms since the epoch. */
-export function answer(
-  { transport, answering, listening }: Session,
-  { request, message, authInfo }: Call,
-  now: () => number,
-): Promise<Response> {
-  const listens = request.method === "GET";
-  return (listens ? listening : answering).track(async (sent) => {
-    const response = await transport.handleRequest(request, { parsedBody: message, authInfo });
-    return newestProgress(response, sent, listens ? now : undefined);
-  });
-}
+export class Session implements Recipient {
+  /** The responses that its client waits for. */
+  readonly #answering: OpenStreams;
+  /** The standalone streams, on which its client receives what belongs to no request. */
+  readonly #listening = new OpenStreams();
+  usedAt = 0;
+  storedAt = 0;
 
-/** How a session receives what other processes forward; `undefined` if it is not here. */
-export function recipientOf(session: Session | undefined): Recipient | undefined {
-  return session && {
-    isFor: (message) => !session.host.taskServer.isForOther(message),
-    receive: (message) => session.transport.receive(message),
-  };
+  /** `answers` counts the responses of all sessions that are still open. */
+  constructor(
+    readonly owner: string,
+    readonly initialize: JSONRPCMessage | undefined,
+    readonly transport: SessionTransport,
+    readonly host: McpHost,
+    answers: OpenStreams,
+  ) {
+    this.#answering = new OpenStreams(answers);
+  }
+
+  /** Whether its client has a stream open. */
+  get isBusy(): boolean {
+    return this.#answering.size > 0 || this.#listening.size > 0;
+  }
+
+  /** Answers a request. `now` is the time, in ms since the epoch. */
+  answer({ request, message, authInfo }: Call, now: () => number): Promise<Response> {
+    const listens = request.method === "GET";
+    return (listens ? this.#listening : this.#answering).track(async (sent) => {
+      const response = await this.transport.handleRequest(request, { parsedBody: message, authInfo });
+      return newestProgress(response, sent, listens ? now : undefined);
+    });
+  }
+
+  isFor(message: JSONRPCMessage): boolean {
+    return !this.host.taskServer.isForOther(message);
+  }
+
+  receive(message: JSONRPCMessage): void {
+    this.transport.receive(message);
+  }
 }
