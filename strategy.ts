@@ -107,5 +107,5 @@ export * from "./src/task.ts";
 export type { Caller } from "./src/tasks/callers/caller.ts";
 export type { CallOrigin } from "./src/tasks/callers/offers.ts";
 export type { WaitOptions } from "./src/tasks/feed.ts";
-export type { StartOptions } from "./src/tasks/starting/task_keys.ts";
+export type { StartOptions } from "./src/tasks/starting/starting.ts";
 export type { Tasks } from "./src/tasks/tasks.ts";

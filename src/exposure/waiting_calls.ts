@@ -7,7 +7,7 @@ import { BackendError, TaskFinished, TaskNotFound, Unavailable } from "../errors
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
-import type { StartOptions } from "../tasks/starting/task_keys.ts";
+import type { StartOptions } from "../tasks/starting/starting.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { tryAgain } from "../waiting.ts";
 import { CallCancelled, type CallContext, CallerGone, CallTimedOut } from "./surface.ts";

@@ -79,6 +79,6 @@ export function nativeTasks(
 export async function answerWithResult(task: TaskInfo, tasks: Tasks, form?: ResultForm): Promise<CallAnswer> {
   const outcome = await tasks.outcome(task);
   const isOurs = outcome.kind === "fault" && outcome.code === undefined;
-  const heard: Outcome = isOurs ? { kind: "tool_error", message: outcome.message } : outcome;
-  return { kind: "result", result: callResult(task, heard, form) };
+  const shown: Outcome = isOurs ? { kind: "tool_error", message: outcome.message } : outcome;
+  return { kind: "result", result: callResult(task, shown, form) };
 }

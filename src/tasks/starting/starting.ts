@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend, NewTask, TaskKey } from "../../backend.ts";
+import type { Backend, NewTask, TaskKey, TraceContext } from "../../backend.ts";
 import { KeyInUse, LimitExceeded } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import type { OnError } from "../../log/on_error.ts";
@@ -17,8 +17,24 @@ import type { Callers } from "../callers/callers.ts";
 import type { ListName } from "../callers/offer_lists.ts";
 import type { Guard } from "../guard.ts";
 import { newTask } from "./new_task.ts";
-import { callersKeyOf, listOf, reportKeyUnknown, type StartOptions, uniqueKeyOf } from "./task_keys.ts";
+import { callersKeyOf, listOf, reportKeyUnknown, uniqueKeyOf } from "./task_keys.ts";
 import { CallersKeys } from "./two_keys.ts";
+
+/** The options of a start. */
+export interface StartOptions {
+  /** How long the result is kept, in ms. Default: as the registration says. */
+  readonly ttl?: number;
+  /** Whether to take over the task of an earlier call with the same input whose caller has received no answer. */
+  readonly adopt?: boolean;
+  /** The caller's own key: starts with the same key receive the task of the first one. */
+  readonly idempotencyKey?: string;
+  /** How far ahead the call may start its task, in ms. Default: 365 days. */
+  readonly startWithin?: number;
+  /** The trace of the caller, in case that this process has no provider of OpenTelemetry. */
+  readonly trace?: TraceContext;
+  /** The call that is to wait for the task. */
+  readonly caller?: Caller;
+}
 
 /** A start with a valid input. */
 interface Start {
@@ -69,7 +85,7 @@ export class Starting {
       const { caller } = options;
       const list = options.adopt ? listOf(registered, json, owner) : undefined;
       if (list) caller?.setList(list);
-      const own = callersKeyOf(job, json, options);
+      const own = callersKeyOf(job, json, options.idempotencyKey);
       const unique = uniqueKeyOf(registered, json);
       const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key: unique ?? own };
       const second = unique && own;

@@ -4,8 +4,7 @@
  * @module
  */
 import { hash } from "node:crypto";
-import type { TaskKey, TraceContext } from "../../backend.ts";
-import type { Caller } from "../callers/caller.ts";
+import type { TaskKey } from "../../backend.ts";
 import { type ListName, listOfIdentity } from "../callers/offer_lists.ts";
 import { ToolError } from "../../errors.ts";
 import { canonicalJson } from "../../json.ts";
@@ -17,24 +16,8 @@ import type { Json } from "../../task.ts";
 /** How long a task holds the caller's own key after its end, in ms: for as long as its result is kept. */
 const WHILE_KEPT = Number.MAX_SAFE_INTEGER;
 
-/** The options of a start. */
-export interface StartOptions {
-  /** How long the result is kept, in ms. Default: as the registration says. */
-  readonly ttl?: number;
-  /** Whether to take over the task of an earlier call with the same input whose caller has received no answer. */
-  readonly adopt?: boolean;
-  /** The caller's own key: starts with the same key receive the task of the first one. */
-  readonly idempotencyKey?: string;
-  /** How far ahead the call may start its task, in ms. Default: 365 days. */
-  readonly startWithin?: number;
-  /** The trace of the caller, in case that this process has no provider of OpenTelemetry. */
-  readonly trace?: TraceContext;
-  /** The call that is to wait for the task. */
-  readonly caller?: Caller;
-}
-
-/** The caller's own key of a start, if it has one. */
-export function callersKeyOf({ name: job }: Job, input: Json, { idempotencyKey }: StartOptions): TaskKey | undefined {
+/** The key of a start that has an idempotency key of its caller's. */
+export function callersKeyOf({ name: job }: Job, input: Json, idempotencyKey: string | undefined): TaskKey | undefined {
   if (idempotencyKey === undefined) return undefined;
   const name = `call:${job}:${sha256(idempotencyKey)}`;
   return { name, window: WHILE_KEPT, fingerprint: sha256(canonicalJson(input)) };
