@@ -104,7 +104,10 @@ function blockOf(piece: Piece, blocks: readonly ContentBlock[], uri: string): Co
   return textBlock(`Part ${part} (${mimeType}) is too large for one message: ${where}.`);
 }
 
-/** The `call` of a tool that takes a token: validates the input, and answers as `use` does, with `explainErrors`. */
+/**
+ * The `call` of a tool that takes a token: validates the input, or rejects with `InvalidInput`, and answers as `use` does, with
+ * `explainErrors`.
+ */
 export function tokenCall<Input extends { readonly token: string }>(
   name: string,
   schema: JsonSchema,
@@ -116,7 +119,7 @@ export function tokenCall<Input extends { readonly token: string }>(
   };
 }
 
-/** Calls `use`, and turns errors that the model can correct, such as an unknown token, into error results. */
+/** Calls `use`, and turns its errors that the model can correct, such as an unknown token, into error results. */
 export async function explainErrors(token: string, use: () => Promise<ToolResult>): Promise<ToolResult> {
   try {
     return await use();

@@ -14,7 +14,7 @@ export type AnsweringJobs = ReadonlyMap<string, AnsweringJob>;
 
 /**
  * The `answering` part of a job's surface. `read` says how a model reads its tasks, such as "call report_status with this
- * token".
+ * token"; `answerWithin` is how long an answer waits for the result, in ms, by default 0.
  */
 export function answeringOf(
   registered: SharedJob["registered"],

@@ -24,7 +24,7 @@ import { CallersKeys } from "./two_keys.ts";
 export interface StartOptions {
   /** How long the result is kept, in ms. Default: as the registration says. */
   readonly ttl?: number;
-  /** Whether to take over the task of an earlier call with the same input whose caller has received no answer. */
+  /** Whether to take over the task of an earlier call with the same input whose caller has received no answer. Default: `false`. */
   readonly adopt?: boolean;
   /** The caller's own key: starts with the same key receive the task of the first one. */
   readonly idempotencyKey?: string;
