@@ -94,10 +94,10 @@ export class BullMqBackend implements Backend {
     refuseMade(store instanceof RedisStore, "BullMqBackend.connect({ redis })");
     this.#store = store;
     this.streams = streamsOn(store.scripts, this.#request);
-    this.keys = keysOn(store.records, this.#request);
+    this.keys = keysOn(store.records, this.#call);
     this.documents = documentsOn(store.scripts, (listener) => store.onSignal(listener), this.#request);
     const find = (id: string) => this.#find(id, "");
-    this.operator = operatorOn(this, store, { find, call: (what, act) => this.#call(what, act) });
+    this.operator = operatorOn(this, store, { find, call: this.#call });
     this.#lease = lease;
     this.#onError = onError;
     this.#hub.reportTo(onError);
@@ -142,7 +142,7 @@ export class BullMqBackend implements Backend {
         now = found?.readAt ?? now;
         return found && !found.expired ? toTask(found) : undefined;
       };
-      return await createKeyed(this.keys, { read, create, admit }, { id, owner, key, unless }, () => now);
+      return await createKeyed(records, { read, create, admit }, { id, owner, key, unless }, () => now);
     });
   }
 
@@ -157,20 +157,20 @@ export class BullMqBackend implements Backend {
     const task = toTask(snapshot);
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
     return outcomeOf(snapshot, task) ??
-      { kind: "value", ...await this.#request("read a result", () => this.#store.records.result(snapshot)) };
+      { kind: "value", ...await this.#call("read a result", () => this.#store.records.result(snapshot)) };
   }
 
   /** Reads the log of a task. */
   async log(id: string, owner: string): Promise<readonly LogLine[]> {
     const { logged } = toTask(await this.#find(id, owner));
-    return logged === undefined ? [] : await this.#request("read a log", () => this.#store.records.log(id));
+    return logged === undefined ? [] : await this.#call("read a log", () => this.#store.records.log(id));
   }
 
   /** Cancels a task; waits up to `wait` ms for the worker's answer. */
   async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
     await this.#find(id, owner);
     const cancel = (work: "ask" | "stop_requested") =>
-      this.#request("cancel a task", () => this.#store.records.cancel(id, work));
+      this.#call("cancel a task", () => this.#store.records.cancel(id, work));
     let reply = await cancel("ask");
     const asked = reply === "asked";
     if (asked) {
@@ -197,9 +197,9 @@ export class BullMqBackend implements Backend {
   /** Lists an owner's tasks, the newest first. */
   async list(owner: string, page: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage> {
     refuseCursor(page.cursor);
-    const { records, deadline } = this.#store;
+    const { records } = this.#store;
     const list = async (before: string | undefined, max: number) => {
-      const ids = await deadline.wait(records.list(owner, before, max));
+      const ids = await records.list(owner, before, max);
       return await Promise.all(ids.map(async (id) => {
         const snapshot = await records.read(id);
         return { id, task: snapshot && !hasExpired(snapshot) ? toTask(snapshot) : undefined };
@@ -281,7 +281,7 @@ export class BullMqBackend implements Backend {
     this.#call(what, () => this.#store.deadline.wait(act()));
 
   /** Runs calls to Redis that have their own deadlines; an error becomes a `BackendError`. */
-  async #call<T>(what: string, act: () => Promise<T>): Promise<T> {
+  readonly #call = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
     this.#checkOpen();
     try {
       const { reconnected } = this.#store;
@@ -291,7 +291,7 @@ export class BullMqBackend implements Backend {
       if (cause instanceof JobsError) throw cause;
       throw new BackendError(`Cannot ${what}: Redis failed: ${messageOf(cause)}`, { cause });
     }
-  }
+  };
 
   #checkOpen(): void {
     if (this.#closing) throw new BackendError("Cannot use BullMQ: the backend is closed.");

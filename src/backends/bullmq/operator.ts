@@ -31,7 +31,7 @@ function pausesOn(store: RedisStore, { call }: Calls): JobPauses {
   const set = async (of: "pause" | "resume", job: string) => {
     checkOptions(of, { job }, { job: QUEUED });
     return await call(`${of} a job`, async () => {
-      const names = await deadline.wait(scripts.run<readonly string[]>("pause", job, of === "pause" ? 1 : 0));
+      const names = await scripts.run<readonly string[]>("pause", job, of === "pause" ? 1 : 0);
       for (const name of names) {
         const queue = await store.queue(name);
         await deadline.wait(queue[of]());
@@ -42,7 +42,6 @@ function pausesOn(store: RedisStore, { call }: Calls): JobPauses {
   return {
     pause: async (job) => (await set("pause", job)).filter((queue) => queue !== job),
     resume: async (job) => void await set("resume", job),
-    jobs: () =>
-      call("read what is paused", async () => new Set(await deadline.wait(scripts.run<readonly string[]>("paused")))),
+    jobs: () => call("read what is paused", async () => new Set(await scripts.run<readonly string[]>("paused"))),
   };
 }

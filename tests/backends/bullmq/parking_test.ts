@@ -278,14 +278,14 @@ test("steps are deleted when their task ends, whatever its end is", async (place
 });
 
 test("large steps are read in pieces, so that each comes in time over a slow line", async ({ admin, prefix }) => {
-  const scripts = new RedisScripts(createIORedisClient(admin), prefix);
+  const scripts = new RedisScripts(createIORedisClient(admin), prefix, new Deadline("late", 60_000));
   const replies: number[] = [];
   const run = async (...args: Parameters<RedisScripts["run"]>) => {
     const reply = await scripts.run<unknown>(...args);
     replies.push(JSON.stringify(reply).length);
     return reply;
   };
-  const parking = new RedisParking(Object.assign(Object.create(scripts), { run }), new Deadline("late", 60_000));
+  const parking = new RedisParking(Object.assign(Object.create(scripts), { run }));
   const text = "x".repeat(MAX_STEP_BYTES);
   const indexes = [0, 1, 2, 3, 4, 5, 6, 7, 9, 150, MAX_STEPS - 1];
   await admin.hset(`${prefix}:mcp-jobs:steps:work:1`, Object.fromEntries(indexes.map((index) => [index, text])));
@@ -447,15 +447,15 @@ test("the code of a task that is to stop does not start again where its claim co
 /** Which scripts are called, and which answers are read one by one, until it is disposed. */
 class Calls implements Disposable {
   readonly names: string[] = [];
-  readonly #run = RedisScripts.prototype.run;
+  readonly #send = RedisScripts.prototype.send;
   readonly #readAnswer = RedisRecords.prototype.readAnswer;
 
   constructor() {
     const { names } = this;
-    const [run, readAnswer] = [this.#run, this.#readAnswer];
-    RedisScripts.prototype.run = function (name, ...args) {
+    const [send, readAnswer] = [this.#send, this.#readAnswer];
+    RedisScripts.prototype.send = function (name, ...args) {
       names.push(name);
-      return run.call(this, name, ...args) as ReturnType<typeof run<never>>;
+      return send.call(this, name, ...args) as ReturnType<typeof send<never>>;
     };
     RedisRecords.prototype.readAnswer = function (id, key) {
       names.push("readAnswer");
@@ -464,7 +464,7 @@ class Calls implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    RedisScripts.prototype.run = this.#run;
+    RedisScripts.prototype.send = this.#send;
     RedisRecords.prototype.readAnswer = this.#readAnswer;
   }
 }

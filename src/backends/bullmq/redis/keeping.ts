@@ -15,7 +15,7 @@ type Request = <T>(what: string, act: () => Promise<T>) => Promise<T>;
 /** Keeps streams, for every process on the same Redis. */
 export function streamsOn(scripts: RedisScripts, request: Request): StreamStore {
   const read = async (stream: string, after: string) => {
-    const members = await scripts.run<readonly string[]>("streamRead", stream, after);
+    const members = await scripts.send<readonly string[]>("streamRead", stream, after);
     return members.map((member) => {
       const end = member.indexOf("\n");
       return { id: member.slice(0, end), text: member.slice(end + 1) };
@@ -23,7 +23,7 @@ export function streamsOn(scripts: RedisScripts, request: Request): StreamStore 
   };
   return {
     append: (stream, { id, text }, ttl) =>
-      request("store a message", () => scripts.run("streamAppend", stream, id, text, ttl)),
+      request("store a message", () => scripts.send("streamAppend", stream, id, text, ttl)),
     readAfter: (stream, id) => request("read messages", () => read(stream, id)),
     clear: async (stream) =>
       void await request("delete messages", () => scripts.client.del(scripts.key(`stream:${stream}`))),
@@ -51,7 +51,7 @@ export function documentsOn(
   };
   const write = async (name: string, ...change: readonly (string | undefined)[]) => {
     const texts = change.flatMap((text) => text === undefined ? [0, ""] : [1, text]);
-    return await scripts.run<number>("document", name, ...texts) === 1;
+    return await scripts.send<number>("document", name, ...texts) === 1;
   };
   return {
     read: async (name) => await request("read a document", () => scripts.client.hget(key, name)) ?? undefined,

@@ -20,14 +20,13 @@ import { makerOf } from "../internals.ts";
 import { submittedFrom } from "../new_task.ts";
 import { hasExpired, type Snapshot, toTask } from "../snapshot.ts";
 import { type List, LISTS } from "./scripts/lists.ts";
-import type { RedisScripts } from "./scripts/run.ts";
 import type { RedisStore } from "./store.ts";
 
 /** In which lists tasks of a status are, and whether they are among the running ones. */
-const PLACES: { readonly [status in TaskStatus]: { readonly lists: readonly List[]; readonly running?: true } } = {
+const PLACES: { readonly [status in TaskStatus]: { readonly lists: readonly List[]; readonly running?: 1 } } = {
   PENDING: { lists: ["open", "sleeping"] },
-  RUNNING: { lists: [], running: true },
-  INPUT_REQUIRED: { lists: ["asking"], running: true },
+  RUNNING: { lists: [], running: 1 },
+  INPUT_REQUIRED: { lists: ["asking"], running: 1 },
   RETRYING: { lists: ["retrying"] },
   COMPLETED: { lists: ["COMPLETED"] },
   FAILED: { lists: ["FAILED"] },
@@ -63,7 +62,6 @@ export interface Calls {
 /** The tasks of all owners. */
 export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedStore {
   const { records, scripts, parking, deadline } = store;
-  const run = <T>(...command: Parameters<RedisScripts["run"]>) => deadline.wait(scripts.run<T>(...command));
 
   const readAll = async (ids: readonly string[]): Promise<readonly Snapshot[]> => {
     const found = await Promise.all(ids.map((id) => records.read(id)));
@@ -75,8 +73,8 @@ export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedSt
     { job = "", status, owner = "", before = "", from = "" }: TaskQuery,
     limit: number,
   ): Promise<FoundTasks> => {
-    const { lists, running = false } = status === undefined ? { lists: LISTS } : PLACES[status];
-    const ids = await run<readonly string[]>("page", before, from, limit, job, owner, running ? 1 : 0, ...lists);
+    const { lists, running = 0 } = status === undefined ? { lists: LISTS } : PLACES[status];
+    const ids = await scripts.run<readonly string[]>("page", before, from, limit, job, owner, running, ...lists);
     const found = await readAll(ids);
     const tasks = found.filter((snapshot) => !snapshot.expired && !hasExpired(snapshot)).map(toTask);
     return ids.length < limit ? { tasks } : { tasks, next: ids.at(-1) };
@@ -85,7 +83,7 @@ export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedSt
   const submitted = async (id: string): Promise<SubmittedTask> => {
     await find(id);
     const task = await call("read what was submitted", async () => {
-      const fields = await run<readonly string[] | null>("submitted", id);
+      const fields = await scripts.run<readonly string[] | null>("submitted", id);
       return fields === null ? undefined : submittedFrom(fields);
     });
     if (task !== undefined) return task;
@@ -93,12 +91,12 @@ export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedSt
   };
 
   const counts = async (): Promise<readonly TaskCounts[]> => {
-    const counts: readonly CountReply[] = JSON.parse(await run<string>("counts"));
+    const counts: readonly CountReply[] = JSON.parse(await scripts.run<string>("counts"));
     return counts.filter(([, sizes]) => sizes.some((size) => size > 0)).map(toCounts);
   };
 
   const workers = async (): Promise<readonly WorkerInfo[]> => {
-    const [stored, held] = await run<readonly [readonly string[], readonly string[]]>("workers");
+    const [stored, held] = await scripts.run<readonly [readonly string[], readonly string[]]>("workers");
     return stored.map((text): WorkerInfo => {
       const { ids, name, host, pid, jobs, since }: PresentWorker = JSON.parse(text);
       const running = held.filter((_, index) => index % 2 === 0 && ids.includes(makerOf(held[index + 1] ?? "")));
@@ -111,7 +109,7 @@ export function operatedOn(store: RedisStore, { find, call }: Calls): OperatedSt
     const [at = "", last = ""] = cursor.split("\n");
     const [job, following] = (await counts()).map(({ job }) => job).filter((job) => job >= at).sort();
     if (job === undefined) return { deleted: 0 };
-    const ids = await run<readonly string[]>("after", status, job, job === at ? last : "", PURGE_BATCH);
+    const ids = await scripts.run<readonly string[]>("after", status, job, job === at ? last : "", PURGE_BATCH);
     // No task is created after it has finished.
     const old = ids.filter((id) => timeOfTaskId(id) < before + CLOCKS_DIFFER_MS);
     const ended = (await readAll(old)).filter((snapshot) => {

@@ -4,7 +4,6 @@
  * @module
  */
 import type { RecordedStep } from "../../../backend.ts";
-import type { Deadline } from "../../shared/deadline.ts";
 import type { WaitsFor } from "../../shared/record.ts";
 import type { Hold } from "./records.ts";
 import type { ParkReply } from "./scripts/parking.ts";
@@ -17,17 +16,14 @@ const FROM_THE_FIRST: StepsPage = { steps: [], next: 0 };
 /** Parks jobs, and keeps their steps. Each call names the queue, because a job need not be a task of ours. */
 export class RedisParking {
   readonly #scripts: RedisScripts;
-  readonly #deadline: Deadline;
 
-  /** `deadline`: how long each answer may take. There are several where the steps are large. */
-  constructor(scripts: RedisScripts, deadline: Deadline) {
+  constructor(scripts: RedisScripts) {
     this.#scripts = scripts;
-    this.#deadline = deadline;
   }
 
   /** Lets the job of a run wait without a worker, if the run holds it. */
   async park(queue: string, { id, token }: Hold, { keys, until }: WaitsFor): Promise<ParkReply> {
-    return await this.#run("park", queue, id, token, until ?? "", ...keys);
+    return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
   }
 
   /** Reads the steps of a job in the order of their numbers, after those that were read. */
@@ -37,21 +33,17 @@ export class RedisParking {
     { steps, next }: StepsPage = FROM_THE_FIRST,
   ): Promise<readonly RecordedStep[]> {
     if (next === undefined) return steps;
-    const page = parseSteps(await this.#run("steps", queue, id, next));
+    const page = parseSteps(await this.#scripts.run("steps", queue, id, next));
     return await this.steps(queue, id, { ...page, steps: [...steps, ...page.steps] });
   }
 
   /** Stores a step of a run that holds its job. Resolves with whether it does. */
   async record(queue: string, { id, token }: Hold, { index, text }: RecordedStep): Promise<boolean> {
-    return await this.#run<0 | 1>("record", queue, id, token, index, text) === 1;
+    return await this.#scripts.run<0 | 1>("record", queue, id, token, index, text) === 1;
   }
 
   /** Deletes the steps of a job from a number on, for a run that holds it. */
   async forget(queue: string, { id, token }: Hold, from: number): Promise<void> {
-    await this.#run("forgetSteps", queue, id, token, from);
-  }
-
-  #run<T>(...command: Parameters<RedisScripts["run"]>): Promise<T> {
-    return this.#deadline.wait(this.#scripts.run<T>(...command));
+    await this.#scripts.run("forgetSteps", queue, id, token, from);
   }
 }

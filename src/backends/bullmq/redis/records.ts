@@ -9,7 +9,6 @@ import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backen
 import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type Json, KEY_TTL_MS, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { batched, type BatchOptions } from "../../shared/batch.ts";
-import type { Deadline } from "../../shared/deadline.ts";
 import type { KeyCondition } from "../../shared/store/store.ts";
 import { addJobTo } from "../internals.ts";
 import { fromStored, toStored, withoutRecord } from "../result.ts";
@@ -71,7 +70,7 @@ const MAX_SIZE = 4_194_304;
 /** How long a call waits for its turn while Redis is busy, in ms. */
 const QUEUE_TIMEOUT_MS = 5_000;
 
-/** Our records on Redis. */
+/** Our records on Redis. An answer for which only a sweep or a subscription waits has no deadline; all others have one. */
 export class RedisRecords implements KeyStore {
   readonly #read: (request: ReadRequest) => Promise<Snapshot | undefined>;
   readonly #store: (request: StoreRequest) => Promise<number | Error>;
@@ -79,23 +78,20 @@ export class RedisRecords implements KeyStore {
   readonly #scripts: RedisScripts;
   readonly #begin: ReturnType<typeof transactionsOn>;
   readonly #queue: (name: string) => Promise<Queue>;
-  readonly #deadline: Deadline;
 
-  /** `begin` begins a transaction, `queue` opens BullMQ's queues, `deadline` says how long an answer may take. */
+  /** `begin` begins a transaction, `queue` opens BullMQ's queues. */
   constructor(
     scripts: RedisScripts,
     begin: ReturnType<typeof transactionsOn>,
     queue: (name: string) => Promise<Queue>,
-    deadline: Deadline,
   ) {
     this.#scripts = scripts;
     this.#begin = begin;
     this.#queue = queue;
-    this.#deadline = deadline;
     const options: BatchOptions = {
       atOnce: AT_ONCE,
       maxSize: MAX_SIZE,
-      inTime: (answer, size) => deadline.wait(answer, size),
+      inTime: (answer, size) => scripts.deadline.wait(answer, size),
       queueTimeout: QUEUE_TIMEOUT_MS,
     };
     this.#read = batched((requests) => this.#readMany(requests), MAX_READS, options);
@@ -126,7 +122,8 @@ export class RedisRecords implements KeyStore {
 
   /** The text of an owner's key. */
   async readKey(owner: string, key: string): Promise<string | undefined> {
-    return await this.#scripts.client.get(this.#scripts.key(`key:${owner}:${key}`)) ?? undefined;
+    return await this.#scripts.deadline.wait(this.#scripts.client.get(this.#scripts.key(`key:${owner}:${key}`))) ??
+      undefined;
   }
 
   /** Replaces or deletes the text of a key, if it is `from` now. Resolves with whether it did. */
@@ -149,7 +146,7 @@ export class RedisRecords implements KeyStore {
     const { job, apart } = toStored(run, result);
     if (apart === undefined) return job;
     const { field, text } = apart;
-    const stored = await this.#deadline.wait(this.#scripts.run<0 | 1>("mark", id, field, text), text.length);
+    const stored = await this.#scripts.deadline.wait(this.#scripts.send<0 | 1>("mark", id, field, text), text.length);
     return stored === 1 ? job : withoutRecord(result);
   }
 
@@ -159,8 +156,9 @@ export class RedisRecords implements KeyStore {
    */
   async cancel(id: string, work: "ask" | "stop_requested"): Promise<CancelReply> {
     const [reply, queue] = await this.#scripts.run<[CancelReply, string?]>("cancel", id, work);
+    const removed = queue && this.#queue(queue).then((opened) => opened.remove(id));
     // This only tidies up: a worker that takes the marked job fails it without a run, and the job is deleted on expiry.
-    if (queue) await this.#queue(queue).then((opened) => opened.remove(id)).catch(() => {});
+    if (removed) await this.#scripts.deadline.wait(removed).catch(() => {});
     return reply;
   }
 
@@ -206,7 +204,8 @@ export class RedisRecords implements KeyStore {
   }
 
   async log(id: string): Promise<readonly LogLine[]> {
-    return (await this.#scripts.client.lrange(this.#scripts.key(`log:${id}`), 0, -1)).map(parseLine);
+    const lines = await this.#scripts.deadline.wait(this.#scripts.client.lrange(this.#scripts.key(`log:${id}`), 0, -1));
+    return lines.map(parseLine);
   }
 
   /** Stores questions of a run that holds its task. Resolves with the state of each; `undefined` for a job of others. */
@@ -234,12 +233,12 @@ export class RedisRecords implements KeyStore {
 
   /** The tasks that may have expired. */
   async due(limit: number): Promise<readonly string[]> {
-    return await this.#scripts.run("due", limit);
+    return await this.#scripts.send("due", limit);
   }
 
   /** Leaves a task out of `due` for this time. */
   async postpone(id: string, ms: number): Promise<void> {
-    await this.#scripts.run("postpone", id, ms);
+    await this.#scripts.send("postpone", id, ms);
   }
 
   /**
@@ -248,14 +247,14 @@ export class RedisRecords implements KeyStore {
    */
   async expire({ id, owner, queue }: Snapshot, tombstone: number = TOMBSTONE_MS): Promise<boolean> {
     // In this order, so that it is repeated if it fails half-way.
-    await this.#scripts.run("mark", id, "expired", 1);
+    await this.#scripts.send("mark", id, "expired", 1);
     if (await (await this.#queue(queue)).remove(id) !== 1) return false;
-    await this.#scripts.run("forget", id, owner, tombstone);
+    await this.#scripts.send("forget", id, owner, tombstone);
     return true;
   }
 
   #field(id: string, field: string): Promise<string | null> {
-    return this.#scripts.client.hget(this.#scripts.key(`task:${id}`), field);
+    return this.#scripts.deadline.wait(this.#scripts.client.hget(this.#scripts.key(`task:${id}`), field));
   }
 
   async #markHeld({ id, token }: Hold, field: string, value: string | number): Promise<void> {
@@ -290,11 +289,11 @@ export class RedisRecords implements KeyStore {
   }
 
   async #answerMany(requests: readonly AnswerRequest[]): Promise<readonly (Stored | Error)[]> {
-    return parseStored(requests, await this.#scripts.run("answer", ...requests.flatMap(answerArguments)));
+    return parseStored(requests, await this.#scripts.send("answer", ...requests.flatMap(answerArguments)));
   }
 
   async #readMany(requests: readonly ReadRequest[]): Promise<readonly (Snapshot | undefined)[]> {
     const args = requests.flatMap(({ id, owner, result }) => [id, owner, result ? 1 : 0]);
-    return parseReply(requests.map(({ id }) => id), await this.#scripts.run("read", ...args));
+    return parseReply(requests.map(({ id }) => id), await this.#scripts.send("read", ...args));
   }
 }

@@ -63,9 +63,9 @@ export class RedisStore {
     this.bullmq = bullmq;
     this.#client = client;
     this.#prefix = prefix;
-    const scripts = this.scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
-    this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
-    this.parking = new RedisParking(scripts, this.deadline);
+    const scripts = this.scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix, this.deadline);
+    this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name));
+    this.parking = new RedisParking(scripts);
   }
 
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */
@@ -183,7 +183,7 @@ export class RedisStore {
   async #listConnections(): Promise<readonly string[]> {
     const [list, living] = await Promise.all([
       this.#client.client("LIST"),
-      this.scripts.run<readonly string[]>("living"),
+      this.scripts.send<readonly string[]>("living"),
     ]);
     const names = Array.from(String(list).matchAll(/ name=(\S+) /g), ([, name = ""]) => name);
     // One of ours that stops has closed the connection with its name, and still runs what it has begun.

@@ -33,15 +33,15 @@ export class Ends {
 
   /** The attempt has ended. */
   async settle(held: HeldJob, attempt: Attempt): Promise<void> {
-    const { records, deadline } = this.#store;
+    const { records } = this.#store;
     const { job, hold } = held;
-    if (isAbandoned(attempt)) await deadline.wait(records.markAbandoned(hold));
+    if (isAbandoned(attempt)) await records.markAbandoned(hold);
     if (held.isCancelled) return await this.cancel(held);
     if (attempt.kind === "value") {
       const result = await records.storeResult(hold, attempt);
       return await this.#end(held, "COMPLETED", (next) => job.moveToCompleted(result, hold.token, next));
     }
-    if (attempt.kind === "fault") await deadline.wait(records.markFault(hold, attempt.code));
+    if (attempt.kind === "fault") await records.markFault(hold, attempt.code);
     if (attempt.kind === "fault" || !attempt.retry) return await this.fail(held, attempt.message);
     const backoff = foreignBackoffOf(job);
     if (backoff !== undefined && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
@@ -49,14 +49,14 @@ export class Ends {
       return await this.fail(held, `${attempt.message} (${why})`);
     }
     // BullMQ's counts do not tell which of the two came last.
-    if (job.stalledCounter > 0) await deadline.wait(records.markFailed(hold));
+    if (job.stalledCounter > 0) await records.markFailed(hold);
     capBackoff(job);
     await this.#end(held, "FAILED", (next) => job.moveToFailed(new Error(attempt.message), hold.token, next));
   }
 
   /** The code has stopped, or was not called, because the task is cancelled. */
   async cancel(held: HeldJob): Promise<void> {
-    await this.#store.deadline.wait(this.#store.records.markStopped(held.hold));
+    await this.#store.records.markStopped(held.hold);
     await this.fail(held, new TaskCancelled().message, "CANCELLED");
   }
 
@@ -68,11 +68,11 @@ export class Ends {
 
   /** The worker stops, and gives the job back. */
   async handBack(held: HeldJob, abandoned: boolean): Promise<void> {
-    const { records, deadline } = this.#store;
+    const { records } = this.#store;
     const { job, hold } = held;
-    if (abandoned) await deadline.wait(records.markAbandoned(hold));
+    if (abandoned) await records.markAbandoned(hold);
     if (held.isCancelled) return await this.cancel(held);
-    const times = await deadline.wait(records.markHandedBack(hold));
+    const times = await records.markHandedBack(hold);
     if (times > MAX_HAND_BACKS) return await this.settle(held, { kind: "fault", message: handedBackTooOften(times) });
     await job.moveToWait(hold.token).catch((error) => this.#refused(held, error));
   }

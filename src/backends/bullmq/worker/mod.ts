@@ -89,10 +89,10 @@ export class BullMqWork implements WorkHandle {
 
   /** Stores that this worker is alive, for operators. */
   async #tell(lease: number): Promise<void> {
-    const { scripts, deadline } = this.#store;
+    const { scripts } = this.#store;
     const asked = performance.now();
     const me: PresentWorker = { ...this.#me, ids: this.#queues.map(({ id }) => id) };
-    const now = await deadline.wait(scripts.run<number>("present", me.name, JSON.stringify(me), lease));
+    const now = await scripts.run<number>("present", me.name, JSON.stringify(me), lease);
     // The quickest answer is the most exact, unless a later one shows that Redis's clock was set. It is rounded down to 1 ms.
     const [least, most] = [now - performance.now(), now + 1 - asked];
     if (this.#ahead < least || this.#ahead > most) this.#ahead = most;
@@ -109,7 +109,7 @@ export class BullMqWork implements WorkHandle {
   async #checkRuns(): Promise<void> {
     for (const queue of this.#queues) queue.recheckAnswers();
     const running = this.#queues.flatMap(({ running }) => running);
-    const stops = await this.#store.deadline.wait(this.#store.records.toStop(running));
+    const stops = await this.#store.records.toStop(running);
     for (const queue of this.#queues) for (const id of stops) queue.cancel(id);
   }
 

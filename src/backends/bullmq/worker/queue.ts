@@ -133,8 +133,7 @@ export class QueueWork implements RunnerStore {
     }
     const { connects } = this.#workers;
     if (connects === this.#connects) return;
-    const { scripts, deadline } = this.#store;
-    const claimed = await deadline.wait(scripts.run<[string, string][]>("claimed", job, this.id));
+    const claimed = await this.#store.scripts.run<[string, string][]>("claimed", job, this.id);
     const unknown = claimed.filter(([id, token]) => this.#held.get(id)?.hold.token !== token);
     if (await this.#source.giveBack(unknown)) this.#connects = connects;
   }
@@ -162,22 +161,21 @@ export class QueueWork implements RunnerStore {
 
   async ask(claim: ClaimName, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]> {
     const { hold } = this.#of(claim);
-    const states = await this.#store.deadline.wait(this.#store.records.storeQuestions(hold, questions));
+    const states = await this.#store.records.storeQuestions(hold, questions);
     if (states) return states;
     throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
   }
 
   answer({ id }: ClaimName, key: string): Promise<Answer | undefined> {
-    return this.#store.deadline.wait(this.#store.records.readAnswer(id, key));
+    return this.#store.records.readAnswer(id, key);
   }
 
   async report(claim: ClaimName, { progress, message }: ProgressReport, added: NewLines): Promise<void> {
     const held = this.#held.of(claim);
     if (held === undefined || held.isEnding) return;
-    const { records, deadline } = this.#store;
     const { progress: before, message: last } = held.reported;
     held.reported = { progress: progress ?? before, message: message ?? last };
-    held.reporting = deadline.wait(records.storeProgress(this.#options.name, held.hold, held.reported, added));
+    held.reporting = this.#store.records.storeProgress(this.#options.name, held.hold, held.reported, added);
     await held.reporting;
   }
 
@@ -253,9 +251,8 @@ export class QueueWork implements RunnerStore {
   }
 
   async #isToStop(id: string): Promise<boolean> {
-    const { records, deadline } = this.#store;
     try {
-      return (await deadline.wait(records.toStop([id]))).length > 0;
+      return (await this.#store.records.toStop([id])).length > 0;
     } catch {
       return false; // The next check of all runs asks again, and reports an error.
     }
