@@ -33,6 +33,7 @@ import { isObject, toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { countCreated, countEnded } from "../../telemetry/metrics.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
+import { operatorOf } from "../../operator/operator.ts";
 import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { Hub } from "../shared/store/hub.ts";
@@ -44,8 +45,9 @@ import { QueueFeed } from "./feed.ts";
 import { inTime } from "../shared/deadline.ts";
 import { toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
-import { operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
+import { pausesOn } from "./pauses.ts";
+import { operatedOn } from "./redis/operating.ts";
 import { RedisStore } from "./redis/store.ts";
 import { documentsOn, keysOn, streamsOn } from "./redis/keeping.ts";
 import { outcomeOf } from "./result.ts";
@@ -97,7 +99,7 @@ export class BullMqBackend implements Backend {
     this.keys = keysOn(store.records, this.#call);
     this.documents = documentsOn(store.scripts, (listener) => store.onSignal(listener), this.#request);
     const find = (id: string) => this.#find(id, "");
-    this.operator = operatorOn(this, store, { find, call: this.#call });
+    this.operator = operatorOf(this, operatedOn(store, { find, call: this.#call }), pausesOn(store, this.#call));
     this.#lease = lease;
     this.#onError = onError;
     this.#hub.reportTo(onError);
@@ -197,11 +199,10 @@ export class BullMqBackend implements Backend {
   /** Lists an owner's tasks, the newest first. */
   async list(owner: string, page: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage> {
     refuseCursor(page.cursor);
-    const { records } = this.#store;
     const list = async (before: string | undefined, max: number) => {
-      const ids = await records.list(owner, before, max);
+      const ids = await this.#store.records.list(owner, before, max);
       return await Promise.all(ids.map(async (id) => {
-        const snapshot = await records.read(id);
+        const snapshot = await this.#store.records.read(id);
         return { id, task: snapshot && !hasExpired(snapshot) ? toTask(snapshot) : undefined };
       }));
     };

@@ -1,23 +1,12 @@
 /**
- * What an operator sees and does, on BullMQ.
+ * The pauses of jobs on BullMQ.
  *
  * @module
  */
-import type { Backend, Operator } from "../../backend.ts";
-import { operatorOf } from "../../operator/operator.ts";
 import type { JobPauses } from "../../operator/primitives.ts";
 import { checkOptions, type Rule } from "../../options.ts";
-import { type Calls, operatedOn } from "./redis/operating.ts";
+import type { Calls } from "./redis/operating.ts";
 import type { RedisStore } from "./redis/store.ts";
-
-/** The operator of a backend. */
-export function operatorOn(
-  backend: Pick<Backend, "cancel" | "create" | "documents">,
-  store: RedisStore,
-  calls: Calls,
-): Operator {
-  return operatorOf(backend, operatedOn(store, calls), pausesOn(store, calls));
-}
 
 /** The name of a job whose queue can exist. */
 const QUEUED: Rule = {
@@ -25,8 +14,8 @@ const QUEUED: Rule = {
   fits: (value) => typeof value === "string" && !value.includes(":"),
 };
 
-/** The pauses of jobs: BullMQ itself starts no job of a paused queue, whatever worker asks for one. */
-function pausesOn(store: RedisStore, { call }: Calls): JobPauses {
+/** BullMQ itself starts no job of a paused queue, whatever worker asks for one. */
+export function pausesOn(store: RedisStore, call: Calls["call"]): JobPauses {
   const { scripts, deadline } = store;
   const set = async (of: "pause" | "resume", job: string) => {
     checkOptions(of, { job }, { job: QUEUED });
