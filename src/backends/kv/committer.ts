@@ -30,7 +30,7 @@ export interface Write {
   readonly bytes: number;
 }
 
-/** A value that changes all the time. A commit writes its key once, however many of its writes name it: as the last of them does. */
+/** A value that changes all the time. If several writes of a commit name its key, the last one of them counts. */
 export interface Latest {
   readonly key: Deno.KvKey;
   /** The value now. */

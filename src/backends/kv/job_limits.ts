@@ -92,7 +92,7 @@ export class KvLimits {
       // Where the list has no room, the task waits for the end of another one, as if no slot were free.
       if (index >= room || capacityOf(limits, value.claimed.length, value, now).free === 0) return undefined;
       const { owner, id } = entry.record.info;
-      // `write` commits at once, and a commit writes what its last claim names here: so that includes the claims before it.
+      // These writes become one commit, of which the last `latest` counts: it includes the claims before it.
       value = { ...withClaim(limits, value, now), claimed: [...value.claimed, [owner, id]] };
       const done = await write({ checks: [check], latest: [{ key: check.key, value }] });
       return done ?? (await this.#mayTryAgain(check, entry.check) ? "again" : undefined);

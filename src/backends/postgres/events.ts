@@ -77,7 +77,7 @@ export class EventLog implements AsyncDisposable {
   readonly #onError: OnError;
   readonly #channel: string;
   readonly #writer: string;
-  /** Not a promise, which would keep what every wait has added to it. */
+  /** Not a promise: until that settles, it keeps every callback that a wait has added to it. */
   readonly #closed = new AbortController();
   readonly #listening: Promise<void>;
   #numbers: EventNumbers;

@@ -276,7 +276,7 @@ export class RedisRecords implements KeyStore {
    * in a script that is always sent with its text. Its reply alone says what is stored.
    */
   async #storeOnce(requests: readonly StoreRequest[], texts: boolean): Promise<readonly (number | Error)[]> {
-    const transaction = this.#begin({ texts });
+    const transaction = this.#begin(texts);
     for (const { job } of requests) await addJobTo(job, transaction);
     transaction.runText(...this.#scripts.command("create", ...requests.flatMap(createArguments)));
     const replies = await transaction.exec();

@@ -35,10 +35,10 @@ export function isUnknownScript(error: unknown): boolean {
 }
 
 /** Returns a function that begins a transaction on this connection; with `texts` each script is sent with its text. */
-export function transactionsOn(client: Redis): (options?: { readonly texts: boolean }) => Transaction {
+export function transactionsOn(client: Redis): (texts: boolean) => Transaction {
   const bare = withoutScripts(client);
   const scriptOf = scriptsOn(client);
-  return ({ texts } = { texts: false }) => {
+  return (texts) => {
     const multi = bare.multi();
     const sent = new Set<Script>();
     const add = (name: string, args: Arguments, text: boolean) => {

@@ -88,7 +88,7 @@ export class JobSource {
     this.#options = options;
   }
 
-  /** Takes the jobs that follow others, and the next one if that leaves a slot of so many. */
+  /** Takes the jobs that were claimed with the ends of others, and one more if these leave one of the `slots` free. */
   async take(slots: number): Promise<Found> {
     const claims = this.#following.splice(0);
     if (claims.length < slots) {
@@ -198,7 +198,8 @@ export class JobSource {
   async #woken(): Promise<void> {
     const { signal } = this.#stopping;
     try {
-      // It must not take the mark of a new job from other workers when the delayed one has filled its last slot.
+      // At most until the delayed job is due: once that has taken its last slot, it would take the mark of a new job from
+      // other workers.
       const dueIn = (this.#dueAt - Date.now()) / 1_000;
       await this.#worker.getBackend().waitForJob(Math.max(MIN_WAIT_S, Math.min(WAIT_S, dueIn)));
     } catch (error) {

@@ -45,7 +45,7 @@ export class StoreWorker implements WorkHandle {
     );
     const lease = store.lease?.(this.#worker, () => claims.held);
     let isOutdated = false;
-    // An answer, a request to stop, or that another worker holds the task now.
+    // What events that were missed may have said: an answer, a request to stop, or that another worker holds a task now.
     const reread = () => {
       isOutdated = false;
       claims.reread().then((tasks) => tasks.forEach((task) => runner.receive(task))).catch((error) => {

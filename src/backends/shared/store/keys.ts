@@ -34,8 +34,9 @@ const STORE_TIMEOUT_MS = 2_000;
 const PAUSE_MS = 10;
 
 /**
- * Stores a task, unless another one holds its key. Resolves with the task that holds the key. Rejects with `KeyInUse` if the
- * key of `unless` has a text.
+ * Stores a task, unless another one holds its key. Resolves with the task that holds the key. Rejects with `InvalidInput` if
+ * that was started with another fingerprint, with `KeyInUse` if the key of `unless` has a text, and with `Error` if the id is
+ * taken. `now` returns the time, in ms since the epoch.
  */
 export async function createKeyed(
   keys: KeyStore,

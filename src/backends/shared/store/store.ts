@@ -134,8 +134,8 @@ export interface Queue<E extends Entry = Entry> {
   /** Each claim costs a request or a read of a file. Absent: next to nothing. */
   readonly claimsCost?: boolean;
   /**
-   * Makes ready what is due, and resolves with when the next delayed task is due. `setBack`: the clock was, or may have
-   * been, set back since the last call.
+   * Makes ready what is due, and resolves with when the next delayed task is due, in ms since the epoch, or with `undefined` if
+   * there is none. `setBack`: the clock was, or may have been, set back since the last call.
    */
   promote(setBack: boolean): Promise<number | undefined>;
   /**
@@ -159,7 +159,7 @@ export interface ReadyTasks<E extends Entry = Entry> {
   readonly entries: readonly E[];
   /** Whether there may be more that this worker may claim: then it searches again at once. */
   readonly more: boolean;
-  /** When to search again even if no event comes, in ms. */
+  /** After how many ms to search again even if no event comes. */
   readonly pause?: number;
 }
 

@@ -81,7 +81,7 @@ test("after a replica refuses a transaction, the connection leads to the new mas
   const { network, failOver } = place;
   const client = closable(new Redis<"legacy">(network.url));
   client.defineCommand("put", { numberOfKeys: 1, lua: `return redis.call("SET", KEYS[1], ARGV[1])` });
-  const put = () => transactionsOn(client)().runText("put", ["key", "value"]).exec();
+  const put = () => transactionsOn(client)(false).runText("put", ["key", "value"]).exec();
   try {
     assertEquals((await put())[0]?.error, undefined);
     await failOver();
