@@ -40,129 +40,104 @@ export function batched<In, Out>(
   options: BatchOptions = {},
   sizeOf: (input: In) => number = () => 0,
 ): (input: In) => Promise<Out> {
-  const batches = new Batches(many, max, options, sizeOf);
-  return (input) => batches.call(input);
-}
-
-class Batches<In, Out> {
-  readonly #many: (inputs: readonly In[]) => Promise<readonly Out[]>;
-  readonly #max: number;
-  readonly #options: Required<BatchOptions>;
-  readonly #sizeOf: (input: In) => number;
-  readonly #waiting = new Set<Call<In, Out>>();
+  const { atOnce = 1, enough = max, maxSize = Infinity, inTime = (answer) => answer, queueTimeout } = options;
+  const turn = queueTimeout === undefined ? undefined : new Deadline(
+    `it is busy, and this was not sent to it within ${queueTimeout} ms; try again later`,
+    queueTimeout,
+  );
+  const waiting = new Set<Call<In, Out>>();
   /** Those of this tick. */
-  readonly #arrived: Call<In, Out>[] = [];
-  readonly #turn: Deadline | undefined;
-  #underWay = 0;
-  #sizeUnderWay = 0;
+  const arrived: Call<In, Out>[] = [];
+  let underWay = 0;
+  let sizeUnderWay = 0;
   /** Set while a batch that was given up is not answered; resolves when it is, or is known to be lost. */
-  #silence: Promise<void> | undefined;
+  let silence: Promise<void> | undefined;
 
-  constructor(
-    many: (inputs: readonly In[]) => Promise<readonly Out[]>,
-    max: number,
-    options: BatchOptions,
-    sizeOf: (input: In) => number,
-  ) {
-    this.#many = many;
-    this.#max = max;
-    const defaults = { atOnce: 1, enough: max, maxSize: Infinity, queueTimeout: Infinity, isFatal: () => false };
-    const { queueTimeout: ms } = options;
-    if (ms) this.#turn = new Deadline(`it is busy, and this was not sent to it within ${ms} ms; try again later`, ms);
-    this.#options = { ...defaults, inTime: (answer) => answer, ...options };
-    this.#sizeOf = sizeOf;
-  }
-
-  call(input: In): Promise<Out> {
-    // Nothing is sent while an earlier batch is unanswered, because it might still be carried out.
-    if (this.#silence) return this.#options.inTime(this.#silence, 0).then(() => this.#queue(input));
-    return this.#queue(input);
-  }
-
-  #queue(input: In): Promise<Out> {
-    return new Promise<Out>((resolve, reject) => {
-      const call: Call<In, Out> = { input, size: this.#sizeOf(input), resolve, reject };
-      this.#waiting.add(call);
-      if (this.#arrived.push(call) > 1) return;
+  const queue = (input: In) =>
+    new Promise<Out>((resolve, reject) => {
+      const call: Call<In, Out> = { input, size: sizeOf(input), resolve, reject };
+      waiting.add(call);
+      if (arrived.push(call) > 1) return;
       // Calls of the same tick join the batch.
       queueMicrotask(() => {
-        const arrived = this.#arrived.splice(0);
-        this.#send();
-        for (const call of arrived) if (this.#waiting.has(call)) this.#limit(call);
+        const calls = arrived.splice(0);
+        send();
+        for (const call of calls) if (waiting.has(call)) limit(call);
       });
     });
-  }
 
   /** Refuses a call if its turn does not come in time. */
-  #limit(call: Call<In, Out>): void {
-    call.endLimit = this.#turn?.begin((error) => {
-      this.#leave(call);
+  const limit = (call: Call<In, Out>) => {
+    call.endLimit = turn?.begin((error) => {
+      leave(call);
       call.reject(error);
     });
-  }
+  };
 
   /** A call no longer waits for its turn. */
-  #leave(call: Call<In, Out>): void {
-    this.#waiting.delete(call);
+  const leave = (call: Call<In, Out>) => {
+    waiting.delete(call);
     call.endLimit?.();
-  }
+  };
 
-  #send(): void {
-    while (this.#waiting.size > 0 && !this.#silence) {
-      const { atOnce, enough } = this.#options;
-      const goes = this.#underWay === 0 || this.#underWay < atOnce && this.#waiting.size >= enough;
-      const batch = goes ? this.#take() : [];
+  const send = () => {
+    while (waiting.size > 0 && !silence) {
+      const goes = underWay === 0 || underWay < atOnce && waiting.size >= enough;
+      const batch = goes ? take() : [];
       if (batch.length === 0) break;
-      void this.#run(batch);
+      void run(batch);
     }
-  }
+  };
 
   /** The calls of the next batch; none while too much is under way. */
-  #take(): readonly Call<In, Out>[] {
+  const take = () => {
     const batch: Call<In, Out>[] = [];
-    let size = this.#sizeUnderWay;
-    for (const call of this.#waiting) {
-      if (batch.length === this.#max || size > 0 && size + call.size > this.#options.maxSize) break;
-      this.#leave(call);
+    let size = sizeUnderWay;
+    for (const call of waiting) {
+      if (batch.length === max || size > 0 && size + call.size > maxSize) break;
+      leave(call);
       batch.push(call);
       size += call.size;
     }
     return batch;
-  }
+  };
 
-  async #run(batch: readonly Call<In, Out>[]): Promise<void> {
+  const run = async (batch: readonly Call<In, Out>[]) => {
     const size = batch.reduce((sum, call) => sum + call.size, 0);
     let over = false;
-    this.#underWay++;
-    this.#sizeUnderWay += size;
-    const answer = this.#many(batch.map(({ input }) => input));
+    underWay++;
+    sizeUnderWay += size;
+    const answer = many(batch.map(({ input }) => input));
     const end = () => {
       over = true;
-      this.#underWay--;
-      this.#sizeUnderWay -= size;
-      if (this.#silence === ended) this.#silence = undefined;
-      this.#send();
+      underWay--;
+      sizeUnderWay -= size;
+      if (silence === ended) silence = undefined;
+      send();
     };
     const ended: Promise<void> = answer.then(end, (error) => {
-      if (this.#options.isFatal(error)) this.#rejectWaiting(error);
+      if (options.isFatal?.(error)) rejectWaiting(error);
       end();
     });
     try {
-      const outputs = await this.#options.inTime(answer, size);
+      const outputs = await inTime(answer, size);
       // There is an output for each input; a missing one is `undefined`, if `Out` allows it.
       batch.forEach(({ resolve }, index) => resolve(outputs[index] as Out));
     } catch (error) {
       for (const { reject } of batch) reject(error);
       if (over) return;
-      this.#silence ??= ended;
-      this.#rejectWaiting(error);
+      silence ??= ended;
+      rejectWaiting(error);
     }
-  }
+  };
 
-  #rejectWaiting(error: unknown): void {
-    for (const call of this.#waiting) {
-      this.#leave(call);
+  const rejectWaiting = (error: unknown) => {
+    for (const call of waiting) {
+      leave(call);
       call.reject(error);
     }
-  }
+  };
+
+  // Nothing is sent while an earlier batch is unanswered, because it might still be carried out.
+  return (input) => silence ? inTime(silence, 0).then(() => queue(input)) : queue(input);
 }
