@@ -1,10 +1,10 @@
 import { type Backend, BackendError, BullMqBackend, createWorker, defineJob } from "../../mod.ts";
-import { PostgresBackend, type TaskInfo } from "../../mod.ts";
+import { PostgresBackend, type TaskInfo, TaskNotFound } from "../../mod.ts";
 import { firstIdOf, newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { hasPostgresServer } from "../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
-import { assert, assertEquals } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { emptyTables, ownPostgres } from "../support/postgres.ts";
 import { testUnless } from "../support/test_unless.ts";
@@ -90,6 +90,27 @@ behindNetwork("when the network goes silent, calls, watchers and workers are con
   const { message } = await front.cancel(endless.id, OWNER, TIMEOUT_MS);
   assertEquals(message, "The task was cancelled; its work has stopped.");
 });
+
+behindNetwork(
+  "what a call was refused for in a silent network is not carried out once that is mended",
+  0,
+  async (place) => {
+    await using front = await place.connect();
+    await using beside = await place.connect({ beside: true });
+    const { network } = place;
+    const first = await create(front, "waits");
+    const mend = network.hold();
+    const id = newTaskId();
+    await assertRejects(() => create(front, "waits", id), BackendError);
+    await until(async () => {
+      await front.get(first.id, OWNER).catch((error) => assert(error instanceof BackendError));
+      return network.stuck === 0 && network.refused >= 6;
+    }, "every connection that has got no answer is replaced, and nothing is sent again");
+    await mend();
+    await until(() => front.get(first.id, OWNER).then(() => true, () => false), "calls are answered again");
+    await assertRejects(() => beside.get(id, OWNER), TaskNotFound);
+  },
+);
 
 for (const clock of ["", ", also if this machine's clock is ahead of the server's"]) {
   behindNetwork(`of many tasks at once for a server far away none is refused${clock}`, 20, async (place) => {

@@ -12,6 +12,7 @@ import { nextTick } from "node:process";
 // resolve npm:bullmq a second time and find no types for it (Deno 2.9).
 import type {} from "pg";
 import { internalOf, isFunction, isString, MissingInternal } from "../../libraries/internals.ts";
+import type { Socket as ClosableSocket } from "../shared/cut_off.ts";
 import { checkScripts } from "./redis/scripts/changed.ts";
 
 /** BullMQ's module, which is loaded when the backend connects. */
@@ -225,17 +226,16 @@ function isObject(value: unknown): value is object {
 }
 
 /** What is used of a socket: ioredis itself passes only one argument to `write`. */
-interface Socket {
+interface Socket extends ClosableSocket {
   readonly writableCorked: number;
   cork(): void;
   uncork(): void;
   write(chunk: string | Uint8Array): boolean;
-  destroy(): void;
 }
 
 function isSocket(value: unknown): value is Socket {
   return isObject(value) &&
-    ["cork", "destroy", "uncork", "write"].every((name) => isFunction(Reflect.get(value, name)));
+    ["cork", "destroy", "resetAndDestroy", "uncork", "write"].every((name) => isFunction(Reflect.get(value, name)));
 }
 
 function isScript(value: unknown): value is Script {

@@ -163,7 +163,7 @@ Deno.test("the commands of one turn of the event loop are sent with one write, t
       done();
     },
   });
-  Reflect.set(redis, "stream", socket);
+  Reflect.set(redis, "stream", Object.assign(socket, { resetAndDestroy: () => {} })); // As a socket has it.
   redis.emit("connect");
   for (const command of ["a", "b"]) socket.write(command);
   assertEquals(sent, []);

@@ -9,6 +9,12 @@
 interface Link {
   readonly ends: readonly [Deno.TcpConn, Deno.TcpConn];
   cut: boolean;
+  /** What was sent to the server since it was cut off, as the sender's system keeps it to send it again. */
+  unsent?: Uint8Array[];
+  /** How whoever connected has left it. */
+  left?: "closed" | "reset";
+  /** Resolves once the server sends no more. */
+  answered?: Promise<void>;
 }
 
 /** The URL of a server that is not there. */
@@ -23,6 +29,8 @@ export class Network implements AsyncDisposable {
   #server: string;
   #silent = false;
   #closed = false;
+  /** How many new connections have found nobody. */
+  refused = 0;
 
   /** Stands in front of the server at a URL, with a way of so many ms to it, and as many back. */
   constructor(server: string, delay = 0) {
@@ -44,6 +52,28 @@ export class Network implements AsyncDisposable {
   cut({ silent = false }: { readonly silent?: boolean } = {}): void {
     this.#silent = silent;
     for (const link of this.#links) link.cut = true;
+  }
+
+  /**
+   * As `cut`, but what is sent on the connections that there are is kept, and new ones are refused. The returned function
+   * mends that: what was sent reaches the server once its connection is closed, unless it was reset. As TCP does it: a
+   * system goes on sending for a connection that its process has closed.
+   */
+  hold(): () => Promise<void> {
+    this.cut();
+    const links = [...this.#links];
+    for (const link of links) link.unsent = [];
+    const server = this.#server;
+    this.#server = NOWHERE;
+    return async () => {
+      this.#server = server;
+      await Promise.all(links.map(arrive));
+    };
+  }
+
+  /** How many connections are still open on which something was sent since `hold`. */
+  get stuck(): number {
+    return [...this.#links].filter(({ unsent = [], left }) => unsent.length > 0 && left === undefined).length;
   }
 
   /** Closes the connections that there are. With `silent` nothing comes through on new ones, as with `cut`. */
@@ -83,16 +113,31 @@ export class Network implements AsyncDisposable {
     await Promise.all(this.#open);
   }
 
+  async *#connections(): AsyncIterable<Deno.TcpConn> {
+    while (!this.#closed) {
+      try {
+        yield await this.#listener.accept();
+      } catch (error) {
+        // It may have been reset already; any other error is the end.
+        if (!(error instanceof Deno.errors.NotConnected)) return;
+      }
+    }
+  }
+
   async #accept(): Promise<void> {
-    for await (const near of this.#listener) {
+    for await (const near of this.#connections()) {
       const far = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(this.#server).port) }).catch(() =>
         close(near)
       );
-      if (!far) continue; // Nobody is there.
+      if (!far) { // Nobody is there.
+        this.refused++;
+        continue;
+      }
       if (this.#closed) [near, far].forEach(close);
-      const link = { ends: [near, far] as const, cut: this.#silent };
+      const link: Link = { ends: [near, far], cut: this.#silent };
       this.#links.add(link);
-      this.#open.push(pass(near, far, link, this.#delay), pass(far, near, link, this.#delay));
+      link.answered = pass(far, near, link, this.#delay);
+      this.#open.push(pass(near, far, link, this.#delay), link.answered);
     }
   }
 }
@@ -101,9 +146,14 @@ async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link, delay: num
   const buffer = new Uint8Array(65_536);
   let passed = Promise.resolve();
   let way: Promise<void> | undefined;
+  let left: Link["left"] = "closed";
   try {
     for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
       const bytes = buffer.slice(0, size);
+      if (link.unsent && from === link.ends[0]) {
+        link.unsent.push(bytes);
+        continue;
+      }
       const arrived = way = delay > 0 ? pause(delay) : undefined;
       passed = passed.then(() => arrived).then(() => write(to, bytes, link));
       passed.catch(() => {});
@@ -111,13 +161,22 @@ async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link, delay: num
     }
     await passed;
   } catch {
-    // One of the two is closed.
+    left = "reset"; // Or it is the other one that is closed.
   }
+  if (from === link.ends[0]) link.left = left;
   if (!link.cut) link.ends.forEach(close);
   await way; // What was on its way when the connection was closed leaves no timer.
 }
 
-async function write(to: Deno.TcpConn, bytes: Uint8Array, link: Link): Promise<void> {
+/** Lets the server have what was sent on a link since it was cut off. */
+async function arrive({ ends: [, far], unsent = [], left, answered }: Link): Promise<void> {
+  if (left !== "closed") return;
+  for (const bytes of unsent) await write(far, bytes, { cut: false });
+  await far.closeWrite();
+  await answered;
+}
+
+async function write(to: Deno.TcpConn, bytes: Uint8Array, link: Pick<Link, "cut">): Promise<void> {
   for (let sent = 0; sent < bytes.length && !link.cut;) sent += await to.write(bytes.subarray(sent));
 }
 

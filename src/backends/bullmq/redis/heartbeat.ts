@@ -6,6 +6,7 @@
  * @module
  */
 import type { Redis } from "ioredis";
+import { cutOff } from "../../shared/cut_off.ts";
 import { inTime } from "../../shared/deadline.ts";
 import { socketOf } from "../internals.ts";
 
@@ -43,7 +44,7 @@ async function beat(connection: Redis, within: number): Promise<void> {
   try {
     await inTime(check(connection), "Redis does not answer", within);
   } catch {
-    socket.destroy(); // This one: there may be another by now.
+    cutOff(socket); // This one: there may be another by now.
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Duplex } from "node:stream";
+import { cutOff as cutOffSocket, type Socket } from "../../shared/cut_off.ts";
 import { Deadline } from "../../shared/deadline.ts";
 
 /** A query; with a name, each connection prepares it once. */
@@ -21,7 +22,7 @@ export interface Client {
   on(event: "notification", listener: (message: { readonly payload?: string }) => void): void;
   end(): Promise<void>;
   /** The socket; an orderly end of the connection would wait for a server that may not answer. */
-  readonly connection?: { readonly stream?: Pick<Duplex, "destroy" | "cork" | "uncork"> };
+  readonly connection?: { readonly stream?: Socket & Pick<Duplex, "cork" | "uncork"> };
 }
 
 /** A connection that was taken from the pool. One with an error is closed as it is released. */
@@ -89,9 +90,10 @@ export const NOT_SENT = "Client has encountered a connection error and is not qu
 /** The error of a query that took longer. */
 export const SILENCE = "Query read timeout";
 
-/** Destroys the socket of a connection: a server that does not answer would never close it. */
+/** Closes the socket of a connection: a server that does not answer would never close it. */
 export function cutOff(client: Client): void {
-  client.connection?.stream?.destroy();
+  const stream = client.connection?.stream;
+  if (stream) cutOffSocket(stream);
 }
 
 /** What the package exports. */
