@@ -189,7 +189,7 @@ export class Callers implements Disposable {
         if (!(error instanceof TaskNotFound)) throw error;
       });
       // Nobody knows how long its client has waited, because the model thinks before it makes the call again.
-      const givenUpAfter = this.#isGivenUp(offer.id, client) ? 0 : offer.givenUpAfter;
+      const givenUpAfter = this.#isGivenUp(offer.id, origin) ? 0 : offer.givenUpAfter;
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id, client)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);

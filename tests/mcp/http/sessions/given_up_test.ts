@@ -4,32 +4,77 @@ import { assertEquals, assertMatch } from "../../../../tools/std.ts";
 import { PassingTime } from "../../../support/time.ts";
 import { Events, Raw } from "../support/raw.ts";
 
+const HOLD = { name: "hold", arguments: {} };
+const HELD = { held: true };
+const NEXT = /^Call task_status with this token and wait_seconds 4;/;
+
+/** A server with a job that runs until it is released, in a time that passes by itself. */
+class Holding implements AsyncDisposable {
+  readonly #time = new PassingTime();
+  readonly #backend = new MemoryBackend();
+  readonly #server = new AsyncToolServer({ name: "holding", version: "1.0.0", backend: this.#backend, onError() {} });
+  readonly #gate = Promise.withResolvers<void>();
+  readonly #worker;
+  runs = 0;
+
+  constructor() {
+    this.#server.asyncTool({ name: "hold", input: { type: "object" } }, async () => {
+      this.runs++;
+      await this.#gate.promise;
+      return HELD;
+    });
+    this.#worker = createWorker(this.#backend, this.#server.registry.list().map(({ job }) => job));
+  }
+
+  client(): Promise<Raw> {
+    return Raw.open(this.#server.fetch);
+  }
+
+  release(): void {
+    this.#gate.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker[Symbol.asyncDispose]();
+    await this.#server[Symbol.asyncDispose]();
+    await this.#backend.close();
+    await this.#time[Symbol.asyncDispose]();
+  }
+}
+
 Deno.test("a client of 2025-11-25 that gives up without a word, and keeps the stream of its call open, gets the handle of its task when it calls again", async () => {
-  await using _time = new PassingTime();
-  await using backend = new MemoryBackend();
-  await using server = new AsyncToolServer({ name: "patient", version: "1.0.0", backend, onError() {} });
-  const gate = Promise.withResolvers<void>();
-  let runs = 0;
-  server.asyncTool({ name: "hold", input: { type: "object" } }, async () => {
-    runs++;
-    await gate.promise;
-    return { held: true };
-  });
-  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
-  const raw = await Raw.open(server.fetch);
-  await using first = new Events(await raw.post("tools/call", { name: "hold", arguments: {} }));
+  await using holding = new Holding();
+  const raw = await holding.client();
+  await using first = new Events(await raw.post("tools/call", HOLD));
   await pause(6_000);
   const since = Date.now();
-  const { result } = await raw.ask("tools/call", { name: "hold", arguments: {} });
+  const { result } = await raw.ask("tools/call", HOLD);
   assertEquals(Date.now() - since, 4_250);
-  assertMatch(`${result.structuredContent?.next}`, /^Call task_status with this token and wait_seconds 4;/);
-  assertEquals(runs, 1);
+  assertMatch(`${result.structuredContent?.next}`, NEXT);
+  assertEquals(holding.runs, 1);
   // Another client of the same owner has a task of its own.
-  const other = await Raw.open(server.fetch);
-  await using second = new Events(await other.post("tools/call", { name: "hold", arguments: {} }));
+  const other = await holding.client();
+  await using second = new Events(await other.post("tools/call", HOLD));
   await pause(5_000);
-  gate.resolve();
-  assertEquals(runs, 2);
-  for (const call of [first, second]) assertEquals((await call.message()).result.structuredContent, { held: true });
+  holding.release();
+  assertEquals(holding.runs, 2);
+  for (const call of [first, second]) assertEquals((await call.message()).result.structuredContent, HELD);
   await pause(1_000); // Until it is written that no call waits any more.
+});
+
+Deno.test("a client of 2025-11-25 that closes the stream of its call at its time limit gets the handle of its task when it calls again", async () => {
+  await using holding = new Holding();
+  const raw = await holding.client();
+  {
+    await using _first = new Events(await raw.post("tools/call", HOLD));
+    await pause(4_500);
+  }
+  const since = Date.now();
+  const { result } = await raw.ask("tools/call", HOLD);
+  assertEquals(Date.now() - since, 4_000);
+  assertMatch(`${result.structuredContent?.next}`, NEXT);
+  holding.release();
+  const { token } = result.structuredContent ?? {};
+  const status = await raw.ask("tools/call", { name: "task_status", arguments: { token } });
+  assertEquals([status.result.structuredContent?.result, holding.runs], [HELD, 1]);
 });
