@@ -183,8 +183,8 @@ export interface SurfaceTemplate {
   /** What it contains, for the model. */
   readonly description: string;
   /**
-   * The template, ending in `{task_id}` or `{task_id}/<part>` if it has a variable. Of several templates that fit a URI,
-   * the most specific one is read.
+   * The template, ending in `{task_id}`, in `{task_id}/<part>`, or in `{?page}` if it has no task id. Of several templates
+   * that fit a URI, the most specific one is read.
    */
   readonly uriTemplate: string;
   /** The media type of its contents. */

@@ -35,7 +35,7 @@ Deno.test("a job gets one tool, resource templates for its results and its logs,
   assertEquals(surface.templates.map(({ uriTemplate }) => uriTemplate), [
     "mcp://results/report/{task_id}",
     "mcp://results/report/{task_id}/log",
-    "mcp://results/report/latest",
+    "mcp://results/report/latest{?page}",
   ]);
   const form = { inlineBytes: 100_000, typed: true, pageCall: undefined };
   assertEquals(surface.tasks, { cancellable: ["report"], forms: new Map([["report", form]]), notifications: true });

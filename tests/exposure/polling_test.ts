@@ -36,7 +36,7 @@ Deno.test("a job gets four tools and resource templates for its results and its 
   assertEquals(templates.map(({ uriTemplate }) => uriTemplate), [
     "mcp://results/plain/{task_id}",
     "mcp://results/plain/{task_id}/log",
-    "mcp://results/plain/latest",
+    "mcp://results/plain/latest{?page}",
   ]);
   assertEquals(tasks, undefined);
 });

@@ -23,7 +23,7 @@ Deno.test("clients of both revisions list and read the latest result of a schedu
     for (const { client } of connections) {
       // Both have these methods, with types of their own.
       const { resourceTemplates } = await client.listResourceTemplates();
-      assert(resourceTemplates.some(({ uriTemplate }) => uriTemplate === "mcp://results/count/latest"));
+      assert(resourceTemplates.some(({ uriTemplate }) => uriTemplate === "mcp://results/count/latest{?page}"));
       const reading = client.readResource({ uri: "mcp://results/count/latest" });
       if (user === "bob") await assertRejects(() => reading, Error, "No task of count has completed.");
       else assertEquals((await reading).contents.map((content) => "text" in content && content.text), ['{"of":"ann"}']);

@@ -41,7 +41,8 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     name: `${job.name} latest result`,
     title: title && `${title}: latest result`,
     description: `The result of the newest ${name} task that has completed`,
-    uriTemplate: resourceUri({ job: job.name, id: "latest" }),
+    // With a placeholder, because PHP's SDK refuses a list that has a template without any.
+    uriTemplate: `${resourceUri({ job: job.name, id: "latest" })}{?page}`,
     mimeType: "application/json",
     knownOnly: true,
     read: async (place, owner, signal) => {

@@ -24,9 +24,9 @@ export function logUri(task: Pick<TaskInfo, "id" | "job">): string {
   return `${resourceUri(task)}/log`;
 }
 
-/** The prefix of the URIs of a template's resources, before the task id. */
+/** The prefix of the URIs of a template's resources, before the task id or another placeholder. */
 export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
-  return uriTemplate.split(TASK_ID)[0] ?? uriTemplate;
+  return uriTemplate.split("{")[0] ?? uriTemplate;
 }
 
 /** The part of a task that the URIs of a template's resources name, behind the task id; absent where they may name any. */

@@ -9,7 +9,7 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
   const other = defineJob({ name: "other", input: { type: "object" }, run: () => "of another job" });
   const surface = bench.exposeAll(report, endless, other);
   await bench.work(report, endless, other);
-  const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
+  const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest{?page}");
   assert(latest);
   assertEquals(surface.templates.filter(({ name }) => name.endsWith("latest result")).map(({ title }) => title), [
     "Report: latest result",
@@ -42,7 +42,7 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
 Deno.test("the latest result of a job is found behind hundreds of newer tasks of other jobs, an error says how far the search went, and a search ends with its readers", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.exposeAll(report);
-  const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
+  const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest{?page}");
   assert(latest);
   const create = (job: string, count: number) => {
     const retry = { attempts: 1, delay: 1, maxDelay: 1 };
