@@ -15,7 +15,7 @@ import {
   text,
   ToolError,
 } from "../../mod.ts";
-import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows, FakeTime } from "../../tools/std.ts";
 
 const add = defineJob({
   name: "add",
@@ -162,6 +162,15 @@ Deno.test("waits without a signal add no listener to a signal that all of them s
   assertEquals(signals.length, new Set(signals).size);
 });
 
+Deno.test("a task that waits says why", async () => {
+  using time = new FakeTime();
+  await using backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "user:ann" });
+  const { id } = await client.start(add, { a: 1 });
+  time.tick(60_000);
+  assertStringIncludes((await client.get(id)).message ?? "", "no worker for add is running");
+});
+
 Deno.test("unknown options and wrong values are refused by name", async () => {
   await using backend = new MemoryBackend();
   // @ts-expect-error There is no such option.
@@ -183,7 +192,8 @@ Deno.test("unknown options and wrong values are refused by name", async () => {
   }
   for (const none of [undefined, null, 5, {}]) {
     for (const method of ["get", "wait", "cancel", "start"] as const) {
-      await assertRejects(async () => await Reflect.apply(client[method], client, [none, {}]), DefinitionError);
+      const called = async () => await Reflect.apply(client[method], client, [none, {}]);
+      await assertRejects(called, DefinitionError, ` of ${method}`);
     }
   }
 });

@@ -35,6 +35,16 @@ Deno.test("parts are kept as JSON in the order in which they were given, bytes a
   assertEquals(toJson(parts, "it"), JSON.parse(JSON.stringify(parts)));
 });
 
+Deno.test("content stays as it was made, media types may have capitals, and a long name at the end of a link is cut", () => {
+  const parts = [image(BYTES, "IMAGE/PNG"), link(`https://example.com/${"a".repeat(300)}`)];
+  const made = content(parts);
+  parts.pop();
+  assertEquals(made.parts.map((part) => "mimeType" in part ? part.mimeType : "name" in part && part.name), [
+    "IMAGE/PNG",
+    "a".repeat(200),
+  ]);
+});
+
 const BAD: Readonly<Record<string, readonly [make: () => unknown, message: string]>> = {
   "no bytes": [
     () => image("iVBORw0KGgo=" as never, "image/png"),

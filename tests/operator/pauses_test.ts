@@ -71,6 +71,18 @@ Deno.test("while pauses cannot be read nothing begins, and the next call reads t
   assertEquals(await pauses.unpaused(JOBS), JOBS);
 });
 
+Deno.test("pauses are read anew where a change may have been missed, and not followed once disposed of", async () => {
+  const shared = new Shared();
+  let changes = 0;
+  const pauses = new Pauses(shared.documents, () => changes++);
+  assertEquals(await pauses.unpaused(JOBS), JOBS);
+  shared.texts.set("paused:a", "{}");
+  assertEquals([await pauses.unpaused(JOBS), await pauses.unpaused(JOBS, true)], [JOBS, ["b"]]);
+  pauses[Symbol.dispose]();
+  shared.notify("paused:a");
+  assertEquals(changes, 0);
+});
+
 Deno.test("a pause and its end take effect at once in the process that makes them", async () => {
   const shared = new Shared();
   using pauses = new Pauses(shared.documents);

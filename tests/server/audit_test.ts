@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { AuditEvent } from "../../mod.ts";
-import { AuditLog } from "../../src/server/audit_log.ts";
+import { AuditLog, auditOf } from "../../src/server/audit_log.ts";
 import { RepeatedRefusals } from "../../src/server/repeated_refusals.ts";
 import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
 import { Reported } from "../support/errors.ts";
@@ -201,6 +201,22 @@ Deno.test("an audit log whose reader is gone makes no request fail", async () =>
   await server.closeStderr();
   await server.beRefused(10);
   assertEquals((await server.end()).code, 0);
+});
+
+Deno.test("events have a receiver if there is a function, or once there is a log; what a function throws names their task", () => {
+  const { log } = stage();
+  const ofServer = { name: "audited", version: "1.0.0", backend: new MemoryBackend() };
+  const logs = [undefined, log];
+  assertEquals(logs.map((log) => auditOf({ ...ofServer, audit: "stderr" }, () => log).isAudited()), [false, true]);
+  const { all, onError } = new Reported();
+  const audit = () => {
+    throw new Error("the log is full");
+  };
+  const audited = auditOf({ ...ofServer, audit, onError }, () => undefined);
+  assertEquals(audited.isAudited(), true);
+  audited.audit({ at: AT, event: "created", principal: "ann", operation: "create", job: "echo", task: "id-1" });
+  const places = all.map(({ error: _, ...place }) => place);
+  assertEquals(places, [{ where: "write the audit log", job: "echo", task: "id-1" }]);
 });
 
 Deno.test("a request succeeds although the audit function fails, and its error goes to onError", async () => {
