@@ -86,6 +86,10 @@ Deno.test("the line of a failed job has the kind of its error and where it was t
     assert(texts[index].startsWith(`${name} (at `) && frame.test(texts[index]), texts[index]);
   }
   assertEquals(texts.slice(3, 6), ["Error", "a string", "an object"]);
+  for (const where of ["run a key function", "call a listener of changes"]) {
+    errors.report(new Error("secret"), { where });
+  }
+  assertEquals(written.slice(-2).map((line) => line.includes("secret")), [false, true]);
 });
 
 Deno.test("a text that code sets as the name of an error stands in no line unless it is the name of a kind of errors", () => {
