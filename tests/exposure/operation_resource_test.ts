@@ -12,7 +12,7 @@ import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } f
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { Bench, call, cancelAtHalf, endless, ME, report, start, toolOf } from "./support.ts";
+import { Bench, call, cancelAtHalf, endless, ME, PLAIN, report, start, toolOf } from "./support.ts";
 
 async function read(surface: Surface, id: string, owner = ME): Promise<string> {
   const [template] = surface.templates;
@@ -39,6 +39,24 @@ Deno.test("a job gets one tool, resource templates for its results and its logs,
   ]);
   const form = { inlineBytes: 100_000, typed: true, pageCall: undefined };
   assertEquals(surface.tasks, { cancellable: ["report"], forms: new Map([["report", form]]), notifications: true });
+});
+
+Deno.test("its schemas say what a call may lack, and that a handle may have questions for a model", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(report, { askFor: { user: "Whose report?" }, answers: "model" });
+  const { inputSchema, outputSchema } = toolOf(surface, "report");
+  assertEquals([inputSchema.required, JSON.stringify(outputSchema).includes('"questions"')], [[], true]);
+});
+
+Deno.test("a call does not go on with a task of another job", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const { id } = await start(bench.expose(report), "report", { user: "Ada" });
+  const other = toolOf(bench.expose(endless), "endless");
+  const ctx = { owner: ME, client: PLAIN, signal: new AbortController().signal };
+  const stored: string[] = [];
+  const answer = (task: TaskInfo) => Promise.resolve((stored.push(task.id), task));
+  await assertRejects(async () => await other.resume?.(id, ctx, answer), TaskNotFound, "is a task of report");
+  assertEquals(stored, []);
 });
 
 Deno.test("cancellation and notifications are offered only if enabled", async () => {

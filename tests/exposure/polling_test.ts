@@ -1,10 +1,10 @@
-import { defineJob, isFinished, PollingExposureStrategy } from "../../mod.ts";
+import { defineJob, isFinished, PollingExposureStrategy, SingleToolExposureStrategy } from "../../mod.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
 import { InvalidInput, TaskNotFound } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
-import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
+import { Bench, call, endless, ME, PLAIN, report, toolOf } from "./support.ts";
 
 /** Calls a tool, and checks that its text and data are equal, and fit the tool's schema. */
 async function ask(surface: Surface, name: string, input: unknown, owner?: string): Promise<ToolResult> {
@@ -205,6 +205,80 @@ Deno.test("status waits up to wait_seconds for a change, and result for the end"
   await bench.work(report);
   assert(["RUNNING", "COMPLETED"].includes(String((await changed)?.structuredContent?.status)));
   assertEquals((await ended)?.structuredContent, { token, status: "COMPLETED", result: { total: 3 } });
+});
+
+/** The strategies that start a task and look at it, with these tools for a job; a look waits for an hour. */
+const LOOKS = (job: string) =>
+  [
+    [
+      new PollingExposureStrategy({ answerWithin: 3_600_000 }),
+      `${job}_start`,
+      {},
+      [`${job}_status`, `${job}_result`],
+      {},
+    ],
+    [new SingleToolExposureStrategy({ answerWithin: 3_600_000 }), job, { action: "start" }, [job], { action: "check" }],
+  ] as const;
+
+Deno.test("a look returns as soon as the task has begun, and a start passes on the trace of its caller", async () => {
+  const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
+  for (const [strategy, start, begin, [look], check] of LOOKS("endless")) {
+    await using bench = new Bench(strategy);
+    const traces: unknown[] = [];
+    const create = bench.backend.create.bind(bench.backend);
+    bench.backend.create = (task, admit) => {
+      traces.push(task.trace);
+      return create(task, admit);
+    };
+    const surface = bench.exposeAll(endless);
+    const { structuredContent: begun } = await call(surface, start, begin, { trace });
+    const looking = call(surface, look, { ...check, token: begun?.token, wait_seconds: 3_600 });
+    await bench.work(endless);
+    assertEquals([(await looking).structuredContent?.status, traces], ["RUNNING", [trace]]);
+  }
+});
+
+Deno.test("a look that goes on after its client was asked waits again, and only for a task of its job", async () => {
+  for (const [strategy, start, begin, looks] of LOOKS("report")) {
+    for (const look of looks) {
+      await using bench = new Bench(strategy);
+      const [surface, others] = [bench.expose(report), bench.expose(endless)];
+      const { structuredContent } = await call(surface, start, { ...begin, ...withInput(begin, { user: "Ada" }) });
+      const id = String(structuredContent?.token);
+      const ctx = { owner: ME, client: PLAIN, signal: new AbortController().signal };
+      const stored: string[] = [];
+      const resume = async (surface: Surface, name: string) =>
+        await toolOf(surface, name).resume?.(id, ctx, async (task) => {
+          stored.push(task.id);
+          await bench.work(report);
+          return task;
+        });
+      await assertRejects(() => resume(others, look.replace("report", "endless")), TaskNotFound);
+      assertEquals(stored, []);
+      const answer = await resume(surface, look);
+      assert(answer?.kind === "result");
+      assert(answer.result.structuredContent?.status !== "PENDING");
+      assertEquals([answer.result.isError, stored], [undefined, [id]]);
+    }
+  }
+});
+
+/** The input of a job, as the tool of one strategy takes it. */
+function withInput(begin: object, input: object): object {
+  return "action" in begin ? { input } : input;
+}
+
+Deno.test("a look returns the questions of a task only where a model may answer them, as its schema says", async () => {
+  for (const [strategy, , , looks] of LOOKS("report")) {
+    for (const answers of ["model", "person"] as const) {
+      await using bench = new Bench(strategy);
+      const surface = bench.expose(report, { answers });
+      for (const look of looks) {
+        const { questions } = Object(toolOf(surface, look).outputSchema?.properties);
+        assertEquals(questions !== undefined, answers === "model");
+      }
+    }
+  }
 });
 
 Deno.test("a result that is not ready within the wait is not an error, and a wait that is cut says so", async () => {
