@@ -214,6 +214,9 @@ Deno.test("show prints a task with its input, and with its result or its error",
   await shop.client.wait(bad).catch(() => {});
   assertStringIncludes((await shop.run(`show ${bad.id}`)).stdout, "tool error:\nThe card was\ndeclined.");
   assertEquals(JSON.parse((await shop.run(`show ${sum.id} --json`)).stdout).outcome, { kind: "value", value: 3 });
+  const none = await shop.client.start(talk, {});
+  await shop.client.wait(none);
+  assertStringIncludes((await shop.run(`show ${none.id}`)).stdout, "result:\nnull");
 });
 
 Deno.test("show names the worker that runs a task, which may have to be restarted, and none once it has ended", async () => {
@@ -252,6 +255,8 @@ Deno.test("an unknown task is an error on stderr, and the exit code is 1", async
   const { code, stdout, stderr } = await shop.run("show nothing");
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, 'mcp-jobs show: Cannot find task "nothing"');
+  Object.assign(shop.operator, { get: () => Promise.reject(new BackendError("The store\nis \x9b2J away.")) });
+  assertEquals((await shop.run("show nothing")).stderr, "mcp-jobs show: The store\\u000ais \\u009b2J away.\n");
 });
 
 Deno.test("only migrate makes or updates tables, and each command closes the backend that it has opened", async () => {
@@ -555,6 +560,15 @@ Deno.test("a command for many tasks that is interrupted says that it is not done
   assertEquals(stderr, "mcp-jobs cancel: Interrupted before it was done.\n");
 });
 
+Deno.test("a command that is interrupted before it begins ends: a list says that it is not done", async () => {
+  await using shop = new Shop();
+  await shop.client.start(endless, {});
+  const signal = AbortSignal.abort();
+  assertEquals((await shop.run("watch", { signal })).code, 0);
+  const { code, stdout, stderr } = await shop.run("tasks", { signal });
+  assertEquals([code, stdout, stderr], [1, "", "mcp-jobs tasks: Interrupted before it was done.\n"]);
+});
+
 Deno.test("pause and resume stop and continue a job, and stats shows it", async () => {
   await using shop = new Shop();
   assertEquals((await shop.run("pause add")).stdout, "add is paused\n");
@@ -824,6 +838,6 @@ Deno.test("every command writes its help to stdout, and the exit code is 0", asy
     const { code, stdout, stderr } = await shop.run(`${name} --help`);
     assertEquals([code, stderr], [0, ""]);
     assertStringIncludes(stdout, `Usage: mcp-jobs ${name}`);
-    assertEquals(await shop.run(`help ${name}`), { code, stdout, stderr });
+    for (const args of [`help ${name}`, `${name} -h`]) assertEquals(await shop.run(args), { code, stdout, stderr });
   }
 });

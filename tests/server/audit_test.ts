@@ -83,6 +83,22 @@ Deno.test("repetitions are written every 10 s while there are any", async () => 
   assertEquals(events().slice(4), [refused(), { ...refused(), count: 1 }]);
 });
 
+Deno.test("refusals of others, from elsewhere, of another kind or for another reason are no repetitions", async () => {
+  const { log, events } = stage();
+  await using _ = log;
+  const kinds: readonly Partial<AuditEvent>[] = [
+    {},
+    { principal: "bob" },
+    { client: "robot" },
+    { address: "203.0.113.7" },
+    { job: "report" },
+    { operation: "cancel" },
+    { reason: "Never." },
+  ];
+  for (const kind of kinds) log.write(refused(kind));
+  assertEquals(events(), kinds.map(refused));
+});
+
 Deno.test("repetitions are written on disposal, and nothing after that", async () => {
   const { log, events } = stage();
   for (const _ of [1, 2]) log.write(refused());

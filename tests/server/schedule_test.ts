@@ -1,4 +1,14 @@
-import { AsyncToolServer, defineJob, implement, type Job, MemoryBackend, type TaskInfo } from "../../mod.ts";
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  BackendError,
+  defineJob,
+  implement,
+  type Job,
+  MemoryBackend,
+  type TaskInfo,
+} from "../../mod.ts";
+import { Reported } from "../support/errors.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
 import type { ScheduleOptions } from "../../src/schedules/declare.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
@@ -60,6 +70,27 @@ Deno.test("a schedule may name the contract of a job whose code is registered, a
   backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && resolve(event.task));
   await serve(server, ended);
   assertEquals((await ended).resultTtl, 7_000);
+});
+
+Deno.test("the tasks of a schedule stand in the server's audit log, and its errors go to onError", async () => {
+  const backend = new MemoryBackend();
+  const { read } = backend.documents;
+  let fails = true;
+  const readLater = (name: string) => {
+    if (!fails) return read(name);
+    fails = false;
+    return Promise.reject(new BackendError("The store is away."));
+  };
+  Object.assign(backend.documents, { read: readLater });
+  const { all, onError } = new Reported();
+  const created = Promise.withResolvers<AuditEvent>();
+  const audit = (event: AuditEvent) => event.event === "created" && created.resolve(event);
+  const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, audit, onError });
+  await server.schedule(report, { every: 100, input: { team: "blue" }, owner: "ann" });
+  await serve(server, created.promise);
+  const { principal, job, reason } = await created.promise;
+  assertEquals([principal, job, reason], ["ann", "report", "By the schedule report."]);
+  assertEquals(all.map(({ where, job }) => [where, job]), [["run a schedule", "report"]]);
 });
 
 Deno.test("the input of a schedule is validated where it is declared, and the server does not serve with a wrong one", async () => {

@@ -11,6 +11,7 @@ import {
 } from "../../mod.ts";
 import type { JobDefinition, Schema, SurfaceTool } from "../../strategy.ts";
 import { Raw } from "../mcp/http/support/raw.ts";
+import { Reported } from "../support/errors.ts";
 import { gracesOf } from "../support/graces.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 import { newTask } from "../support/tasks.ts";
@@ -90,6 +91,26 @@ Deno.test("a server that ends hands back the running tasks of its worker, at onc
       signal: end.signal,
     });
     assertEquals(graces, [waited]);
+  }
+});
+
+Deno.test("errors of a run's worker go to its own onError, or else to that of the server", async () => {
+  for (const hasOwn of [false, true]) {
+    const [ofServer, ofWorker] = [new Reported(), new Reported()];
+    const backend = new MemoryBackend();
+    await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, onError: ofServer.onError });
+    const job = server.asyncTool({ name: "fail", input: { type: "object" } }, () => {
+      throw new Error("broken");
+    });
+    await backend.create(newTask({ job: job.name }));
+    const end = new AbortController();
+    const worker = hasOwn ? { onError: ofWorker.onError } : {};
+    const running = server.run({ transport: "http", port: 0, worker, onListen: () => {}, signal: end.signal });
+    await Promise.race([ofServer.first, ofWorker.first]);
+    end.abort();
+    await running;
+    const counts = [ofServer, ofWorker].map(({ all }) => all.length);
+    assertEquals(counts, hasOwn ? [0, 1] : [1, 0]);
   }
 });
 
