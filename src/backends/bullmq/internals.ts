@@ -110,7 +110,9 @@ export function closable(connection: Redis): Redis {
     disconnect(reconnect);
   };
   const flushQueue = internalOf("ioredis", "Redis", connection, "flushQueue", isFlush).bind(connection);
-  const flush: Flush = (error, options) => {
+  const flush: Flush = (cause, options) => {
+    const isLost = cause.name === "MaxRetriesPerRequestError"; // Its text is about an option of ioredis.
+    const error = isLost ? new Error("The connection to Redis was lost before it answered.", { cause }) : cause;
     flushQueue(error, options);
     const kept: unknown = Reflect.get(connection, "prevCommandQueue"); // There is none before they are needed.
     if (!isCommands(kept)) return;

@@ -76,6 +76,18 @@ test("a connection that was closed and opened again is replaced when it goes sil
     assert(await doneWithin(ready, TIMEOUT_MS), "it is ready again");
   }));
 
+test("a command that is lost with its connection is an error that says so, and not which options of ioredis play a part", async (network) => {
+  const options = { lazyConnect: true, maxRetriesPerRequest: 1, retryStrategy: () => 1 };
+  const connection = closable(new Redis<"legacy">(network.url, options));
+  connection.on("error", () => {}); // Nobody is there to connect to.
+  await connection.connect();
+  network.cut();
+  const ping = connection.ping();
+  network.refuse();
+  await assertRejects(() => ping, Error, "The connection to Redis was lost before it answered.");
+  await closeForGood(connection);
+});
+
 test("a worker all of whose connections go silent before they are ready takes tasks again", async (network, url) => {
   await using backend = await BullMqBackend.connect({ redis: network.url, onError: ignored });
   using feed = new TaskFeed(backend);
