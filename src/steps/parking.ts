@@ -34,7 +34,7 @@ export class Parking {
   readonly #onAbort: EventListenerObject;
   #isOver = false;
   /** Created for the first wait: most code never waits, and an abort costs more than everything else of such an attempt. */
-  #ended: AbortController | undefined;
+  #over: AbortController | undefined;
   #combined: AbortSignal | undefined;
   readonly #waits = new Set<Wait>();
   /** How many waits and steps have ended, and when the last one did, in ms. */
@@ -61,7 +61,7 @@ export class Parking {
         if (claim.signal.reason instanceof WorkerStopping && this.waits) void this.#park();
       },
     };
-    // The first to listen, so that the task is parked before the code hears of it and ends.
+    // The first to listen, so that the task is parked before the code is told and ends.
     claim.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -76,7 +76,7 @@ export class Parking {
   }
 
   /** A step has ended, or something that the code has waited for is there. */
-  ended(): void {
+  noteEnd(): void {
     this.#endings++;
     this.#endedAt = performance.now();
   }
@@ -93,7 +93,7 @@ export class Parking {
         await read().then(turn);
         this.#throwIfOver();
       }
-      this.ended();
+      this.noteEnd();
       return await deliver();
     })();
     this.#prepare(delivered);
@@ -123,7 +123,7 @@ export class Parking {
       return await this.#await(wait, answer, this.#after, this.#stopping);
     } finally {
       this.#waits.delete(wait);
-      this.ended();
+      this.noteEnd();
     }
   }
 
@@ -134,7 +134,7 @@ export class Parking {
    */
   async sleep(due: () => Promise<number>, isInside: boolean): Promise<(() => Promise<void>) | undefined> {
     const begun = this.#endings;
-    const sleep = await this.during(async () => {
+    const sleep = await this.duringStep(async () => {
       const until = await due();
       if (until > this.#claim.now()) {
         const sleep = { until, begun };
@@ -143,7 +143,7 @@ export class Parking {
       }
       // Beside a question, an earlier run may have gone on with the answer, before this time had come.
       if (this.#prepared) await this.#answersHandled();
-      this.ended();
+      this.noteEnd();
     });
     if (sleep === undefined) return undefined;
     return async () => {
@@ -159,13 +159,13 @@ export class Parking {
         await this.#await(sleep, this.#waitUntil(sleep.until), parks ? 0 : 2 * longest);
       } finally {
         this.#waits.delete(sleep);
-        this.ended();
+        this.noteEnd();
       }
     };
   }
 
   /** Runs a step. The task is not parked before it has ended. Rejects if the attempt is over, or the task is being parked. */
-  async during<T>(run: () => Promise<T>): Promise<T> {
+  async duringStep<T>(run: () => Promise<T>): Promise<T> {
     if (this.#parking) await this.park();
     this.#throwIfOver();
     if (this.#steps++ === 0) this.#idle = Promise.withResolvers();
@@ -194,7 +194,7 @@ export class Parking {
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
     // Aborting, or an error alone, costs more than everything else of most attempts, in which nothing waits.
-    if (this.#waits.size > 0) this.#ended?.abort(reason ?? attemptOver());
+    if (this.#waits.size > 0) this.#over?.abort(reason ?? attemptOver());
     else this.#combined = undefined;
   }
 
@@ -206,9 +206,9 @@ export class Parking {
   /** Aborts when the code is to stop, or the attempt is over. */
   get #signal(): AbortSignal {
     if (this.#combined) return this.#combined;
-    this.#ended = new AbortController();
-    if (this.#isOver) this.#ended.abort(attemptOver());
-    return this.#combined = AbortSignal.any([this.#claim.signal, this.#ended.signal]);
+    this.#over = new AbortController();
+    if (this.#isOver) this.#over.abort(attemptOver());
+    return this.#combined = AbortSignal.any([this.#claim.signal, this.#over.signal]);
   }
 
   /** Whether the code may go on without it, as after `Promise.race`: something that it did beside has ended. */

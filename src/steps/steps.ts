@@ -10,6 +10,7 @@ import type { Job } from "../job.ts";
 import { shown } from "../options.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
+import type { Asker } from "../questions/elicit.ts";
 import type { Answer, Json } from "../task.ts";
 import { byteLength, isWithin, messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
@@ -26,7 +27,7 @@ const scopes = new AsyncLocalStorage<Scope>();
 
 export type StepMethods = Pick<JobContext, "step" | "sleep" | "until" | "now" | "random">;
 
-export class Steps {
+export class Steps implements Asker {
   readonly #claim: Claim;
   readonly #signal: AbortSignal;
   readonly #parking: Parking;
@@ -79,7 +80,7 @@ export class Steps {
       try {
         return await this.#step(name, run) as never;
       } finally {
-        this.#parking.ended();
+        this.#parking.noteEnd();
       }
     };
     const until = async (name: string, time: () => number) => {
@@ -136,7 +137,7 @@ export class Steps {
         `Cannot run the step ${quote(name)} inside a step of the same name: give the inner one another name.`,
       );
     }
-    return await this.overlapping(() => this.#parking.during(() => this.#call(scope.call(name), run)));
+    return await this.overlapping(() => this.#parking.duringStep(() => this.#call(scope.call(name), run)));
   }
 
   async #call(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {

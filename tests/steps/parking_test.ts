@@ -49,7 +49,7 @@ Deno.test("a worker that stops does not park a task for a sleep that its code ma
   const parking = new Parking(claim, Infinity);
   const wait = await parking.sleep(() => Promise.resolve(3_600_000), false);
   const slept = wait?.() ?? Promise.resolve();
-  parking.ended(); // A step beside it.
+  parking.noteEnd(); // A step beside it.
   controller.abort(new WorkerStopping());
   await assertRejects(() => slept, WorkerStopping);
   assertEquals(claim.parks, 0);
@@ -60,7 +60,7 @@ Deno.test("code that only sleeps, a second after what it did beside that has end
   const wait = await parking.sleep(() => Promise.resolve(3_600_000), false);
   const slept = wait?.() ?? Promise.resolve();
   assertEquals(parking.waits, true);
-  parking.ended();
+  parking.noteEnd();
   assertEquals(parking.waits, false);
   const { now } = performance;
   performance.now = () => now.call(performance) + 1_000;
@@ -78,7 +78,7 @@ Deno.test("a task whose worker stops just as its code begins to sleep is parked 
   const claim = sleepingClaim(controller.signal);
   const parking = new Parking(claim, 0);
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const step = parking.during(() => ended.then(() => claim.parks));
+  const step = parking.duringStep(() => ended.then(() => claim.parks));
   const wait = await parking.sleep(() => Promise.resolve(3_600_000), false);
   controller.abort(new WorkerStopping());
   const slept = wait?.() ?? Promise.resolve();
@@ -91,7 +91,7 @@ Deno.test("a sleep inside a step does not park the task of a worker that stops j
   const controller = new AbortController();
   const claim = sleepingClaim(controller.signal);
   const parking = new Parking(claim, 0);
-  const step = parking.during(async () => {
+  const step = parking.duringStep(async () => {
     const wait = await parking.sleep(() => Promise.resolve(3_600_000), true);
     controller.abort(new WorkerStopping());
     await wait?.();
@@ -107,8 +107,8 @@ Deno.test("a question that the code has left behind while it was prepared does n
   const parking = new Parking({ ...claim, park: () => Promise.resolve(void parked.push(Date.now())) }, 0);
   const { promise: prepared, resolve } = Promise.withResolvers<void>();
   const asking = parking.asking(prepared);
-  await parking.during(() => Promise.resolve());
-  parking.ended(); // The other part of a race.
+  await parking.duringStep(() => Promise.resolve());
+  parking.noteEnd(); // The other part of a race.
   resolve();
   const ask = await asking;
   const begun = Date.now();
