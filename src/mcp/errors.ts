@@ -6,7 +6,6 @@
 import {
   INTERNAL_ERROR,
   INVALID_PARAMS,
-  type JSONRPCMessage,
   ProtocolError,
   ProtocolErrorCode,
   SdkError,
@@ -69,21 +68,9 @@ function isDefect(error: unknown): boolean {
   return error instanceof Error && !known && error.name !== "AbortError";
 }
 
-function limitError(error: LimitExceeded): ProtocolError {
+/** Gives the error of a limit its JSON-RPC code, and says after which time to try again. */
+export function limitError(error: LimitExceeded): ProtocolError {
   const { limit, retryAfter } = error;
   const data = { limit, ...(retryAfter && { retryAfterMs: retryAfter }) };
   return new ProtocolError(LIMIT_EXCEEDED, cutToFit(error.message), data);
-}
-
-/** The HTTP response to a message that exceeds a limit. Only a request has an id of the client's to answer to. */
-export function limitResponse(
-  error: LimitExceeded,
-  status: 413 | 429 | 503,
-  refused?: JSONRPCMessage,
-): Response {
-  const { code, message, data } = limitError(error);
-  const id = refused && "method" in refused && "id" in refused ? refused.id : null;
-  const { retryAfter } = error;
-  const headers = retryAfter === undefined ? undefined : { "retry-after": `${Math.ceil(retryAfter / 1_000)}` };
-  return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });
 }

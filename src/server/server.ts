@@ -15,10 +15,11 @@ import type { ExposureStrategy } from "../exposure/surface.ts";
 import type { Served } from "../mcp/served.ts";
 import { withDefaults } from "../tasks/limits.ts";
 import { allowedHosts } from "../mcp/http/hosts.ts";
-import { HttpEndpoint, shuttingDown } from "../mcp/http/endpoint.ts";
+import { HttpEndpoint } from "../mcp/http/endpoint.ts";
 import { listen } from "../mcp/http/listen.ts";
 import { reporterOf } from "../log/on_error.ts";
 import { Origins } from "../mcp/http/origins.ts";
+import { shuttingDown } from "../mcp/http/refusals.ts";
 import { serveOnStdio } from "../mcp/stdio/stdio.ts";
 import type { FetchInfo } from "../tasks/audit_source.ts";
 import { checkOptions } from "../options.ts";
@@ -52,7 +53,7 @@ export class AsyncToolServer implements AsyncDisposable {
   /** The strategies of jobs that have one of their own, by the names of their tools. */
   readonly #strategies = new Map<string, ExposureStrategy>();
   readonly #extensions: Served["extensions"][number][] = [];
-  /** The names by which `fetch` may be called. */
+  /** The names by which the server may be called through `fetch`. */
   readonly #hosts: string[];
   readonly #origins: Origins;
   readonly #health: Health;
@@ -161,7 +162,6 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly fetch: (request: Request, info?: FetchInfo) => Promise<Response> = (request, info) =>
     this.#answer(request, info, this.#hosts);
 
-  /** Answers a request. `hosts` are the names by which the server may be called. */
   async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
     checkOptions("fetch", { request }, { request: REQUEST });
     return this.#origins.expose(request, await this.#serveHttp(request, info, hosts));

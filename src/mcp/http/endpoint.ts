@@ -23,8 +23,8 @@ import { alsoFrom, type FetchInfo, fromSource, sessionMark, withSource } from ".
 import { cut, messageOf, quote } from "../../text.ts";
 import { bind, bindRequest, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
-import { identify, type Sender, unavailable } from "./sender.ts";
-import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
+import { identify, type Sender } from "./sender.ts";
+import { MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type HeldMessage, HeldMessages } from "../messages/held.ts";
@@ -35,6 +35,7 @@ import { OpenStreams } from "./streams/open_streams.ts";
 import { Origins } from "./origins.ts";
 import { ANONYMOUS, type Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
+import { limitResponse, shuttingDown, unavailable } from "./refusals.ts";
 import { RequestRate } from "./request_rate.ts";
 import { parseEventId } from "./sessions/event_ids.ts";
 import { Sessions } from "./sessions/mod.ts";
@@ -291,8 +292,4 @@ function isSubscription(message: JSONRPCMessage | undefined): boolean {
 /** The reason of a refusal, for the audit log. */
 function reasonOf({ status }: Response, why: string): string {
   return cut(`HTTP ${status} ${why}`.trim(), LONGEST_REASON);
-}
-
-export function shuttingDown(): Response {
-  return unavailable("The server is shutting down.");
 }

@@ -8,6 +8,7 @@ import type { Authenticate, Identity } from "../../auth/authenticate.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { messageOf } from "../../text.ts";
 import { ANONYMOUS, type Peer, peerOf } from "../peer.ts";
+import { unavailable } from "./refusals.ts";
 
 /** Who sent a request, in our terms and in the SDK's. */
 export interface Sender {
@@ -52,9 +53,4 @@ export async function identify(
 function authInfoOf({ principal, client = "", scopes = [], expiresAt }: Identity): AuthInfo {
   const ends = expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt / 1_000) };
   return { token: "", clientId: client, scopes: [...scopes], ...ends, extra: { principal } };
-}
-
-/** Response 503, with the time after which to try again. */
-export function unavailable(error: string): Response {
-  return Response.json({ status: "unavailable", error }, { status: 503, headers: { "retry-after": "5" } });
 }

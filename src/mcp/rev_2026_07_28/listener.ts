@@ -24,9 +24,9 @@ import { toProtocolError } from "../errors.ts";
 import type { Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { cancelledBy } from "../messages/message.ts";
+import { traceOfMeta } from "../messages/request_trace.ts";
 import { sendable } from "../messages/sendable.ts";
 import { type Subscribed, TaskSubscription, type Write } from "./subscription.ts";
-import { traceOfMeta } from "../tools/call_span.ts";
 import { missingExtension } from "./tasks.ts";
 import { declaresTasks } from "./wire.ts";
 

@@ -23,9 +23,9 @@ import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
 import { RESUMED_ELSEWHERE } from "../messages/message.ts";
+import { traceOf } from "../messages/request_trace.ts";
 import { doneWithin } from "../../waiting.ts";
 import type { CallLog, Client, Connection, TaskRequest } from "../revision.ts";
-import { traceOf } from "./call_span.ts";
 import { CallProgress } from "./call_progress.ts";
 import { cancelQuestions, questionsToElicit, withReason } from "../questions.ts";
 

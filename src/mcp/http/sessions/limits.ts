@@ -6,7 +6,7 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { LimitExceeded } from "../../../errors.ts";
 import type { Peer } from "../../peer.ts";
-import { limitResponse } from "../../errors.ts";
+import { limitResponse } from "../refusals.ts";
 
 /** When to try again, in ms: until then sessions may end. */
 const RETRY_MS = 60_000;
