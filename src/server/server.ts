@@ -7,7 +7,7 @@ import { announce } from "./announce.ts";
 import { type Audited, AuditLog, auditOf } from "./audit_log.ts";
 import { buildServed } from "./build_served.ts";
 import { Health } from "./health.ts";
-import { MemoryStreams } from "../backends/memory/streams.ts";
+import { memoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
 import { defineJob, type Job, type JobDefinition, type Returned } from "../job.ts";
 import type { JobContext } from "../steps/context.ts";
@@ -176,7 +176,7 @@ export class AsyncToolServer implements AsyncDisposable {
     this.#endpoint ??= new HttpEndpoint(served, {
       authenticate,
       origins: this.#origins,
-      streams: backend.streams ?? new MemoryStreams(),
+      streams: backend.streams ?? memoryStreams(),
       documents: backend.documents,
       requestsPerMinute: withDefaults(limits).requestsPerMinute,
       sessionsOfOne: withDefaults(limits).sessions,

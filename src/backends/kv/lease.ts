@@ -21,7 +21,7 @@ export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
   readonly held: HeldList;
 }
 
-export interface KvLeaseOptions extends LeasedWorker {
+export interface KvLeaseOptions {
   /** How long a lease lasts, in ms. */
   readonly duration: number;
   readonly held: () => readonly TaskInfo[];
@@ -31,77 +31,67 @@ export interface KvLeaseOptions extends LeasedWorker {
   readonly over: () => void;
 }
 
-export class KvLease implements WorkerLease, Latest {
-  readonly key: Deno.KvKey;
-  readonly duration: number;
-  readonly #kv: Deno.Kv;
-  readonly #committer: Committer;
-  readonly #options: KvLeaseOptions;
+/** The lease of one worker. Commits that claim tasks write it as their `latest`. */
+export function leaseOf(
+  kv: Deno.Kv,
+  committer: Committer,
+  { name, ...worker }: LeasedWorker,
+  { duration, held, now, over }: KvLeaseOptions,
+): WorkerLease & Latest {
+  const own = workerKey(name);
   /** When the lease of each other worker ends, as last read; outdated once the worker has renewed it. */
-  #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
-  #isOver = false;
-
-  constructor(kv: Deno.Kv, committer: Committer, options: KvLeaseOptions) {
-    this.key = workerKey(options.name);
-    this.duration = options.duration;
-    this.#kv = kv;
-    this.#committer = committer;
-    this.#options = options;
-  }
-
-  get value(): WorkerRecord {
-    const { host, pid, jobs, since, held, now } = this.#options;
-    return {
-      host,
-      pid,
-      jobs,
-      since,
-      expiresAt: now() + (this.#isOver ? 0 : this.duration),
-      lease: this.duration,
-      // New tasks for which there was no room are the last ones; they are stored without a claim.
-      held: fitting(held()).map(({ owner, id }) => [owner, id]),
-    };
-  }
-
-  async renew(): Promise<void> {
-    await this.#committer.commit({ latest: [this], bytes: 0 });
-  }
-
-  hasRoom(): boolean {
-    const held = this.#options.held();
-    return fitting(held).length === held.length;
-  }
-
-  async end(): Promise<void> {
-    this.#isOver = true;
-    if (this.#options.held().length > 0) await this.renew();
-    else await this.#committer.commit({ deletes: [this.key], bytes: 0 });
-    this.#options.over();
-  }
-
-  async dead(): Promise<readonly DeadWorker[]> {
-    const workers = await workersIn(this.#kv);
-    const now = this.#options.now();
-    const before = this.#ends;
-    this.#ends = new Map();
-    const dead: DeadWorker[] = [];
-    for (const { key, value, versionstamp } of workers) {
-      const name = String(key.at(-1));
-      if (name === this.#options.name) continue;
-      const seen = before.get(name);
-      const end = Math.min(endOf(value, now), seen?.versionstamp === versionstamp ? seen.end : Infinity);
-      this.#ends.set(name, { versionstamp, end });
-      if (end > now) continue;
-      dead.push({
-        name,
-        tasks: tasksIn(value.held),
-        remove: async () => {
-          await this.#committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
-        },
-      });
-    }
-    return dead;
-  }
+  let ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
+  let isOver = false;
+  const lease: WorkerLease & Latest = {
+    key: own,
+    duration,
+    get value(): WorkerRecord {
+      return {
+        ...worker,
+        expiresAt: now() + (isOver ? 0 : duration),
+        lease: duration,
+        // New tasks for which there was no room are the last ones; they are stored without a claim.
+        held: fitting(held()).map(({ owner, id }) => [owner, id]),
+      };
+    },
+    async renew() {
+      await committer.commit({ latest: [lease], bytes: 0 });
+    },
+    hasRoom() {
+      const all = held();
+      return fitting(all).length === all.length;
+    },
+    async end() {
+      isOver = true;
+      if (held().length > 0) await lease.renew();
+      else await committer.commit({ deletes: [own], bytes: 0 });
+      over();
+    },
+    async dead() {
+      const workers = await workersIn(kv);
+      const time = now();
+      const before = ends;
+      ends = new Map();
+      const dead: DeadWorker[] = [];
+      for (const { key, value, versionstamp } of workers) {
+        const other = String(key.at(-1));
+        if (other === name) continue;
+        const seen = before.get(other);
+        const end = Math.min(endOf(value, time), seen?.versionstamp === versionstamp ? seen.end : Infinity);
+        ends.set(other, { versionstamp, end });
+        if (end > time) continue;
+        dead.push({
+          name: other,
+          tasks: tasksIn(value.held),
+          remove: async () => {
+            await committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
+          },
+        });
+      }
+      return dead;
+    },
+  };
+  return lease;
 }
 
 /** Reads what all workers have stored about themselves. */

@@ -6,7 +6,8 @@
 import { BackendError, JobsError } from "../../errors.ts";
 import { pause } from "../../waiting.ts";
 
-export const READ_AT_ONCE = 10;
+/** The most keys that KV takes in one read. */
+const READ_AT_ONCE = 10;
 
 /** How long an operation is repeated while other processes lock the database, in ms. */
 const LOCKED_FOR_MS = 10_000;

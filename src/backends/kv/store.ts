@@ -12,9 +12,9 @@ import { idNamedBy } from "../../contract/task_key.ts";
 import { claimed, type TaskRecord } from "../shared/record.ts";
 import type { KeyCondition, LeasedWorker, OperatingStore, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { blobOf, claimBlob, dropBlob, readBlob, type Text, writeBlob } from "./values/blobs.ts";
-import type { Committer } from "./committer.ts";
+import type { Committer, Latest } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey } from "./keys.ts";
-import { isAlive, KvLease, workersIn } from "./lease.ts";
+import { isAlive, leaseOf, workersIn } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
 import { queueOf } from "./queue.ts";
 import { list, readAll } from "./reading.ts";
@@ -58,7 +58,7 @@ export class KvStore implements Store<KvEntry> {
   readonly #limits: KvLimits;
   readonly #lease: number;
   /** The leases of this process's workers, by the workers' names. */
-  readonly #leases = new Map<string, KvLease>();
+  readonly #leases = new Map<string, Latest>();
   /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
   readonly #get: (key: Deno.KvKey) => Promise<Deno.KvEntryMaybe<unknown>>;
@@ -237,13 +237,7 @@ export class KvStore implements Store<KvEntry> {
 
   lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {
     const over = () => this.#leases.delete(worker.name);
-    const lease = new KvLease(this.#kv, this.#committer, {
-      ...worker,
-      duration: this.#lease,
-      held,
-      now: this.now,
-      over,
-    });
+    const lease = leaseOf(this.#kv, this.#committer, worker, { duration: this.#lease, held, now: this.now, over });
     this.#leases.set(worker.name, lease);
     return lease;
   }

@@ -17,7 +17,7 @@ import { newestLines } from "../../task_log/newest_lines.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import { MemoryLimits } from "./job_limits.ts";
 import { ReadyQueues } from "./queues.ts";
-import { MemoryStreams } from "./streams.ts";
+import { memoryStreams } from "./streams.ts";
 import { TaskTable } from "./tasks.ts";
 
 /**
@@ -35,7 +35,7 @@ const FIRST_SWEEP = 1_000;
 
 /** Keeps the tasks of this process; nothing outlives it. */
 export class MemoryStore implements Store<MemoryEntry> {
-  readonly streams: StreamStore = new MemoryStreams();
+  readonly streams: StreamStore = memoryStreams();
   readonly documents: Store["documents"];
   readonly #hub: Hub;
   readonly #tasks = new TaskTable<MemoryEntry>();

@@ -14,38 +14,33 @@ interface StoredEvent extends StreamEvent {
 }
 
 /** Keeps the messages of this process; nothing outlives it. */
-export class MemoryStreams implements StreamStore {
+export function memoryStreams(): StreamStore {
   /** In the order in which they were appended. */
-  readonly #events = new Set<StoredEvent>();
-  #size = 0;
-
-  append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
-    this.#events.add({ stream, id, text, expiresAt: Date.now() + ttl });
-    this.#size += text.length;
-    for (const oldest of this.#events) {
-      if (this.#size <= MAX_TEXT && oldest.expiresAt > Date.now()) break;
-      this.#delete(oldest);
-    }
-    return Promise.resolve();
-  }
-
-  readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
-    const events = this.#of(stream).filter((event) => event.id > id && event.expiresAt > Date.now());
-    events.sort((a, b) => a.id < b.id ? -1 : 1);
-    return Promise.resolve(events.map(({ id, text }) => ({ id, text })));
-  }
-
-  clear(stream: string): Promise<void> {
-    for (const event of this.#of(stream)) this.#delete(event);
-    return Promise.resolve();
-  }
-
-  #of(stream: string): StoredEvent[] {
-    return [...this.#events].filter((event) => event.stream === stream);
-  }
-
-  #delete(event: StoredEvent): void {
-    this.#events.delete(event);
-    this.#size -= event.text.length;
-  }
+  const events = new Set<StoredEvent>();
+  let size = 0;
+  const eventsOf = (stream: string) => [...events].filter((event) => event.stream === stream);
+  const remove = (event: StoredEvent) => {
+    events.delete(event);
+    size -= event.text.length;
+  };
+  return {
+    append(stream, { id, text }, ttl) {
+      events.add({ stream, id, text, expiresAt: Date.now() + ttl });
+      size += text.length;
+      for (const oldest of events) {
+        if (size <= MAX_TEXT && oldest.expiresAt > Date.now()) break;
+        remove(oldest);
+      }
+      return Promise.resolve();
+    },
+    readAfter(stream, id) {
+      const found = eventsOf(stream).filter((event) => event.id > id && event.expiresAt > Date.now());
+      found.sort((a, b) => a.id < b.id ? -1 : 1);
+      return Promise.resolve(found.map(({ id, text }) => ({ id, text })));
+    },
+    clear(stream) {
+      eventsOf(stream).forEach(remove);
+      return Promise.resolve();
+    },
+  };
 }

@@ -8,7 +8,7 @@
  */
 import type { Committer, Write } from "../committer.ts";
 import { blobKey, garbageKey } from "../keys.ts";
-import { READ_AT_ONCE, reading, untilUnlocked } from "../reading.ts";
+import { readAll, untilUnlocked } from "../reading.ts";
 
 /** A text kept in pieces. */
 export interface BlobRef {
@@ -70,12 +70,9 @@ export async function readBlob(kv: Deno.Kv, ref: BlobRef): Promise<string | unde
   const keys = Array.from({ length: ref.pieces }, (_, number) => blobKey(ref.id, number));
   const decoder = new TextDecoder();
   let text = "";
-  for (let at = 0; at < keys.length; at += READ_AT_ONCE) {
-    const pieces = await reading(() => kv.getMany<Uint8Array[]>(keys.slice(at, at + READ_AT_ONCE)));
-    for (const { value } of pieces) {
-      if (value === null) return undefined;
-      text += decoder.decode(value, { stream: true });
-    }
+  for (const { value } of await readAll<Uint8Array>(kv, keys)) {
+    if (value === null) return undefined;
+    text += decoder.decode(value, { stream: true });
   }
   return text + decoder.decode();
 }
