@@ -19,7 +19,7 @@ import { ownPrefix } from "./keys.ts";
 import { RedisParking } from "./parking.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisScripts } from "./scripts/run.ts";
-import { RedisSignals, type Signal } from "./events/signals.ts";
+import { type Signal, subscribeToSignals } from "./events/signals.ts";
 import { transactionsOn } from "./transaction.ts";
 import { RedisWorkers } from "./workers.ts";
 
@@ -54,7 +54,8 @@ export class RedisStore {
   readonly #listeners = new Set<(signal: Signal) => void>();
   /** The names of Redis's connections and those that our living workers would have, and when they were asked for. */
   #connections: { readonly at: number; readonly names: Promise<readonly string[]> } | undefined;
-  #signals: RedisSignals | undefined;
+  /** Ends the subscription to signals. */
+  #unsubscribe: (() => Promise<void>) | undefined;
   #reconnected: Promise<void> | undefined;
   #closed = false;
 
@@ -140,7 +141,7 @@ export class RedisStore {
     if (this.#closed) return () => {};
     const tell = guarded(listener, (error) => this.#onError(error, { where: CALL_A_LISTENER }));
     this.#listeners.add(tell);
-    this.#signals ??= new RedisSignals(this.#client, this.#prefix, (signal) => {
+    this.#unsubscribe ??= subscribeToSignals(this.#client, this.#prefix, (signal) => {
       for (const tell of [...this.#listeners]) tell(signal);
     }, this.#onError);
     return () => this.#listeners.delete(tell);
@@ -167,7 +168,7 @@ export class RedisStore {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
-    await Promise.all([this.#signals?.close(), closeForGood(this.#client)]);
+    await Promise.all([this.#unsubscribe?.(), closeForGood(this.#client)]);
   }
 
   #connectionNames(): Promise<readonly string[]> {

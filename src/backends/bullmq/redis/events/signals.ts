@@ -29,40 +29,35 @@ function parse(message: string): Signal | undefined {
   if (kind === "queue") return { kind, since: Number(id), queue: queue.join(" ") };
 }
 
-/** A subscription to the signals, on a connection of its own. */
-export class RedisSignals {
-  readonly #connection: Redis;
-  readonly #onError: OnError;
-  readonly #closed = new AbortController();
-
-  /** The signals of the Redis of `client`. */
-  constructor(client: Redis, prefix: string, listener: (signal: Signal) => void, onError: OnError) {
-    this.#onError = onError;
-    this.#connection = openWaiting(client);
-    this.#connection.on("message", (_channel, message) => {
-      const signal = parse(message);
-      if (signal) listener(signal);
-    });
-    const channel = signalChannel(prefix);
-    this.#connection.on("ready", () => void this.#subscribe(channel, listener));
-  }
-
-  async close(): Promise<void> {
-    this.#closed.abort();
-    await closeForGood(this.#connection);
-  }
-
+/** Subscribes to the signals on the Redis of `client`, on a connection of its own. Returns a function that ends that. */
+export function subscribeToSignals(
+  client: Redis,
+  prefix: string,
+  listener: (signal: Signal) => void,
+  onError: OnError,
+): () => Promise<void> {
+  const connection = openWaiting(client);
+  const closed = new AbortController();
+  const { signal } = closed;
   /** Signals that were sent before are lost, so each attempt is followed by a gap. */
-  async #subscribe(channel: string, listener: (signal: Signal) => void): Promise<void> {
-    const { signal } = this.#closed;
-    while (this.#connection.status === "ready") {
-      const subscribed = await this.#connection.subscribe(channel).then(() => true, (error) => {
-        if (!signal.aborted) this.#onError(error, { where: "subscribe to the signals of other processes" });
+  const subscribe = async () => {
+    while (connection.status === "ready") {
+      const subscribed = await connection.subscribe(signalChannel(prefix)).then(() => true, (error) => {
+        if (!signal.aborted) onError(error, { where: "subscribe to the signals of other processes" });
       });
       if (signal.aborted) return;
       listener({ kind: "gap" });
       if (subscribed) return;
       await pause(RETRY_MS, signal);
     }
-  }
+  };
+  connection.on("message", (_channel, message) => {
+    const parsed = parse(message);
+    if (parsed) listener(parsed);
+  });
+  connection.on("ready", () => void subscribe());
+  return async () => {
+    closed.abort();
+    await closeForGood(connection);
+  };
 }
