@@ -7,7 +7,7 @@ import type { Claim, ProgressReport, RecordedStep } from "../../../backend.ts";
 import { JobsError } from "../../../errors.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { OpenQuestions, type QuestionStore } from "./open_questions.ts";
-import { Reports } from "./progress_reports.ts";
+import { Reports } from "./reports.ts";
 
 /** What a store does for one run. */
 export interface RunStore extends QuestionStore, Pick<Claim, "steps" | "record" | "forget"> {

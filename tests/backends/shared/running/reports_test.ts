@@ -1,5 +1,5 @@
 import type { NewLogLine, ProgressReport } from "../../../../src/backend.ts";
-import { Reports } from "../../../../src/backends/shared/running/progress_reports.ts";
+import { Reports } from "../../../../src/backends/shared/running/reports.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { messageOf } from "../../../../src/text.ts";
 import type { NewLines } from "../../../../src/task_log/newest_lines.ts";
