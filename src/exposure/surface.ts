@@ -55,6 +55,8 @@ export interface CallClient {
   readonly elicitation: boolean;
   /** Whether it can ask a person to open a page. Default: `false`. */
   readonly urls?: boolean;
+  /** Whether it receives progress while the call waits. */
+  readonly progress: boolean;
 }
 
 /** The answer to a call: its result, or the task that will have it. */

@@ -119,7 +119,7 @@ export function toolOf(surface: Surface, name: string): SurfaceTool {
 }
 
 /** A client without tasks that cannot ask a person. */
-export const PLAIN: CallClient = { tasks: "none", elicitation: false };
+export const PLAIN: CallClient = { tasks: "none", elicitation: false, progress: false };
 
 /** How a test calls a tool, if not as {@linkcode ME} with a plain client. */
 export type CallOptions = Partial<CallContext>;
