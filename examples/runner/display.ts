@@ -62,7 +62,7 @@ function bar(state: Update): string {
   return line({ ...state, status: `${state.status?.padEnd(9)} [${"#".repeat(full)}${"-".repeat(WIDTH - full)}]` });
 }
 
-/** ` 19.0 s  SDK 1         rebuild_index    handle  RUNNING    40 %  next: task_status, wait_seconds 19` */
+/** ` 25.0 s  SDK 1         rebuild_index    handle  RUNNING    60 %  next: task_status, wait_seconds 25` */
 function answerLine({ result, ...state }: Update, answer: Answer, { client, job, after }: Call): string {
   const time = `${(after / 1_000).toFixed(1).padStart(5)} s`;
   const what = result === undefined ? line(state) : JSON.stringify(result);

@@ -21,8 +21,8 @@ import { answerWithResult, nativeTasks, waitingTool } from "./waiting_tool.ts";
 export interface AdaptiveOptions {
   /**
    * How long a call of a client without tasks waits before it returns a handle, in ms, and how long `task_status` may wait;
-   * with 0, a call returns a handle at once, and `task_status` waits up to 19 s. A registration may have its own. Default:
-   * 19,000.
+   * with 0, a call returns a handle at once, and `task_status` waits up to 25 s. A registration may have its own. Default:
+   * 25,000.
    */
   readonly answerWithin?: number;
   /** How long a call of a client that accepts tasks waits, in ms, because a short job needs no task. Default: 1,000. */
@@ -39,8 +39,7 @@ export interface AdaptiveOptions {
   readonly notifications?: boolean;
 }
 
-/** Java's SDK, and Spring AI with it, gives up after 20 s. */
-const ANSWER_WITHIN_MS = 19_000;
+const ANSWER_WITHIN_MS = 25_000;
 
 /** Ensures names of the shared tools that every client accepts. */
 const PREFIX: Rule = {

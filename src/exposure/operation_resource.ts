@@ -28,7 +28,7 @@ export interface OperationResourceOptions {
 }
 
 /** How long `task_answer` waits for the result, in ms, where the registration does not say. */
-const ANSWER_WITHIN_MS = 19_000;
+const ANSWER_WITHIN_MS = 25_000;
 
 const OPTIONS: Rules<OperationResourceOptions> = { notifications: flag };
 

@@ -24,7 +24,7 @@ import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, wit
 
 /** The options of {@linkcode PollingExposureStrategy}. */
 export interface PollingOptions {
-  /** The longest wait for `wait_seconds` of the status and result tools, in ms. Default: 19,000. */
+  /** The longest wait for `wait_seconds` of the status and result tools, in ms. Default: 25,000. */
   readonly answerWithin?: number;
 }
 
@@ -50,7 +50,7 @@ export class PollingExposureStrategy implements ExposureStrategy {
   /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: PollingOptions = {}) {
     checkOptions("PollingExposureStrategy", options, OPTIONS);
-    this.#answerWithin = options.answerWithin ?? 19_000;
+    this.#answerWithin = options.answerWithin ?? 25_000;
   }
 
   /** Returns the tools and the resource template of a job. */

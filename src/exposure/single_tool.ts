@@ -26,7 +26,7 @@ import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, wit
 
 /** The options of {@linkcode SingleToolExposureStrategy}. */
 export interface SingleToolOptions {
-  /** The longest wait for `wait_seconds` of a check, in ms. Default: 19,000. */
+  /** The longest wait for `wait_seconds` of a check, in ms. Default: 25,000. */
   readonly answerWithin?: number;
 }
 
@@ -51,7 +51,7 @@ export class SingleToolExposureStrategy implements ExposureStrategy {
   /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: SingleToolOptions = {}) {
     checkOptions("SingleToolExposureStrategy", options, OPTIONS);
-    this.#answerWithin = options.answerWithin ?? 19_000;
+    this.#answerWithin = options.answerWithin ?? 25_000;
   }
 
   /** Returns the tool and the resource template of a job. */

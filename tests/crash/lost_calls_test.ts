@@ -177,7 +177,7 @@ async function exerciseStopping(t: Deno.TestContext, store: string): Promise<voi
       await begun.promise;
       const { tasks: [task] } = await backend.list("anonymous", { limit: 1 });
       const other = await Raw.open(stopped.fetch);
-      const input = { token: task?.id, wait_seconds: 19 };
+      const input = { token: task?.id, wait_seconds: 25 };
       const status = new Events(await other.post("tools/call", { name: "task_status", arguments: input }));
       await status.next();
       const stopping = stopped.stop();

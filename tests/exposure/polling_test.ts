@@ -47,7 +47,7 @@ Deno.test("each polling tool describes what it does, its input and the next tool
   const start = toolOf(surface, "report_start");
   assertEquals([start.title, start.inputSchema], ["Report: start", report.inputSchema]);
   assertEquals(start.annotations, { readOnlyHint: false, openWorldHint: false });
-  for (const text of ["Makes a report", "report_status", "wait_seconds 19"]) {
+  for (const text of ["Makes a report", "report_status", "wait_seconds 25"]) {
     assertStringIncludes(start.description, text);
   }
   assertStringIncludes(toolOf(surface, "report_status").description, "its result once the status is COMPLETED");

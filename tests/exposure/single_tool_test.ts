@@ -36,10 +36,10 @@ Deno.test("a job has one tool, which starts, checks and cancels", async () => {
   assertEquals(cancelled.structuredContent?.status, "CANCELLED");
 });
 
-Deno.test("its description and schema say how long a check may wait: as the registration says, or else 19 s", async () => {
+Deno.test("its description and schema say how long a check may wait: as the registration says, or else 25 s", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy());
   const usual = JSON.stringify(toolOf(bench.expose(report), "report"));
-  for (const text of ["wait_seconds 19 waits", "at most 19, default 0"]) assertStringIncludes(usual, text);
+  for (const text of ["wait_seconds 25 waits", "at most 25, default 0"]) assertStringIncludes(usual, text);
   const short = JSON.stringify(toolOf(bench.expose(endless, { answerWithin: 5_000 }), "endless"));
   for (const text of ["wait_seconds 5 waits", "at most 5, default 0"]) assertStringIncludes(short, text);
 });

@@ -212,7 +212,7 @@ Deno.test("with whenNobodyCanAnswer: cancel, a look at a task cancels its questi
       (await raw.ask("tools/call", { name, arguments: args })).result.structuredContent;
     let task = await call(start, start === look ? { action: "start" } : {});
     while (task.said === undefined && task.status !== "COMPLETED") {
-      task = await call(look, { ...check, token: task.token, wait_seconds: 19 });
+      task = await call(look, { ...check, token: task.token, wait_seconds: 25 });
     }
     assertEquals(task.result ?? task, { said: ["cancel", "cancel"] }, strategy.constructor.name);
   }
