@@ -71,6 +71,10 @@ Deno.test("an unknown option is refused by every function, and the error names t
       'tile of registerAsyncTool("echo"): did you mean title?',
       () => untyped(new ToolRegistry().register.bind(new ToolRegistry()))(echo, { tile: "Echo" }),
     ],
+    ...["run", "queue", "jobName"].map((option): [string, () => unknown] => [
+      `${option} of asyncTool("x")`,
+      () => untyped(server.asyncTool.bind(server))({ name: "x", input, [option]: "x" }, () => 1),
+    ]),
     [
       'resulttl of asyncTool("x"): did you mean resultTtl?',
       () => untyped(server.asyncTool.bind(server))({ name: "x", input, resulttl: 5 }, () => 1),
@@ -126,6 +130,10 @@ Deno.test("a value of the wrong kind is refused, and the error says what it must
   const open = () => Promise.resolve(new MemoryBackend());
   const run = untyped(server.run.bind(server));
   const calls: [expected: string, call: () => unknown][] = [
+    ...["name", "version"].map((option): [string, () => unknown] => [
+      `Cannot use undefined as ${option} of AsyncToolServer: it must be a text.`,
+      () => newServer({ [option]: undefined }),
+    ]),
     ['Cannot use "sse" as transport of run: it must be "stdio" or "http".', () => run({ transport: "sse" })],
     ['Cannot use "8000" as port of run: it must be a whole number from 0 to 65535.', () => run({ port: "8000" })],
     ["Cannot use NaN as port of run", () => run({ transport: "http", port: NaN })],

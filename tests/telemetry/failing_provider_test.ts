@@ -1,9 +1,9 @@
 /** A provider that throws, although OpenTelemetry forbids it, changes nothing but what is exported. */
 import { type Context, context, metrics, propagation, type Span, trace } from "@opentelemetry/api";
-import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
+import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend, ToolError } from "../../mod.ts";
 import { writeThrough } from "../../src/log/stderr.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
-import { assertEquals, assertMatch } from "../../tools/std.ts";
+import { assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 
 /** An object whose methods all throw, except those given. */
 function failing<T extends object>(methods: Partial<T> = {}): T {
@@ -22,16 +22,26 @@ const job = defineJob({
   run: async (_, ctx) => await ctx.step("load", () => 42),
 });
 
+const broken = defineJob({
+  name: "broken",
+  input: { type: "object" },
+  run: (): string => {
+    throw new ToolError("It cannot be read.");
+  },
+});
+
 /** Calls the job over HTTP, and starts it beside MCP. */
 async function serve(): Promise<void> {
   await using backend = new MemoryBackend();
   const server = new AsyncToolServer({ name: "failing", version: "1.0.0", backend });
   server.registerAsyncTool(job);
-  await using _ = createWorker(backend, [job]);
+  await using _ = createWorker(backend, [job, broken]);
   const call = request(new URL("http://localhost/mcp"), "tools/call", { name: "report", arguments: {} }, TASKS);
   assertMatch(await (await server.fetch(call)).text(), /"structuredContent":42|"text":"42"/);
   using client = createClient(backend, { owner: "user:ann" });
   assertEquals(await client.wait(await client.start(job, {})), 42);
+  const failed = await client.start(broken, {});
+  await assertRejects(() => client.wait(failed), ToolError, "It cannot be read.");
   await server.close();
   await new Promise((resolve) => setTimeout(resolve, 0)); // Whatever is thrown in a microtask has ended the process by now.
 }
@@ -46,10 +56,15 @@ Deno.test("a provider whose every method throws fails no call and ends no proces
   const providers = [
     { meter: failing(), tracer: failing() },
     { meter: failing(meter), tracer: failing({ startActiveSpan: begin, startSpan: () => failing<Span>() }) },
+    { meter: undefined, tracer: failing() },
   ];
+  let current = failing();
+  // OpenTelemetry keeps the first tracer that it is given.
+  const tracer = new Proxy({}, { get: (_, name) => Reflect.get(current, name) });
   try {
-    for (const { meter, tracer } of providers) {
-      metrics.setGlobalMeterProvider(failing({ getMeter: () => meter as never }));
+    for (const { meter, tracer: next } of providers) {
+      current = next;
+      metrics.setGlobalMeterProvider(failing(meter && { getMeter: () => meter as never }));
       trace.setGlobalTracerProvider(failing({ getTracer: () => tracer as never }));
       propagation.setGlobalPropagator(failing());
       await serve();

@@ -207,13 +207,19 @@ Deno.test("a run counts by how it has ended, where the reason to stop comes befo
 
 Deno.test("times are measured in seconds, and are never negative, although clocks may be set", async () => {
   using recorder = new Recorder();
-  const end = { job: "report", status: "COMPLETED", createdAt: 60_000 } as const;
-  for (const finishedAt of [62_500, 1_000]) countEnded({ ...end, finishedAt });
+  const values = (name: string) => recorder.recorded.filter(([metric]) => metric === name).map(([, value]) => value);
+  const task = { job: "report", status: "COMPLETED", createdAt: 60_000 } as const;
+  for (const finishedAt of [62_500, 1_000]) countEnded({ ...task, finishedAt });
   for (const waited of [1_500, -1]) measureStart("report", waited);
+  const from = performance.now();
+  const end = measured("process", {});
+  while (performance.now() < from + 2);
+  end?.();
+  const [ran = 0] = values(EVENTS.process.name);
+  assert(0.002 <= ran && ran <= (performance.now() - from) / 1_000, `${ran}`);
   const early = { ...COUNTS, oldestWaiting: 90_001 };
   observe({ operator: operatorOf(() => Promise.resolve([early])) }, new AbortController().signal, () => 90_000);
   const observed = await recorder.collect();
-  const values = (name: string) => recorder.recorded.filter(([metric]) => metric === name).map(([, value]) => value);
   assertEquals([values(EVENTS.timeToEnd.name), values(EVENTS.timeToStart.name)], [[2.5, 0], [1.5, 0]]);
   assertEquals(observed.find(([name]) => name === GAUGES.age.name)?.[1], 0);
 });
@@ -238,7 +244,15 @@ Deno.test("the gauges ask the operator once per collection, until their server i
     [GAUGES.workers.name, 1, { "mcp_jobs.job": "order" }],
   ]);
   closed.abort();
+  observe({ operator }, closed.signal);
   assertEquals([await recorder.collect(), operator.asked], [[], 1]);
+});
+
+Deno.test("the gauge of workers says of a job without one that it has none", async () => {
+  using recorder = new Recorder();
+  observe({ operator: operatorOf(() => Promise.resolve([{ ...COUNTS, job: "idle" }])) }, new AbortController().signal);
+  const workers = (await recorder.collect()).filter(([name]) => name === GAUGES.workers.name);
+  assertEquals(workers.find(([, , of]) => Reflect.get(of as object, "mcp_jobs.job") === "idle")?.[1], 0);
 });
 
 Deno.test("a store that fails as it is counted is a store error, and the next collection asks again", async () => {
