@@ -4,6 +4,7 @@ import {
   defineJob,
   DefinitionError,
   isFinished,
+  type Job,
   JobsError,
   MemoryBackend,
   PollingExposureStrategy,
@@ -228,10 +229,21 @@ Deno.test("closing a server ends its run, and its worker gets its grace", async 
   await assertRejects(() => fetch(url), TypeError);
 });
 
+Deno.test("a health check that fails answers 503, and the error goes to the server's onError", async () => {
+  const backend = new MemoryBackend();
+  backend.check = () => Promise.reject(new JobsError("The disk is full."));
+  const { all, onError } = new Reported();
+  await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, onError });
+  const response = await server.fetch(new Request("http://localhost/healthz", { headers: { host: "localhost" } }));
+  await response.body?.cancel();
+  assertEquals([response.status, all.map(({ where }) => where)], [503, ["check the backend for /healthz"]]);
+});
+
 Deno.test("a server without a strategy adapts to its clients, and a job may have a strategy of its own", async () => {
   await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend: new MemoryBackend() });
-  server.asyncTool({ name: "adapts", input: z.object({}) }, () => 1);
+  const adapts = server.asyncTool({ name: "adapts", input: z.object({}) }, () => 1);
   server.asyncTool({ name: "polled", input: z.object({}), strategy: new PollingExposureStrategy() }, () => 2);
+  server.registerAsyncTool(adapts as Job, { name: "again", strategy: new PollingExposureStrategy() });
   const raw = await Raw.open(server.fetch);
   const { tools } = (await raw.ask("tools/list")).result;
   assertEquals(tools.map(({ name }: { name: string }) => name), [
@@ -240,6 +252,10 @@ Deno.test("a server without a strategy adapts to its clients, and a job may have
     "polled_status",
     "polled_result",
     "polled_cancel",
+    "again_start",
+    "again_status",
+    "again_result",
+    "again_cancel",
     "task_status",
     "task_cancel",
   ]);

@@ -2,6 +2,7 @@
 import { type Context, context, metrics, propagation, type Span, trace } from "@opentelemetry/api";
 import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend, ToolError } from "../../mod.ts";
 import { writeThrough } from "../../src/log/stderr.ts";
+import { injectedTrace } from "../../src/telemetry/spans.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 
@@ -68,6 +69,7 @@ Deno.test("a provider whose every method throws fails no call and ends no proces
       trace.setGlobalTracerProvider(failing({ getTracer: () => tracer as never }));
       propagation.setGlobalPropagator(failing());
       await serve();
+      assertEquals(injectedTrace(), {});
       for (const api of [metrics, trace, propagation, context]) api.disable();
     }
   } finally {
