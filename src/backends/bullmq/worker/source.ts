@@ -72,10 +72,8 @@ export class JobSource {
   #current: readonly Claim[] = [];
   /** Claims that were made with the end of a job, each for the slot of that one. */
   readonly #following: Claim[] = [];
-  /** The latest claim has found no more. */
-  #isDrained = false;
-  /** The rate is used up: only time helps. */
-  #isLimited = false;
+  /** What the latest claim has found: there may be more jobs, there are none, or the rate is used up, so only time helps. */
+  #found: "more" | "none" | "limited" = "more";
   /** When a delayed job is due, in ms since the epoch. */
   #dueAt = Infinity;
   #isWaiting = false;
@@ -99,14 +97,14 @@ export class JobSource {
     this.#current = claims;
     const replies = await unlessAborted(Promise.all(claims.map(({ reply }) => reply)), this.#givenUp.signal);
     const jobs: LockedJob[] = [];
-    let [more, dueIn] = [true, Infinity];
+    let dueIn = Infinity;
     this.#dueAt = Infinity;
+    this.#found = "more";
     for (const [index, { token }] of claims.entries()) {
       const reply = replies[index];
       if (reply === undefined) continue;
       const [data, id, limited = 0, due = 0] = reply;
-      more = Boolean(data) && data.processedBy !== LAST;
-      this.#isLimited = limited > 0;
+      this.#found = limited > 0 ? "limited" : data && data.processedBy !== LAST ? "more" : "none";
       if (limited > 0) dueIn = Math.min(limited, RATE_PAUSE_MS);
       else if (due > 0) this.#dueAt = due;
       if (!data) continue;
@@ -117,9 +115,8 @@ export class JobSource {
         this.#options.onError(error, { where: "read a job", job: this.#options.name, task: id });
       }
     }
-    this.#isDrained = !more;
     for (const { job } of jobs) if (job.repeatJobKey) await this.#schedule(job);
-    return { jobs, more, dueIn };
+    return { jobs, more: this.#found === "more", dueIn };
   }
 
   /** What was taken has its slots, or needs none. */
@@ -132,7 +129,7 @@ export class JobSource {
    * resolve with BullMQ's reply.
    */
   async end(token: string, end: (claimsNext: boolean) => Promise<Reply | void>): Promise<void> {
-    const claimsNext = !this.#isDrained && !this.#isLimited && this.#hasRoom;
+    const claimsNext = this.#found === "more" && this.#hasRoom;
     const ended = end(claimsNext);
     if (claimsNext) {
       const next = ended.then((reply) => reply ?? undefined).catch(() => undefined); // The caller gets the error.
@@ -159,7 +156,7 @@ export class JobSource {
 
   /** Waits until there may be jobs, if there is a slot for one, and none is known to be there. */
   wait(): void {
-    if (this.#isWaiting || !this.#isDrained || this.#isLimited || !this.#hasRoom) return;
+    if (this.#isWaiting || this.#found !== "none" || !this.#hasRoom) return;
     this.#isWaiting = true;
     void this.#woken().finally(() => {
       this.#isWaiting = false;

@@ -104,7 +104,10 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   lease?(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease;
 }
 
-/** What a store does for an operator: reads tasks of all owners, and deletes finished ones. Rejects as `Store`. */
+/**
+ * What a store does for an operator: reads tasks of all owners, and deletes finished ones. Rejects as `Store`. `StoreBackend` adapts
+ * it to the `OperatedStore` that `operatorOf` needs.
+ */
 export interface OperatingStore<E> {
   /** Reads a task of any owner; `undefined` if there is none of this id. */
   find(id: string): Promise<E | undefined>;
