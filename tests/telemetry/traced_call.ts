@@ -31,12 +31,15 @@ function reportOf(backend: string): Job<{ secret?: unknown }> {
   return defineJob({
     name: `report_${backend}`,
     input: SECRET,
-    run: ({ secret }) =>
-      trace.getTracer("the job").startActiveSpan("query orders", (span) => {
+    run: ({ secret }, ctx) => {
+      const run = trace.getActiveSpan()?.spanContext().spanId;
+      if (run !== ctx.trace?.traceparent.split("-")[2]) throw new Error("The context names another span.");
+      return trace.getTracer("the job").startActiveSpan("query orders", (span) => {
         span.end();
         if (secret === "secret and bad") throw new ToolError(`Cannot use ${secret}.`);
         return { secret };
-      }),
+      });
+    },
   }) as Job<{ secret?: unknown }>;
 }
 

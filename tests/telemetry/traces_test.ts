@@ -284,10 +284,14 @@ for (const { backend, missing, traceId } of backends) {
         ["tools/call", "2025-11-25", `report_${backend}`, "tcp"],
       );
       assertEquals(
-        ["messaging.system", "messaging.destination.name", "mcp_jobs.attempt"].map((key) => valueOf(processed, key)),
-        ["mcp_jobs", `report_${backend}`, 1],
+        ["messaging.system", "messaging.destination.name", "mcp_jobs.attempt", "mcp_jobs.run.end"].map((key) =>
+          valueOf(processed, key)
+        ),
+        ["mcp_jobs", `report_${backend}`, 1, "completed"],
       );
       assertEquals(valueOf(sent, "messaging.message.id"), valueOf(processed, "messaging.message.id"));
+      const steps = ["step load prices", "sleep cool down"].map((name) => spans.find((span) => span.name === name));
+      assertEquals(steps.map((span) => span && valueOf(span, "mcp_jobs.step.name")), ["load prices", "cool down"]);
       const asked = spans.filter(({ name }) => name === "elicit").map((span) => [
         valueOf(span, "mcp_jobs.question.mode"),
         valueOf(span, "mcp_jobs.answer.action"),
