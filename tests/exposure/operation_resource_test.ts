@@ -7,7 +7,8 @@ import {
   type TaskInfo,
   ToolError,
 } from "../../mod.ts";
-import { resultOrHandle, type Surface } from "../../strategy.ts";
+import { resultOrHandle, type Surface, ToolRegistry } from "../../strategy.ts";
+import { merge } from "../../src/exposure/merge.ts";
 import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
@@ -46,6 +47,23 @@ Deno.test("its schemas say what a call may lack, and that a handle may have ques
   const surface = bench.expose(report, { askFor: { user: "Whose report?" }, answers: "model" });
   const { inputSchema, outputSchema } = toolOf(surface, "report");
   assertEquals([inputSchema.required, JSON.stringify(outputSchema).includes('"questions"')], [[], true]);
+});
+
+Deno.test("only known principals find the newest result of a job", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  assertEquals(bench.expose(report).templates.map(({ knownOnly }) => knownOnly), [undefined, undefined, true]);
+});
+
+Deno.test("a server of several jobs sends the results of each as that says, and notifies if one of them asks for it", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const one = bench.expose(report, { inlineBytes: 20_000 });
+  const other = new OperationResourceStrategy({ notifications: true }).expose(
+    new ToolRegistry().register(endless),
+    bench.tasks,
+  );
+  const { forms, notifications } = merge([one, other], bench.tasks).tasks ?? {};
+  assertEquals(["report", "endless"].map((job) => forms?.get(job)?.inlineBytes), [20_000, 100_000]);
+  assertEquals(notifications, true);
 });
 
 Deno.test("a call does not go on with a task of another job", async () => {
