@@ -112,6 +112,23 @@ behindNetwork(
   },
 );
 
+behindNetwork(
+  "a backend that is closed resets no connection, which the database would log",
+  0,
+  async ({ network, connect }) => {
+    const backend = await connect();
+    const worker = createWorker(backend, [defineJob({ name: "idle", input: { type: "object" }, run: () => {} })]);
+    await worker.ready;
+    using feed = new TaskFeed(backend);
+    const { id } = await create(backend, "idle");
+    await feed.wait(id, OWNER, timeout());
+    await worker.close();
+    await backend.close();
+    await until(() => Promise.resolve(!network.left.includes(undefined)), "all connections are closed");
+    assertEquals(network.left.filter((left) => left !== "closed"), []);
+  },
+);
+
 for (const clock of ["", ", also if this machine's clock is ahead of the server's"]) {
   behindNetwork(`of many tasks at once for a server far away none is refused${clock}`, 20, async (place) => {
     await using backend = await place.connect();

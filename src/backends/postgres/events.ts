@@ -12,7 +12,7 @@ import { pause, unlessAborted } from "../../waiting.ts";
 import type { OnError } from "../../log/on_error.ts";
 import type { Database } from "./connecting/database.ts";
 import { type HubListener, readyJobs } from "../shared/store/hub.ts";
-import { type Client, cutOff, type Query } from "./connecting/pg.ts";
+import { type Client, close, type Query } from "./connecting/pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
 import { EventNumbers, lastNumbers, MISSING_MS } from "./event_numbers.ts";
 import type { TaskInfo } from "../../task.ts";
@@ -190,7 +190,7 @@ export class EventLog implements AsyncDisposable {
         }
       }
       this.#client = undefined;
-      cutOff(client);
+      close(client);
       await client.end().catch(() => {}); // It is closed already.
       await pause(RETRY_MS, this.#closed.signal);
     }

@@ -71,6 +71,11 @@ export class Network implements AsyncDisposable {
     };
   }
 
+  /** How each connection was left by whoever made it; `undefined` if it is open. */
+  get left(): readonly Link["left"][] {
+    return [...this.#links].map(({ left }) => left);
+  }
+
   /** How many connections are still open on which something was sent since `hold`. */
   get stuck(): number {
     return [...this.#links].filter(({ unsent = [], left }) => unsent.length > 0 && left === undefined).length;
@@ -160,8 +165,9 @@ async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link, delay: num
       if (delay === 0) await passed;
     }
     await passed;
-  } catch {
-    left = "reset"; // Or it is the other one that is closed.
+  } catch (error) {
+    // Otherwise one of the two is closed.
+    if (error instanceof Deno.errors.ConnectionReset) left = "reset";
   }
   if (from === link.ends[0]) link.left = left;
   if (!link.cut) link.ends.forEach(close);

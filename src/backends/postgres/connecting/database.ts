@@ -221,7 +221,7 @@ export class Database implements AsyncDisposable {
       // What the server reports has a code, and so has a connection that is refused.
       if (codeOf(error) === "") connections.forEach(pg.cutOff);
     } finally {
-      pg.cutOff(client);
+      pg.close(client);
     }
   }
 

@@ -90,7 +90,12 @@ export const NOT_SENT = "Client has encountered a connection error and is not qu
 /** The error of a query that took longer. */
 export const SILENCE = "Query read timeout";
 
-/** Closes the socket of a connection: a server that does not answer would never close it. */
+/** Closes a connection: one that has ended anyway, or to a server that does not answer and would never close it. */
+export function close(client: Client): void {
+  client.connection?.stream?.destroy();
+}
+
+/** Closes a connection with what it has not delivered. The server logs that. */
 export function cutOff(client: Client): void {
   const stream = client.connection?.stream;
   if (stream) cutOffSocket(stream);
