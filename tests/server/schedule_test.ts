@@ -93,6 +93,17 @@ Deno.test("the tasks of a schedule stand in the server's audit log, and its erro
   assertEquals(all.map(({ where, job }) => [where, job]), [["run a schedule", "report"]]);
 });
 
+Deno.test("a server that is embedded creates the tasks of its schedules from its first request on", async () => {
+  const { server, backend } = newServer();
+  await server.schedule(report, { every: 100, input: { team: "blue" }, owner: "ann" });
+  const created = Promise.withResolvers<string>();
+  backend.watch((event) => event.kind === "change" && created.resolve(event.task.owner));
+  const response = await server.fetch(new Request("http://localhost/healthz", { headers: { host: "localhost" } }));
+  await response.body?.cancel();
+  assertEquals(await created.promise, "ann");
+  await server.close();
+});
+
 Deno.test("the input of a schedule is validated where it is declared, and the server does not serve with a wrong one", async () => {
   const { server } = newServer();
   const wrong = { every: 1_000, input: { team: 7 }, owner: "ann" } as unknown as ScheduleOptions<{ team: string }>;
