@@ -62,7 +62,7 @@ export function beginningOf(
   const room = readableBytes(inlineBytes) - around;
   const hasRoom = withRoom(blocks, room);
   const whole = blocks.filter((_, index) => hasRoom[index]);
-  const next = blocks.find((_, index) => !hasRoom[index]);
+  const next = blocks.find((block, index) => isText(block) && !hasRoom[index]);
   const left = room - sizeOf(whole);
   const pages = pagesOf(result, inlineBytes);
   const parts = result.content?.map((part, index) => ({ ...part, number: index + 1 })) ?? [];
@@ -114,18 +114,13 @@ function nameOf(part: BinaryPart): string {
 }
 
 /**
- * Which blocks have room in `most` bytes: all texts and links, and those images, sounds and files that fit beside them. If the
- * texts alone do not fit, only the first blocks have room.
+ * Which blocks have room in `most` bytes: the texts and links up to the first that does not fit, and of what stands between
+ * them those images, sounds and files that fit, too.
  */
 function withRoom(blocks: readonly ContentBlock[], most: number): readonly boolean[] {
   const fits = filling(most);
-  const texts = blocks.map((block) => isText(block) && fits(block));
-  if (blocks.every((block, index) => !isText(block) || texts[index])) {
-    return blocks.map((block, index) => texts[index] || fits(block));
-  }
-  const fitsNext = filling(most);
-  let isWhole = true;
-  return blocks.map((block) => isWhole &&= fitsNext(block));
+  const end = blocks.findIndex((block) => isText(block) && !fits(block));
+  return blocks.map((block, index) => (end < 0 || index < end) && (isText(block) || fits(block)));
 }
 
 function isText({ type }: ContentBlock): boolean {

@@ -133,6 +133,10 @@ Deno.test("content that is too large is answered with what has room, and a link 
   const [head, note = ""] = textOf(cut.content[1]).split("\n\n");
   assertEquals(head, `${"é".repeat(1_000)}…`);
   assertStringIncludes(note, `Read the resource ${URI}?page=1`);
+  // An image that has no room does not take the texts behind it along.
+  const behind = callResult(task, { kind: "value", value: null, content: [large, text, long] });
+  assertEquals(shapeOf(behind).blocks, ["text", "text", "resource_link"]);
+  assertStringIncludes(textOf(behind.content[1]), "ééé");
 });
 
 Deno.test("an answer that lacks pictures names the page that has the first of them, or the resource if no message can carry it", () => {
