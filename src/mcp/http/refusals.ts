@@ -7,7 +7,7 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { LimitExceeded } from "../../errors.ts";
 import { limitError } from "../errors.ts";
 
-/** The HTTP response to a message that exceeds a limit. Only a request has an id of the client's to answer to. */
+/** The HTTP response to a message that exceeds a limit. It has the id of a request, else `null`: the id of a response is ours. */
 export function limitResponse(
   error: LimitExceeded,
   status: 413 | 429 | 503,

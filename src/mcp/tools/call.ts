@@ -162,11 +162,11 @@ async function waitFor(
 }
 
 /**
- * Whether a client has given a reason for a cancellation that says that its time limit for the call has passed, or, as
- * Rust's SDK does for both, that its code waits no longer; docs/protocol.md has the texts of clients.
+ * Whether the reason that a client gives for a cancellation says that its time limit for the call has passed. Rust's SDK says
+ * "abandoned by the caller" then, but also if a person has stopped the call. docs/protocol.md has the texts of clients.
  */
 export function isTimeOut(reason: unknown): boolean {
-  return /time[d ]?[ -]?out|deadline exceeded|abandoned/i.test(messageOf(reason));
+  return /time[d ]?[ -]?out|deadline exceeded|abandoned by the caller/i.test(messageOf(reason));
 }
 
 /** Why a call ended before its response. */

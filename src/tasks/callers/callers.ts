@@ -157,10 +157,10 @@ export class Callers implements Disposable {
 
   /**
    * Takes over a task that is offered, unless it is cancelled; `read` rejects for one that is gone. Of several calls only
-   * one receives a task. It waits for the offers of calls with a lower number.
+   * one receives a task. Waits for the offers of calls with a lower number.
    *
    * A call that seems to wait in this server may have been given up. Unless `isUnique`, this waits a moment for its
-   * cancellation, which can be late only if the client has several connections. Without one, a call of the same client that
+   * cancellation, which can be late only if the client has several connections. If none comes, a call of the same client that
    * has waited for `SHORT_WAIT_MS` counts as given up.
    */
   async take(

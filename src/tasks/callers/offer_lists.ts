@@ -23,7 +23,10 @@ export function identityOfList({ key }: ListName): string {
   return key.slice(key.lastIndexOf(":") + 1);
 }
 
-/** How many lists that are not empty a process remembers. The store first refuses a start with any other (`NewTask.unless`). */
+/**
+ * How many lists that are not empty a process remembers. If it has forgotten one, the store refuses its next start
+ * (`NewTask.unless`), and the list is read.
+ */
 const MAX_FILLED = 1_000;
 
 type Change = (offers: readonly Offer[]) => readonly Offer[];

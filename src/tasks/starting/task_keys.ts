@@ -16,7 +16,7 @@ import type { Json } from "../../task.ts";
 /** How long a task holds the caller's own key after its end, in ms: for as long as its result is kept. */
 const WHILE_KEPT = Number.MAX_SAFE_INTEGER;
 
-/** The key of a start that has an idempotency key of its caller's. */
+/** The key of a start, made of the idempotency key that its caller gave, if any. */
 export function callersKeyOf({ name: job }: Job, input: Json, idempotencyKey: string | undefined): TaskKey | undefined {
   if (idempotencyKey === undefined) return undefined;
   const name = `call:${job}:${sha256(idempotencyKey)}`;
