@@ -93,8 +93,8 @@ export interface CallContext extends CallOrigin {
    * cannot ask wait for whoever else can answer, or are answered with `cancel`, the default.
    */
   readonly onChange?: (task: TaskInfo, whenNobodyCanAnswer?: "wait" | "cancel") => void;
-  /** Whether the client can receive the answer, as far as is known: it may have closed the stream of the call. */
-  readonly isReachable?: () => boolean;
+  /** When the client has closed the stream of the call, in ms since the epoch; `undefined` while it can receive the answer. */
+  readonly closedAt?: () => number | undefined;
   /** Called as the call is answered, with what to do if the client turns out not to have received the answer. */
   readonly onAnswer?: (lost: () => void) => void;
 }

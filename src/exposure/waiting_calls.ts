@@ -44,7 +44,7 @@ export function waitForCall<T>(
   input?: unknown,
 ): Promise<T> {
   const run = async () => {
-    const { owner, signal, isReachable, isOnlyClient, session, onAnswer, onTask, lost } = ctx;
+    const { owner, signal, closedAt, isOnlyClient, session, onAnswer, onTask, lost } = ctx;
     const caller = tasks.caller(registered, owner, takesOver(ctx) ? input : undefined, { isOnlyClient, session });
     const begun = begin(caller);
     let left: Promise<void> | undefined;
@@ -56,7 +56,7 @@ export function waitForCall<T>(
     signal.addEventListener("abort", giveUp);
     try {
       const task = await begun;
-      caller.wait(task, isReachable);
+      caller.wait(task, closedAt);
       onTask?.(task, lost ?? { task: task.id, identity: caller.identity });
       try {
         const answer = await wait(task, caller);

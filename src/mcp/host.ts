@@ -32,6 +32,8 @@ export type RequestContext = ServerContext;
 export interface StreamTransport extends Transport {
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
   openStreamOf(requestId: string | number): string | undefined;
+  /** When the client has closed that stream, in ms since the epoch; `undefined` while it is open. */
+  closedAt(requestId: string | number): number | undefined;
   /** Says what to process in place of a request if this process is killed: the client keeps that for us. */
   substitute(requestId: string | number, request: Substitute): void;
   /** Ends the stream of a request without an answer: the client resumes it in another process. */

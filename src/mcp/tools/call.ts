@@ -53,8 +53,8 @@ export interface CallSite {
   readonly connection: Connection;
   /** How the client accepts a task, if it does. */
   readonly request: TaskRequest | undefined;
-  /** Whether the client reads the stream of a call. */
-  readonly isOpen: (ctx: RequestContext) => boolean;
+  /** When the client has closed the stream of a call, in ms since the epoch; `undefined` while it reads it. */
+  readonly closedAt: (ctx: RequestContext) => number | undefined;
   /** Called as a call is answered, with what to do if the client does not receive the answer. */
   readonly onAnswer: (ctx: RequestContext, lost: () => void) => void;
 }
@@ -99,7 +99,7 @@ function resumeOf(tool: SurfaceTool): NonNullable<SurfaceTool["resume"]> {
 async function waitFor(
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { tool, tasks, owner, connection, request, isOpen, onAnswer }: CallSite,
+  { tool, tasks, owner, connection, request, closedAt, onAnswer }: CallSite,
   misfits?: Misfits,
 ): Promise<Result> {
   const given = new AbortController();
@@ -124,7 +124,7 @@ async function waitFor(
     idempotencyKey: idempotencyKeyOf(_meta),
     trace: traceOf(ctx),
     signal: given.signal,
-    isReachable: () => isOpen(ctx),
+    closedAt: () => closedAt(ctx),
     isOnlyClient: ctx.http === undefined,
     session: ctx.sessionId,
     onAnswer: (lost) => onAnswer(ctx, lost),

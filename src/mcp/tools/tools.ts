@@ -52,10 +52,10 @@ export function bindTools(
     if (isTimeOut(reason)) sent.givenUp(id);
   };
   server.hasJustAnswered = (id) => sent.has(id);
-  const isOpen: CallSite["isOpen"] = ({ mcpReq: { id } }) => server.openStreamOf(id) !== undefined;
+  const closedAt: CallSite["closedAt"] = ({ mcpReq: { id } }) => server.streams?.closedAt(id);
   const onAnswer: CallSite["onAnswer"] = (ctx, lost) => {
     // A client that has closed the stream may resume it, or may call again.
-    if (isOpen(ctx)) sent.add(ctx.mcpReq.id, lost);
+    if (closedAt(ctx) === undefined) sent.add(ctx.mcpReq.id, lost);
     else lost();
   };
 
@@ -63,7 +63,7 @@ export function bindTools(
     // Without a map: a session of a server with hundreds of tools would hold one of 10 KB.
     const tool = surface.tools.find(({ name }) => name === params.name);
     if (tool && mayCall(tool, peer)) {
-      return call(tool, params, server, ctx, { tasks, owner, connection, isOpen, onAnswer });
+      return call(tool, params, server, ctx, { tasks, owner, connection, closedAt, onAnswer });
     }
     return inCallSpan(undefined, params.name, server, ctx, () => callPlainTool(params, ctx));
   });
@@ -98,7 +98,7 @@ export function bindTool(
     CallParams,
     // The connection ends with the answer: nobody can say that it was lost.
     (params, ctx) =>
-      call(tool, params, server, ctx, { tasks, owner, connection, isOpen: () => true, onAnswer: () => {} }),
+      call(tool, params, server, ctx, { tasks, owner, connection, closedAt: () => undefined, onAnswer: () => {} }),
   );
 }
 

@@ -46,9 +46,9 @@ export class Caller {
     this.#found = true;
   }
 
-  /** The call begins to wait. `isReachable`: whether its client can receive the answer, as far as is known. */
-  wait(task: TaskInfo, isReachable?: () => boolean): void {
-    this.#wait = this.#callers.wait(task, this.#list, this.#found, isReachable, this.origin.session);
+  /** The call begins to wait. `closedAt`: when its client has closed the stream of the call, in ms since the epoch. */
+  wait(task: TaskInfo, closedAt?: () => number | undefined): void {
+    this.#wait = this.#callers.wait(task, this.#list, this.#found, closedAt, this.origin.session);
   }
 
   /** What calls with the same input have in common; `undefined` if the task is never left to others. */

@@ -22,7 +22,7 @@ import {
   withOffer,
   withoutOffer,
 } from "./offers.ts";
-import { Patience, SHORT_WAIT_MS } from "./patience.ts";
+import { Patience, SHORT_WAIT_MS, waitOf } from "./patience.ts";
 
 /**
  * For how long a call waits for the cancellation of one that seems to wait for the same, in ms: it may come later, because it
@@ -45,8 +45,8 @@ interface Awaited {
 export interface Wait extends Waiting {
   readonly awaited: Awaited;
   readonly session?: string;
-  /** Whether the client can receive the answer, as far as is known. */
-  readonly isReachable: () => boolean;
+  /** When the client has closed the stream of the call, in ms since the epoch; `undefined` while it can receive the answer. */
+  readonly closedAt: () => number | undefined;
 }
 
 export class Callers implements Disposable {
@@ -86,11 +86,11 @@ export class Callers implements Disposable {
     { id }: Pick<TaskInfo, "id">,
     list: () => ListName | undefined,
     found: boolean = false,
-    isReachable: () => boolean = () => true,
+    closedAt: () => number | undefined = () => undefined,
     session?: string,
   ): Wait {
     const awaited = this.#awaited.get(id) ?? { calls: new Set(), taken: false, given: false, isOurs: false };
-    const wait = { id, list, since: this.now(), awaited, session, isReachable };
+    const wait = { id, list, since: this.now(), awaited, session, closedAt };
     awaited.calls.add(wait);
     awaited.taken = false;
     awaited.isOurs ||= !found;
@@ -188,8 +188,8 @@ export class Callers implements Disposable {
       const task = await read(offer.id).catch((error) => {
         if (!(error instanceof TaskNotFound)) throw error;
       });
-      // Nobody knows how long its client has waited, because the model thinks before it makes the call again.
-      const givenUpAfter = this.#isGivenUp(offer.id, origin) ? 0 : offer.givenUpAfter;
+      const [call] = this.#awaited.get(offer.id)?.calls ?? [];
+      const givenUpAfter = call && this.#isGivenUp(offer.id, origin) ? waitOf(call) : offer.givenUpAfter;
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id, client)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
@@ -289,7 +289,7 @@ export class Callers implements Disposable {
 
 /** Whether a call waits for a task whose client can be reached. */
 function isReachable({ calls }: Awaited): boolean {
-  return calls.values().some(({ isReachable }) => isReachable());
+  return calls.values().some(({ closedAt }) => closedAt() === undefined);
 }
 
 /** Whether a task has, or may still get, an answer for a caller. The answer of a failed task is its error. */

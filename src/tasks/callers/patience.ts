@@ -12,6 +12,18 @@ export const SHORT_WAIT_MS = 4_000;
 /** Of so many tasks it is known; the oldest are forgotten. */
 const MAX_TASKS = 10_000;
 
+/**
+ * How long the client of a call that it has given up can wait, in ms: until it closed the stream of the call. If that is open,
+ * nobody knows, because the model thinks before it makes the call again. One that ends sooner than any client gives up was cut.
+ */
+export function waitOf(
+  call: { readonly since: number; readonly closedAt: () => number | undefined },
+): number | undefined {
+  const end = call.closedAt();
+  if (end === undefined) return 0;
+  return end - call.since < SHORT_WAIT_MS ? undefined : end - call.since;
+}
+
 /** What one server has learned. */
 export class Patience {
   /** How long a call may wait, in ms, by the id of its task. */

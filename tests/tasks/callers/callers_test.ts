@@ -30,10 +30,10 @@ class Servers implements AsyncDisposable {
   /** A task whose call waits in a server for long enough to be marked in the store. */
   async waitingIn(
     server: Callers,
-    isReachable?: () => boolean,
+    closedAt?: () => number,
   ): Promise<{ readonly task: TaskInfo; readonly wait: Wait }> {
     const task = await this.task();
-    const wait = server.wait(task, () => LIST, false, isReachable);
+    const wait = server.wait(task, () => LIST, false, closedAt);
     const isMarked = async () => {
       while (!(await this.backend.keys.readKey("me", LIST.key))?.includes(task.id)) await rest(10);
     };
@@ -449,7 +449,7 @@ Deno.test("a task is taken while it is offered, and no longer once its offer has
 Deno.test("of several calls, one takes over the task of a call here whose client cannot be reached, and may cancel it", async () => {
   await using servers = new Servers();
   const server = servers.start();
-  const { task } = await servers.waitingIn(server, () => false);
+  const { task } = await servers.waitingIn(server, () => 0);
   const taken = await Promise.all([servers.take(server), servers.take(server)]);
   assertEquals(taken.toSorted(), [task.id, undefined]);
   const wait = server.wait(task, () => LIST);
@@ -461,7 +461,7 @@ Deno.test("of several calls, one takes over the task of a call here whose client
 Deno.test("the task that a call has taken over from another one of its server is taken over again once that server is killed", async () => {
   await using servers = new Servers();
   const server = servers.start();
-  const { task, wait } = await servers.waitingIn(server, () => false);
+  const { task, wait } = await servers.waitingIn(server, () => 0);
   assertEquals(await servers.take(server), task.id);
   server.wait(task, () => LIST);
   await servers.pass(rest(1_000));

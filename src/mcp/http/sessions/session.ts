@@ -45,7 +45,11 @@ export class Session implements Recipient {
     const listens = request.method === "GET";
     return (listens ? this.#listening : this.#answering).track(async (sent) => {
       const response = await this.transport.handleRequest(request, { parsedBody: message, authInfo });
-      return newestProgress(response, sent, listens ? now : undefined);
+      const ended = () => {
+        sent();
+        if (message && "id" in message && message.id !== undefined) this.transport.responseEnded(message.id, now());
+      };
+      return newestProgress(response, ended, listens ? now : undefined);
     });
   }
 

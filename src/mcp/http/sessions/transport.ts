@@ -65,6 +65,9 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     { readonly request: Substitute; readonly timer: ReturnType<typeof setTimeout> }
   >();
 
+  /** When the client has closed the streams of requests that are worked on, in ms since the epoch. */
+  readonly #closedAt = new Map<string | number, number>();
+
   /** The messages that are being passed on. */
   readonly #passing = new Set<Promise<Response>>();
   /** The revision of the session, as the client says with each request after the first. */
@@ -118,6 +121,15 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     return this.#streams.open.has(stream) ? stream : undefined;
   }
 
+  closedAt(requestId: string | number): number | undefined {
+    return this.openStreamOf(requestId) === undefined ? this.#closedAt.get(requestId) ?? 0 : undefined;
+  }
+
+  /** The response to a request has ended; if the request is still worked on, because the client has closed it. */
+  responseEnded(requestId: string | number, now: number): void {
+    if (this.#streams.ofRequest.has(requestId)) this.#closedAt.set(requestId, now);
+  }
+
   substitute(requestId: string | number, request: Substitute): void {
     this.#forget(requestId);
     const timer = setTimeout(() => void this.#sendId(this.openStreamOf(requestId)), TELL_MS);
@@ -148,6 +160,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   #forget(requestId: string | number): void {
     clearTimeout(this.#substitutes.get(requestId)?.timer);
     this.#substitutes.delete(requestId);
+    this.#closedAt.delete(requestId);
   }
 
   #requestOf(stream: string): StreamRequest | undefined {
