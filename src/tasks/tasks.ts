@@ -110,7 +110,10 @@ export class Tasks implements Disposable {
    */
   explain(task: TaskInfo): Promise<TaskInfo> {
     // If the store fails just now, the caller gets the task as it is: a call that has waited for it still gets its handle.
-    return explainWait(task, this.#backend, this.#offered, this.#now()).catch(() => task);
+    return explainWait(task, this.#backend, this.#offered, this.#now()).catch((error) => {
+      this.onError(error, { where: "find out why a task waits", job: task.job, task: task.id });
+      return task;
+    });
   }
 
   /**

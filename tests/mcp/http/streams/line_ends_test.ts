@@ -10,17 +10,37 @@ import { Raw } from "../support/raw.ts";
 
 const TEXT = "one\u0085two\u2028three\u2029four \u00e9\u2013";
 
-/** A server whose job reports progress, logs and returns text with such characters, and takes long enough for a stream. */
-function stage() {
-  const backend = new MemoryBackend();
-  const server = new AsyncToolServer({ name: "lines", version: "1.0.0", backend });
-  server.asyncTool({ name: "lines", input: { type: "object" } }, async (_, ctx) => {
-    await ctx.progress(0.5, TEXT);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return { text: TEXT };
-  });
-  createWorker(backend, server.registry.list().map(({ job }) => job));
-  return server;
+/** A server whose job reports progress and returns text with such characters, once it is released. */
+class Stage implements AsyncDisposable {
+  readonly #backend = new MemoryBackend();
+  readonly #gate = Promise.withResolvers<void>();
+  readonly server = new AsyncToolServer({ name: "lines", version: "1.0.0", backend: this.#backend });
+  readonly #worker;
+
+  constructor() {
+    this.server.asyncTool({ name: "lines", input: { type: "object" } }, async (_, ctx) => {
+      await ctx.progress(0.5, TEXT);
+      await this.#gate.promise;
+      return { text: TEXT };
+    });
+    this.#worker = createWorker(this.#backend, this.server.registry.list().map(({ job }) => job));
+  }
+
+  /** The whole text of a stream; the job ends once its progress has come. */
+  async textOf({ body }: Response): Promise<string> {
+    let text = "";
+    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += chunk;
+      if (text.includes("notifications/progress")) this.#gate.resolve();
+    }
+    return text;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
+    await this.#backend.close();
+  }
 }
 
 /** A call that asks for progress. */
@@ -33,8 +53,8 @@ const CALLS = {
 
 for (const [revision, call] of Object.entries(CALLS)) {
   Deno.test(`${revision}: progress and result with line separators arrive, and no event has one unescaped`, async () => {
-    await using server = stage();
-    const text = await (await call(server)).text();
+    await using stage = new Stage();
+    const text = await stage.textOf(await call(stage.server));
     assertEquals(/[\u0085\u2028\u2029]/.test(text), false);
     const messages = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data ?? ""));
     const progress = messages.find(({ method, params }) =>
