@@ -79,7 +79,7 @@ function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks
     description: `${description}\n\nRuns in the background and may take minutes. Returns a token at once: ` +
       `call ${name}_status with it${waiting(most)} until the status is COMPLETED; it returns the result then.`,
     inputSchema: withPerCall(withoutAsked(job.inputSchema, askFor), perCall),
-    outputSchema: responseSchema(job.outputSchema),
+    outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, ...job.annotations },
     askFor,
     call: async (input, { owner, idempotencyKey, trace }) => ({
@@ -175,7 +175,7 @@ function cancelTool({ name: base, title = base, job }: RegisteredJob, tasks: Tas
     title: `${title}: cancel`,
     description: `Cancels a ${base} task that is not finished. \`message\` says whether its work has stopped.`,
     inputSchema: TOKEN,
-    outputSchema: responseSchema(job.outputSchema),
+    outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     call: tokenCall(name, TOKEN, async ({ token }, { owner }) => {
       await taskOfJob(tasks, job.name, token, owner);
