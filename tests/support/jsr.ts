@@ -46,7 +46,8 @@ export class LocalJsr {
     }
     // Whether the package exists is asked with its name alone; of all its versions none does yet.
     if (pathname.startsWith("/api/")) return Response.json({}, { status: pathname.includes("/versions/") ? 404 : 200 });
-    return new Response(this.#read(pathname), { status: this.#read(pathname) === undefined ? 404 : 200 });
+    const body = this.#read(pathname);
+    return new Response(body, { status: body === undefined ? 404 : 200 });
   }
 
   #read(path: string): BodyInit | undefined {

@@ -1,5 +1,5 @@
 /**
- * What a clock does that is set back. On KV and in memory the machine's clock is the store's; kv_clock_test.ts has the
+ * What a clock does that is set back. On KV and in memory the machine's clock is the store's; kv/clock_test.ts has the
  * real processes.
  *
  * @module

@@ -70,7 +70,7 @@ const MAX_SIZE = 4_194_304;
 /** How long a call waits for its turn while Redis is busy, in ms. */
 const QUEUE_TIMEOUT_MS = 5_000;
 
-/** Our records on Redis. An answer for which only a sweep or a subscription waits has no deadline; all others have one. */
+/** Our records on Redis. An answer for which only a sweep, a purge or a subscription waits has no deadline; all others have one. */
 export class RedisRecords implements KeyStore {
   readonly #read: (request: ReadRequest) => Promise<Snapshot | undefined>;
   readonly #store: (request: StoreRequest) => Promise<number | Error>;

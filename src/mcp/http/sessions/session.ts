@@ -47,7 +47,8 @@ export class Session implements Recipient {
       const response = await this.transport.handleRequest(request, { parsedBody: message, authInfo });
       const ended = () => {
         sent();
-        if (message && "id" in message && message.id !== undefined) this.transport.responseEnded(message.id, now());
+        const id = message && "id" in message ? message.id : this.transport.resumedBy(request);
+        if (id !== undefined) this.transport.responseEnded(id, now());
       };
       return newestProgress(response, ended, listens ? now : undefined);
     });

@@ -125,6 +125,12 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     return this.openStreamOf(requestId) === undefined ? this.#closedAt.get(requestId) ?? 0 : undefined;
   }
 
+  /** The id of the request whose stream an HTTP request resumes, if it is still worked on. */
+  resumedBy({ headers }: Request): string | number | undefined {
+    const event = parseEventId(headers.get("last-event-id") ?? "");
+    return event && this.#requestOf(event.stream)?.id;
+  }
+
   /** The response to a request has ended; if the request is still worked on, because the client has closed it. */
   responseEnded(requestId: string | number, now: number): void {
     if (this.#streams.ofRequest.has(requestId)) this.#closedAt.set(requestId, now);

@@ -89,6 +89,26 @@ for (
   });
 }
 
+Deno.test("a client of 2025-11-25 that resumes the stream of its call, and closes it at its time limit, gets its handle in time when it calls again", async () => {
+  await using holding = new Holding();
+  const raw = await holding.client();
+  let last: string | undefined;
+  {
+    await using first = new Events(await raw.post("tools/call", HOLD));
+    last = (await first.next())?.id;
+    await pause(1_000);
+  }
+  {
+    await using _resumed = await raw.listen(last);
+    await pause(14_000);
+  }
+  const since = Date.now();
+  await raw.ask("tools/call", HOLD);
+  assertEquals([Date.now() - since, holding.runs], [12_000, 1]);
+  holding.release();
+  await pause(1_000); // Until it is written that no call waits any more.
+});
+
 Deno.test("a client of 2025-11-25 whose stream is cut long before any client gives up waits as long as others when it calls again", async () => {
   await using holding = new Holding();
   const raw = await holding.client();
