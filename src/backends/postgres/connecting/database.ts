@@ -8,7 +8,7 @@ import { BackendError } from "../../../errors.ts";
 import { messageOf } from "../../../text.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { Deadline, inTime } from "../../shared/deadline.ts";
-import { codeOf, failure } from "./failures.ts";
+import { codeOf, failure, isUnreachable } from "./failures.ts";
 import { parseUrl, placeOf, withSettings } from "./url.ts";
 
 /** How long one attempt to connect may take, and how long a query waits for a connection, in ms. */
@@ -218,8 +218,7 @@ export class Database implements AsyncDisposable {
     try {
       await inTime(client.connect().then(() => client.query("SELECT 1")), pg.SILENCE, PROBE_MS);
     } catch (error) {
-      // What the server reports has a code, and so has a connection that is refused.
-      if (codeOf(error) === "") connections.forEach(pg.cutOff);
+      if (isUnreachable(error)) connections.forEach(pg.cutOff);
     } finally {
       pg.close(client);
     }

@@ -19,6 +19,14 @@ export function isCut(error: unknown): boolean {
 
 const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$/;
 
+/**
+ * Whether a new connection found no server: without an answer in time, which is an error without a code, or without a way
+ * there. A server that refuses it, or reports anything, is there.
+ */
+export function isUnreachable(error: unknown): boolean {
+  return ["", "EHOSTUNREACH", "ENETUNREACH"].includes(codeOf(error));
+}
+
 /** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
 export function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {
   if (cause instanceof JobsError) return cause;
