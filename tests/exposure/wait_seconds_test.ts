@@ -2,19 +2,10 @@ import { AdaptiveExposureStrategy, type TaskInfo } from "../../mod.ts";
 import type { CallContext } from "../../strategy.ts";
 import { sameUntilAsked, waitForSeconds, waitSecondsSchema, withNote } from "../../src/exposure/wait_seconds.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { RUNNING_TASK } from "../support/tasks.ts";
 import { Bench, ME, PLAIN, report, start } from "./support.ts";
 
-const LIVE: TaskInfo = {
-  id: "id-1",
-  job: "report",
-  owner: ME,
-  status: "RUNNING",
-  revision: 2,
-  attempt: 1,
-  createdAt: 1,
-  updatedAt: 2,
-  resultTtl: 60_000,
-};
+const LIVE: TaskInfo = { ...RUNNING_TASK, job: "report", owner: ME };
 
 Deno.test("the schema of wait_seconds says how long a wait may be, and how long it is by default", () => {
   const how = "How long to wait for the task to change its status, in seconds: at most 25,";

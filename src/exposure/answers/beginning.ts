@@ -36,10 +36,8 @@ export interface Beginning {
 /** Images, sounds and files. */
 type BinaryPart = Extract<ContentPart, { readonly data: string }>;
 
-/** A part with its number in the content, from 1. */
-interface Numbered {
-  readonly number: number;
-}
+/** One of them that an answer lacks, with its number in the content, from 1. */
+type MissingPart = BinaryPart & { readonly number: number };
 
 interface BeginningForm extends ResultForm {
   readonly inlineBytes: number;
@@ -67,7 +65,9 @@ export function beginningOf(
   const pages = pagesOf(result, inlineBytes);
   const parts = result.content?.map((part, index) => ({ ...part, number: index + 1 })) ?? [];
   const missing = hasValue || result.value === null ? parts.filter((_, index) => !hasRoom[index]) : [];
-  const rest = missing.length > 0 && missing.every(isBinary) ? binaryRest(missing, pages, uri) : {
+  const lacking = missing.every(isBinary) ? missing : [];
+  const only = lacking.length === 1 ? lacking[0] : undefined;
+  const rest = lacking.length > 0 ? binaryRest(lacking, only, pages, uri) : {
     what: `is only the beginning of the result, which has ${countOf(pages)}`,
     place: `${uri}?page=1 and so on`,
     page: 1,
@@ -82,7 +82,7 @@ export function beginningOf(
   return {
     blocks: [...whole, ...shown.length > 0 ? [textBlock(shown.join("\n\n"))] : []],
     handle: { token, status, message, resource: uri, pages: pages.length, next: how },
-    link: pageCall === undefined ? [linkTo(result, uri, missing)] : [],
+    link: pageCall === undefined ? [linkTo(result, uri, only)] : [],
   };
 }
 
@@ -94,10 +94,13 @@ function isBinary<T extends ContentPart>(part: T): part is T & BinaryPart {
  * What is missing if a model can read all the rest in the answer, and where it is. `page` is the one to read; absent if no
  * message can carry what is missing.
  */
-function binaryRest(missing: readonly (BinaryPart & Numbered)[], pages: readonly Page[], uri: string) {
-  const [part, ...others] = missing;
-  const first = pages.findIndex((page) => page.some((piece) => piece.part === part?.number));
-  const only = others.length === 0 ? part : undefined;
+function binaryRest(
+  missing: readonly MissingPart[],
+  only: MissingPart | undefined,
+  pages: readonly Page[],
+  uri: string,
+) {
+  const first = pages.findIndex((page) => page.some(({ part }) => part === missing[0]?.number));
   const isSliced = only && pages[first]?.some(({ slice }) => slice !== undefined);
   const names = missing.slice(0, NAMED_PARTS).map(nameOf);
   const more = missing.length - names.length;
@@ -149,12 +152,7 @@ function headOf(text: string, inlineBytes: number, most = Infinity): string {
 }
 
 /** A link to the whole result, or to the one image, sound or file that is missing of it. */
-function linkTo(
-  { content }: ResultValue,
-  uri: string,
-  [part, ...others]: readonly (ContentPart & Numbered)[],
-): ContentBlock {
-  const only = part !== undefined && others.length === 0 && isBinary(part) ? part : undefined;
+function linkTo({ content }: ResultValue, uri: string, only: MissingPart | undefined): ContentBlock {
   const target = only
     ? { uri: partUri(uri, only.number), mimeType: only.mimeType }
     : { uri, ...(content === undefined && { mimeType: "application/json" }) };

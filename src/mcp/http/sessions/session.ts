@@ -47,8 +47,7 @@ export class Session implements Recipient {
       const response = await this.transport.handleRequest(request, { parsedBody: message, authInfo });
       const ended = () => {
         sent();
-        const id = message && "id" in message ? message.id : this.transport.resumedBy(request);
-        if (id !== undefined) this.transport.responseEnded(id, now());
+        this.transport.responseEnded(request, message, now());
       };
       return newestProgress(response, ended, listens ? now : undefined);
     });

@@ -125,15 +125,14 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     return this.openStreamOf(requestId) === undefined ? this.#closedAt.get(requestId) ?? 0 : undefined;
   }
 
-  /** The id of the request whose stream an HTTP request resumes, if it is still worked on. */
-  resumedBy({ headers }: Request): string | number | undefined {
-    const event = parseEventId(headers.get("last-event-id") ?? "");
-    return event && this.#requestOf(event.stream)?.id;
-  }
-
-  /** The response to a request has ended; if the request is still worked on, because the client has closed it. */
-  responseEnded(requestId: string | number, now: number): void {
-    if (this.#streams.ofRequest.has(requestId)) this.#closedAt.set(requestId, now);
+  /**
+   * The response has ended to an HTTP request that brought a message or resumed the stream of an earlier one. If that one is
+   * still worked on, its client has closed the stream.
+   */
+  responseEnded({ headers }: Request, message: JSONRPCMessage | undefined, now: number): void {
+    const resumed = parseEventId(headers.get("last-event-id") ?? "");
+    const id = message && "id" in message ? message.id : resumed && this.#requestOf(resumed.stream)?.id;
+    if (id !== undefined && this.#streams.ofRequest.has(id)) this.#closedAt.set(id, now);
   }
 
   substitute(requestId: string | number, request: Substitute): void {

@@ -1,18 +1,9 @@
 import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
 import type { LiveTask } from "../../../../src/task.ts";
+import { RUNNING_TASK } from "../../../support/tasks.ts";
 
 /** The task of the store. */
-export const claimed: LiveTask = {
-  id: "01a20500-0000-7000-8000-000000000000",
-  job: "wait",
-  owner: "ann",
-  status: "RUNNING",
-  revision: 2,
-  attempt: 1,
-  createdAt: 1,
-  updatedAt: 2,
-  resultTtl: 60_000,
-};
+export const claimed: LiveTask = { ...RUNNING_TASK, job: "wait" };
 
 /** What no case here needs of a store. */
 export const UNUSED = {

@@ -34,6 +34,16 @@ class Holding implements AsyncDisposable {
     this.#gate.resolve();
   }
 
+  /** Calls again, and resolves with how long the call has waited for its handle, in ms. Releases the job then. */
+  async waitForHandle(client: Raw): Promise<number> {
+    const since = Date.now();
+    await client.ask("tools/call", HOLD);
+    const waited = Date.now() - since;
+    this.release();
+    await pause(1_000); // Until it is written that no call waits any more.
+    return waited;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker[Symbol.asyncDispose]();
     await this.#server[Symbol.asyncDispose]();
@@ -102,11 +112,7 @@ Deno.test("a client of 2025-11-25 that resumes the stream of its call, and close
     await using _resumed = await raw.listen(last);
     await pause(14_000);
   }
-  const since = Date.now();
-  await raw.ask("tools/call", HOLD);
-  assertEquals([Date.now() - since, holding.runs], [12_000, 1]);
-  holding.release();
-  await pause(1_000); // Until it is written that no call waits any more.
+  assertEquals([await holding.waitForHandle(raw), holding.runs], [12_000, 1]);
 });
 
 Deno.test("a client of 2025-11-25 whose stream is cut long before any client gives up waits as long as others when it calls again", async () => {
@@ -117,9 +123,5 @@ Deno.test("a client of 2025-11-25 whose stream is cut long before any client giv
     await pause(1_000);
   }
   await pause(5_000);
-  const since = Date.now();
-  await raw.ask("tools/call", HOLD);
-  assertEquals([Date.now() - since, holding.runs], [25_000, 1]);
-  holding.release();
-  await pause(1_000); // Until it is written that no call waits any more.
+  assertEquals([await holding.waitForHandle(raw), holding.runs], [25_000, 1]);
 });
