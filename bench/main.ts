@@ -4,8 +4,8 @@
  */
 import { type Backend, createWorker } from "../mod.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
-import { hasPostgresServer } from "../tools/postgres_server.ts";
-import { hasRedisServer } from "../tools/redis_server.ts";
+import { noOwnPostgres } from "../tools/postgres_server.ts";
+import { noOwnRedis } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { readOptions } from "../tools/options.ts";
 import { openSchema } from "./finished/postgres.ts";
@@ -173,8 +173,9 @@ async function kvItself(): Promise<void> {
 }
 
 for (const name of BACKENDS.filter((name) => wanted === "all" || wanted === name)) {
-  if (name === "redis" && !hasRedisServer || name === "postgres" && !hasPostgresServer) {
-    show(name, `left out: install ${name === "redis" ? "redis-server" : "PostgreSQL"}`);
+  const missing = name === "redis" ? noOwnRedis : name === "postgres" ? noOwnPostgres : undefined;
+  if (missing !== undefined) {
+    show(name, `left out: ${missing}`);
     continue;
   }
   if (name === "kv") await kvItself();

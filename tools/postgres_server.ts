@@ -15,13 +15,13 @@ const PLACES = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
 const bin = await findBin(Deno.env.get("PATH"));
 
-/** Whether a server can be started here. */
-export const hasPostgresServer: boolean = bin !== undefined;
+/** Why no server can be started here, or `undefined` if one can. */
+export const noOwnPostgres: string | undefined = bin === undefined ? "install PostgreSQL 13 or later" : undefined;
 
 /** Why the tests on PostgreSQL are left out, or `undefined` if they can run. */
-export const noPostgres: string | undefined = bin !== undefined || Deno.env.has("POSTGRES_URL")
+export const noPostgres: string | undefined = Deno.env.has("POSTGRES_URL") || noOwnPostgres === undefined
   ? undefined
-  : "install PostgreSQL 13 or later, or set POSTGRES_URL";
+  : `${noOwnPostgres}, or set POSTGRES_URL`;
 
 /** The folder of the server's programs: the first on the PATH, which says which version is meant, or else the newest. */
 export async function findBin(path: string = ""): Promise<string | undefined> {
@@ -74,7 +74,7 @@ export class PostgresServer implements AsyncDisposable {
    * outlives the process all the same.
    */
   static async startOwn({ fsync = false }: { readonly fsync?: boolean } = {}): Promise<PostgresServer> {
-    if (!hasPostgresServer) throw new Error("Cannot start a PostgreSQL: its programs are not here. Install it.");
+    if (bin === undefined) throw new Error("Cannot start a PostgreSQL: its programs are not here. Install it.");
     return await PostgresServer.#make(fsync, makeData);
   }
 

@@ -9,13 +9,15 @@ import { canRun } from "./processes.ts";
 /** How long a server has to start, in ms. */
 const START_MS = 30_000;
 
-/** Whether a server can be started here. */
-export const hasRedisServer: boolean = await canRun("redis-server", "--version");
+/** Why no server can be started here, or `undefined` if one can. */
+export const noOwnRedis: string | undefined = await canRun("redis-server", "--version")
+  ? undefined
+  : "install redis-server";
 
 /** Why tests that take any Redis are left out, or `undefined` if they can run. */
-export const noRedis: string | undefined = hasRedisServer || Deno.env.has("REDIS_URL")
+export const noRedis: string | undefined = Deno.env.has("REDIS_URL") || noOwnRedis === undefined
   ? undefined
-  : "install redis-server, or set REDIS_URL to a Redis for tests";
+  : `${noOwnRedis}, or set REDIS_URL to a Redis for tests`;
 
 /** A Redis for one test, whose keys are to have a prefix of their own: REDIS_URL, or else a server that ends with it. */
 export async function openRedis(): Promise<AsyncDisposable & { readonly url: string }> {
@@ -41,7 +43,7 @@ export class RedisServer implements AsyncDisposable {
     { persistent = false, settings = [] }: { readonly persistent?: boolean; readonly settings?: readonly string[] } =
       {},
   ): Promise<RedisServer> {
-    if (!hasRedisServer) throw new Error("Cannot start a Redis: redis-server is not on the PATH. Install it.");
+    if (noOwnRedis !== undefined) throw new Error("Cannot start a Redis: redis-server is not on the PATH. Install it.");
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-redis-" });
     // Without an fsync a change is with the system before it is answered, and a disk that others keep busy holds nobody up.
     const log = persistent ? ["--appendonly", "yes", "--appendfsync", "no"] : ["--appendonly", "no"];

@@ -4,8 +4,8 @@
  * nothing; and the memory of a plain call that waits: `deno task bench:http [--quick]
  * [--backend memory|kv|redis|postgres]`.
  */
-import { hasPostgresServer } from "../../tools/postgres_server.ts";
-import { hasRedisServer } from "../../tools/redis_server.ts";
+import { noOwnPostgres } from "../../tools/postgres_server.ts";
+import { noOwnRedis } from "../../tools/redis_server.ts";
 import { BACKENDS, Place } from "../../tools/place.ts";
 import { readOptions } from "../../tools/options.ts";
 import { percentile } from "../measure.ts";
@@ -85,7 +85,7 @@ function show(what: string, { perSecond, p50, processorTime }: Figure, noop?: Fi
 
 function isWanted(backend: string): boolean {
   if (wanted !== "all") return wanted === backend;
-  return backend === "redis" ? hasRedisServer : backend !== "postgres" || hasPostgresServer;
+  return (backend === "redis" ? noOwnRedis : backend === "postgres" ? noOwnPostgres : undefined) === undefined;
 }
 
 for (const inFlight of IN_FLIGHT) {

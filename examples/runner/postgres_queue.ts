@@ -5,14 +5,14 @@
  * @module
  */
 import pg from "pg";
-import { hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
+import { noOwnPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import type { RunQueue } from "./run_queue.ts";
 
 /** Uses a PostgreSQL or starts one. Rejects with an error that says how to get one. */
 export async function openPostgresQueue(): Promise<RunQueue> {
   const named = Deno.env.get("POSTGRES_URL");
   if (named) return await use(named);
-  if (!hasPostgresServer) {
+  if (noOwnPostgres !== undefined) {
     throw new Error(
       "there is no PostgreSQL: POSTGRES_URL is not set, and its programs are not installed.\nInstall it (`apt-get install " +
         "postgresql`, `brew install postgresql`), or set POSTGRES_URL=postgres://user:password@host:port/database. " +

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { freePort, hasRedisServer, whenRedisAnswers } from "../../tools/redis_server.ts";
+import { freePort, noOwnRedis, whenRedisAnswers } from "../../tools/redis_server.ts";
 
 const IMAGE = "redis:7-alpine";
 const REDIS_PORT = 6379;
@@ -41,7 +41,7 @@ export interface RedisProcess extends AsyncDisposable {
 /** Starts a Redis, or returns `undefined` if neither is installed. Rejects with the signal's reason. */
 export async function startRedis(signal: AbortSignal): Promise<RedisProcess | undefined> {
   const port = freePort();
-  if (hasRedisServer) return await start(redisServer(port), port, signal);
+  if (noOwnRedis === undefined) return await start(redisServer(port), port, signal);
   const usable = await docker(["info"], AbortSignal.any([signal, AbortSignal.timeout(START_MS)]));
   signal.throwIfAborted();
   if (!usable) return undefined;

@@ -2,8 +2,8 @@ import { type Backend, BackendError, BullMqBackend, createWorker, defineJob } fr
 import { PostgresBackend, type TaskInfo, TaskNotFound } from "../../mod.ts";
 import { firstIdOf, newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
-import { hasPostgresServer } from "../../tools/postgres_server.ts";
-import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { noOwnPostgres } from "../../tools/postgres_server.ts";
+import { noOwnRedis, RedisServer } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { emptyTables, ownPostgres } from "../support/postgres.ts";
@@ -34,14 +34,14 @@ interface Place {
 
 /** Registers a case that holds on Redis and on PostgreSQL. */
 function behindNetwork(name: string, delay: number, fn: (place: Place) => Promise<void>): void {
-  testUnless(hasRedisServer ? undefined : "install redis-server", `Redis: ${name}`, async () => {
+  testUnless(noOwnRedis, `Redis: ${name}`, async () => {
     await using server = await RedisServer.start();
     await using network = new Network(server.url, delay);
     const connect: Place["connect"] = ({ beside } = { beside: false }) =>
       BullMqBackend.connect({ redis: beside ? server.url : network.url });
     await fn({ network, connect });
   });
-  testUnless(hasPostgresServer ? undefined : "install PostgreSQL", `PostgreSQL: ${name}`, async () => {
+  testUnless(noOwnPostgres, `PostgreSQL: ${name}`, async () => {
     const url = await emptyTables(ownPostgres);
     await using network = new Network(url, delay);
     const connect: Place["connect"] = ({ beside } = { beside: false }) =>

@@ -4,7 +4,7 @@ import { openPlace, placeOf } from "../../src/cli/place.ts";
 import { DenoKvBackend } from "../../mod.ts";
 import { BackendError } from "../../backend.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
-import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
 
@@ -31,7 +31,7 @@ Deno.test("--kv opens an existing file, and creates none", async () => {
   }
 });
 
-testUnless(hasRedisServer ? undefined : "install redis-server", "--redis opens a Redis", async () => {
+testUnless(noOwnRedis, "--redis opens a Redis", async () => {
   await using redis = await RedisServer.start();
   assertEquals(await countAt({ redis: redis.url, prefix: "mine" }), []);
 });

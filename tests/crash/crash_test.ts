@@ -5,10 +5,11 @@
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { TaskStatusNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../tools/redis_server.ts";
 import { isObject } from "../../src/json.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
+import { testUnless } from "../support/test_unless.ts";
 import { Place, Session, WorkerProcess, workHere } from "./stage.ts";
 
 /** After how long a silent worker counts as dead, in ms: short where one dies. */
@@ -23,15 +24,15 @@ function onBoth(name: string, fn: (place: Place) => Promise<void>, lease = LEASE
     await using place = await Place.make(lease);
     await fn(place);
   });
-  Deno.test({
-    name: `on Redis ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
-    ignore: !hasRedisServer,
-    fn: async () => {
+  testUnless(
+    noOwnRedis,
+    `on Redis ${name}`,
+    async () => {
       await using redis = await RedisServer.start();
       await using place = await Place.make(lease, redis.url);
       await fn(place);
     },
-  });
+  );
 }
 
 /** Checks that a result is that of the second attempt, or of a later one: see `Session.runs`. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { DenoKvBackend } from "../../mod.ts";
 import { DEFAULT_EXAMPLE, EXAMPLES, ROLES } from "../../examples/catalog.ts";
 import { PERMISSIONS } from "../../examples/shared/role.ts";
-import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { call, connect } from "../interop/support/client.ts";
 import { assertShown } from "./support/shown.ts";
@@ -80,7 +80,7 @@ Deno.test("a bundle of the same entry runs every role from an empty folder", asy
   await deno(["bundle", "--platform", "deno", ...external, "--output", bundle, "examples/main.ts"]);
   const [cwd, served] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
   // Not the Redis of REDIS_URL: examples_test.ts checks that the examples leave no keys there.
-  await using redis = hasRedisServer ? await RedisServer.start() : undefined;
+  await using redis = noOwnRedis === undefined ? await RedisServer.start() : undefined;
   const env = { DENO_DIR: `${folder}/cache`, NO_COLOR: "1", REDIS_URL: redis?.url ?? "" };
   const args = ["run", ...PERMISSIONS, "--unstable-kv", "--no-config", "--cached-only", bundle];
 

@@ -3,8 +3,8 @@ import pg from "pg";
 import { fileURLToPath } from "node:url";
 import { check } from "../../examples/runner/check.ts";
 import type { Update } from "../../examples/shared/update.ts";
-import { hasPostgresServer, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
-import { answers, hasRedisServer, noRedis, openRedis } from "../../tools/redis_server.ts";
+import { noOwnPostgres, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
+import { answers, noOwnRedis, noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { descendants, isRunning, until } from "../support/processes.ts";
 import { testUnless } from "../support/test_unless.ts";
@@ -108,7 +108,6 @@ testUnless(
   },
 );
 
-const noOwnRedis = hasRedisServer ? undefined : "install redis-server";
 /** Without a named Redis, the runner looks for one or starts one. */
 const FIND_REDIS = { REDIS_URL: "" };
 
@@ -127,7 +126,6 @@ testUnless(
   },
 );
 
-const noOwnPostgres = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
 /** Without a named PostgreSQL, the runner starts one. */
 const START_POSTGRES = { POSTGRES_URL: "" };
 

@@ -6,13 +6,13 @@
  */
 import pg from "pg";
 import { PostgresBackend } from "../../mod.ts";
-import { hasPostgresServer, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
+import { noOwnPostgres, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 
 // Started before the first test, so that it belongs to none.
 const server = noPostgres === undefined ? await PostgresServer.start() : undefined;
 
 /** The same one, or another where POSTGRES_URL names that: this one can be stopped, and let go on. */
-export const ownPostgres: PostgresServer | undefined = server?.data === undefined && hasPostgresServer
+export const ownPostgres: PostgresServer | undefined = server?.data === undefined && noOwnPostgres === undefined
   ? await PostgresServer.startOwn()
   : server;
 

@@ -1,8 +1,8 @@
 /** What a tracing backend sees: a server with Deno's own provider sends its spans and metrics to a receiver in the test. */
 import { fileURLToPath } from "node:url";
 import { Place } from "../../tools/place.ts";
-import { hasPostgresServer } from "../../tools/postgres_server.ts";
-import { hasRedisServer } from "../../tools/redis_server.ts";
+import { noOwnPostgres } from "../../tools/postgres_server.ts";
+import { noOwnRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
 
@@ -140,8 +140,8 @@ function valueOf({ attributes }: Span, key: string): unknown {
 const MISSING = {
   memory: undefined,
   kv: undefined,
-  redis: hasRedisServer ? undefined : "install redis-server",
-  postgres: hasPostgresServer ? undefined : "install postgresql",
+  redis: noOwnRedis,
+  postgres: noOwnPostgres,
 };
 const backends = Object.entries(MISSING).map(([backend, missing]) => ({
   backend,

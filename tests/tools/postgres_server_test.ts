@@ -1,10 +1,10 @@
-import { findBin, hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
+import { findBin, noOwnPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { isRunning } from "../support/processes.ts";
 import { testUnless } from "../support/test_unless.ts";
 
 testUnless(
-  hasPostgresServer ? undefined : "install PostgreSQL 13 or later",
+  noOwnPostgres,
   "a PostgreSQL for tests keeps its data when it is killed, and leaves nothing behind when it is disposed of",
   async () => {
     let data = "";

@@ -5,7 +5,7 @@ import { closeForGood, socketOf } from "../../../src/backends/bullmq/internals.t
 import { connect } from "../../../src/backends/bullmq/redis/connection.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { hasRedisServer, noRedis, openRedis, RedisServer } from "../../../tools/redis_server.ts";
+import { noOwnRedis, noRedis, openRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { ignored, Reported } from "../../support/errors.ts";
 import { stopFor, until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -80,7 +80,7 @@ Deno.test("bullmq: an error about TLS says how to trust the certificate, or that
 });
 
 testUnless(
-  hasRedisServer ? undefined : "install redis-server",
+  noOwnRedis,
   "bullmq: while Redis is away, errors say why nothing connects, and not which options of ioredis play a part",
   async () => {
     await using server = await RedisServer.start();

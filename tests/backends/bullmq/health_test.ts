@@ -7,14 +7,14 @@ import { Redis } from "ioredis";
 import { BullMqBackend } from "../../../mod.ts";
 import { Health } from "../../../src/server/health.ts";
 import { messageOf } from "../../../src/text.ts";
-import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 testUnless(
-  hasRedisServer ? undefined : "install redis-server",
+  noOwnRedis,
   "bullmq on Redis: /healthz notices that Redis refuses writes or does not answer, and that it works again",
   async () => {
     await using redis = await RedisServer.start();

@@ -13,7 +13,7 @@ import { KeyInUse } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { assertLost, wait } from "../../mcp/http/support/waiters.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
@@ -23,7 +23,7 @@ type Deed = (queue: Queue, admin: Redis) => Promise<unknown>;
 const GONE = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
 
 function test(name: string, run: (url: string) => Promise<void>): void {
-  testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
+  testUnless(noOwnRedis, `bullmq on Redis: ${name}`, async () => {
     await using server = await RedisServer.start();
     await run(server.url);
   });

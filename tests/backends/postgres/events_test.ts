@@ -4,7 +4,7 @@ import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/connecting/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import type { HubListener } from "../../../src/backends/shared/store/hub.ts";
-import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noOwnPostgres, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
@@ -12,8 +12,6 @@ import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { Network } from "../support/network.ts";
 import { newTask } from "../../support/tasks.ts";
-
-const noServer = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
 
 const OWN = "00000000-0000-4000-8000-000000000001";
 const OTHER = "00000000-0000-4000-8000-000000000002";
@@ -147,7 +145,7 @@ for (const listens of [true, false]) {
 
 for (const listens of [true, false]) {
   const how = listens ? "a log that listens" : "a log that polls";
-  testUnless(noServer, `${how} goes on after a failover to a replica that lacked the last events`, async () => {
+  testUnless(noOwnPostgres, `${how} goes on after a failover to a replica that lacked the last events`, async () => {
     await using first = await PostgresServer.startOwn();
     await PostgresBackend.migrate(first);
     await using second = await first.startReplica();

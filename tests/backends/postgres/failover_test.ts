@@ -1,6 +1,6 @@
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noOwnPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -35,7 +35,7 @@ interface Place {
 }
 
 function test(name: string, leave: (place: Place) => Promise<unknown>): void {
-  testUnless(hasPostgresServer ? undefined : "install PostgreSQL 13 or later", name, async () => {
+  testUnless(noOwnPostgres, name, async () => {
     await using first = await PostgresServer.startOwn();
     await PostgresBackend.migrate(first);
     await using second = await first.startReplica();

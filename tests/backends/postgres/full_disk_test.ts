@@ -4,7 +4,7 @@
  * @module
  */
 import { BackendError, PostgresBackend } from "../../../mod.ts";
-import { giveToPostgres, hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
+import { giveToPostgres, noOwnPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -14,7 +14,7 @@ import { newTask } from "../../support/tasks.ts";
 const FULL = "No space left on device";
 
 testUnless(
-  hasPostgresServer ? noSmallDisk : "install PostgreSQL 13 or later",
+  noOwnPostgres ?? noSmallDisk,
   "PostgreSQL: while the disk is full, calls and checks say why, and all goes on once there is room again",
   async () => {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-full-" });

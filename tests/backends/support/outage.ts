@@ -4,15 +4,13 @@
  * @module
  */
 import { type Backend, BullMqBackend, PostgresBackend } from "../../../mod.ts";
-import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
-import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { noOwnPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noOwnRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { emptyTables, ownPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 /** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
-
-const noServer = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
 
 /** A database server that keeps what it was told. */
 export interface Outage extends AsyncDisposable {
@@ -62,19 +60,18 @@ function toOutage(server: Omit<Outage, "connect">, connect: Outage["connect"]): 
 /** Registers a case that holds on Redis and on PostgreSQL. */
 export function onBoth(name: string, fn: (server: Outage) => Promise<void>): void {
   onRedis(name, fn);
-  testUnless(noServer, `PostgreSQL: ${name}`, () => run(startPostgres, fn));
+  testUnless(noOwnPostgres, `PostgreSQL: ${name}`, () => run(startPostgres, fn));
 }
 
 /** Registers such a case that kills no server, but only stops it for a while. */
 export function onBothUnkilled(name: string, fn: (server: Omit<Outage, "kill" | "start">) => Promise<void>): void {
   onRedis(name, fn);
-  testUnless(noServer, `PostgreSQL: ${name}`, () => run(takePostgres, fn));
+  testUnless(noOwnPostgres, `PostgreSQL: ${name}`, () => run(takePostgres, fn));
 }
 
 /** Registers a case that holds on Redis. */
 export function onRedis(name: string, fn: (server: Outage) => Promise<void>): void {
-  const missing = hasRedisServer ? undefined : "install redis-server";
-  testUnless(missing, `Redis: ${name}`, () => run(startRedis, fn));
+  testUnless(noOwnRedis, `Redis: ${name}`, () => run(startRedis, fn));
 }
 
 async function run(start: () => Promise<Outage>, fn: (server: Outage) => Promise<void>): Promise<void> {

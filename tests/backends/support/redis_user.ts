@@ -5,7 +5,7 @@
  */
 import { Redis } from "ioredis";
 import { BullMqBackend } from "../../../mod.ts";
-import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 const USER = "ann";
@@ -43,7 +43,7 @@ export interface Place {
 
 /** Registers a test with its own Redis, started with these settings. */
 export function testAsUser(name: string, run: (place: Place) => Promise<void>, settings: readonly string[] = []): void {
-  testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
+  testUnless(noOwnRedis, `bullmq on Redis: ${name}`, async () => {
     await using server = await RedisServer.start({ settings });
     const admin = new Redis(server.url);
     const url = server.url.replace("redis://", `redis://${USER}:secret@`);

@@ -10,7 +10,7 @@ import { newTaskId } from "../../../../src/ids.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { doneWithin } from "../../../../src/waiting.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../../tools/redis_server.ts";
 import { ignored } from "../../../support/errors.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
@@ -21,7 +21,7 @@ import { newTask } from "../../../support/tasks.ts";
 const TIMEOUT_MS = 120_000;
 
 function test(name: string, fn: (network: Network) => Promise<void>): void {
-  testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
+  testUnless(noOwnRedis, `bullmq on Redis: ${name}`, async () => {
     await using server = await RedisServer.start();
     await using network = new Network(server.url);
     await fn(network);

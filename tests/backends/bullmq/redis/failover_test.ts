@@ -6,10 +6,11 @@ import { closable, closeForGood } from "../../../../src/backends/bullmq/internal
 import { transactionsOn } from "../../../../src/backends/bullmq/redis/transaction.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../../tools/redis_server.ts";
 import { until } from "../../../support/processes.ts";
 import { Network } from "../../support/network.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 const OWNER = "owner";
 
@@ -25,10 +26,10 @@ interface Place {
 }
 
 function test(name: string, fn: (place: Place) => Promise<void>): void {
-  Deno.test({
-    name: `bullmq on Redis: ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
-    ignore: !hasRedisServer,
-    fn: async () => {
+  testUnless(
+    noOwnRedis,
+    `bullmq on Redis: ${name}`,
+    async () => {
       await using one = await RedisServer.start();
       await using other = await RedisServer.start();
       const [from, to] = [one, other].map(({ url }) => Number(new URL(url).port));
@@ -48,7 +49,7 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
         second.disconnect();
       }
     },
-  });
+  );
 }
 
 test("after a failover that keeps old connections open, all move to the new master", async (place) => {

@@ -6,8 +6,9 @@ import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { SCRIPTS } from "../../../../src/backends/bullmq/redis/scripts/lua.ts";
 import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../../tools/redis_server.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 const OWNER = "owner";
 
@@ -20,10 +21,10 @@ interface Place {
 
 /** Registers a case with its own Redis, whose scripts it may delete. */
 function test(name: string, fn: (place: Place) => Promise<void>): void {
-  Deno.test({
-    name: `bullmq on Redis: ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
-    ignore: !hasRedisServer,
-    fn: async () => {
+  testUnless(
+    noOwnRedis,
+    `bullmq on Redis: ${name}`,
+    async () => {
       await using server = await RedisServer.start();
       const { url } = server;
       await using backend = await BullMqBackend.connect({ redis: url });
@@ -36,7 +37,7 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
         await admin.quit();
       }
     },
-  });
+  );
 }
 
 async function create({ backend }: Place, more: { readonly delay?: number; readonly priority?: number } = {}) {

@@ -2,9 +2,10 @@ import { TaskNotFound } from "../../../../backend.ts";
 import { BullMqBackend } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { noOwnRedis, RedisServer } from "../../../../tools/redis_server.ts";
 import { Redis } from "ioredis";
 import { newTask } from "../../../support/tasks.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 /** How often Redis has run each command so far. */
 async function callsOf(client: Redis): Promise<ReadonlyMap<string, number>> {
@@ -16,12 +17,10 @@ async function callsOf(client: Redis): Promise<ReadonlyMap<string, number>> {
 const READS = 5;
 
 // It counts the commands of a whole server, so it needs its own.
-const why = hasRedisServer ? "" : " (left out: install redis-server)";
-
-Deno.test({
-  name: `on Redis an unknown id, another owner's id and a malformed id cost the same commands${why}`,
-  ignore: !hasRedisServer,
-  fn: async () => {
+testUnless(
+  noOwnRedis,
+  "on Redis an unknown id, another owner's id and a malformed id cost the same commands",
+  async () => {
     await using redis = await RedisServer.start();
     await using backend = await BullMqBackend.connect({ redis: redis.url });
     const { id } = await backend.create(newTask());
@@ -44,4 +43,4 @@ Deno.test({
     assert(costs[0] !== undefined && JSON.stringify(costs[0]) !== "[]");
     assertEquals(costs, Array(4).fill(costs[0]));
   },
-});
+);

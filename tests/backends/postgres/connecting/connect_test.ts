@@ -2,14 +2,12 @@ import pg from "pg";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { checkSchema, migrate, STEPS } from "../../../../src/backends/postgres/tables/schema.ts";
-import { hasPostgresServer, noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";
+import { noOwnPostgres, noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { sharedPostgres } from "../../../support/postgres.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { newTask } from "../../../support/tasks.ts";
-
-const noServer = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 
 async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
@@ -61,7 +59,7 @@ for (const use of ["connect", "migrate"] as const) {
 const CHECK = "Check that a PostgreSQL runs at the URL's host and port.";
 
 testUnless(
-  noServer,
+  noOwnPostgres,
   "PostgreSQL: for a wrong or missing password, the error says so, and does not contain it",
   async () => {
     await using server = await PostgresServer.startOwn();
@@ -134,7 +132,7 @@ testUnless(
   },
 );
 
-testUnless(noServer, "PostgreSQL: a replica is refused as read-only", async () => {
+testUnless(noOwnPostgres, "PostgreSQL: a replica is refused as read-only", async () => {
   await using server = await PostgresServer.startOwn();
   await PostgresBackend.migrate({ url: server.url });
   await using replica = await server.startReplica();

@@ -2,15 +2,13 @@ import pg from "pg";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { hasPostgresServer, noPostgres } from "../../../../tools/postgres_server.ts";
+import { noOwnPostgres, noPostgres } from "../../../../tools/postgres_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { emptyTables, ownPostgres, sharedPostgres } from "../../../support/postgres.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
 import { newTask } from "../../../support/tasks.ts";
-
-const missing = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 
 const IDLE = "SELECT 1 FROM pg_settings WHERE name = 'idle_session_timeout'";
 const tooOld = noPostgres ??
@@ -35,16 +33,20 @@ async function open(url: string) {
   };
 }
 
-testUnless(missing, "PostgreSQL: a connection that only listens is replaced when the network goes silent", async () => {
-  const url = await emptyTables();
-  await using network = new Network(url);
-  await using _backend = await PostgresBackend.connect({ url: network.url });
-  await using probe = await open(url);
-  const listening = async () => (await probe.listening()).length;
-  await until(async () => await listening() === 1, "it listens");
-  network.cut();
-  await until(async () => await listening() === 2, "another connection listens"); // The server keeps the first one.
-});
+testUnless(
+  noPostgres,
+  "PostgreSQL: a connection that only listens is replaced when the network goes silent",
+  async () => {
+    const url = await emptyTables();
+    await using network = new Network(url);
+    await using _backend = await PostgresBackend.connect({ url: network.url });
+    await using probe = await open(url);
+    const listening = async () => (await probe.listening()).length;
+    await until(async () => await listening() === 1, "it listens");
+    network.cut();
+    await until(async () => await listening() === 2, "another connection listens"); // The server keeps the first one.
+  },
+);
 
 testUnless(tooOld, "PostgreSQL: a server that closes idle connections disturbs nobody", async () => {
   const url = await sharedPostgres().makeDatabase();
@@ -73,7 +75,7 @@ const IN_AND_OUT = [
 ].join("");
 
 testUnless(
-  missing,
+  noPostgres,
   "PostgreSQL: a connection that ends as it becomes ready harms nobody, and its statement runs on another one",
   async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -99,8 +101,7 @@ testUnless(
   },
 );
 
-testUnless(
-  missing,
+Deno.test(
   "PostgreSQL: a server that lets clients in and ends every connection at once makes connecting fail",
   async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -131,8 +132,7 @@ testUnless(
 const IN = "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 const IDLE_TOO_LONG = "E\0\0\0\x19SFATAL\0C57P05\0Midle\0\0";
 
-testUnless(
-  missing,
+Deno.test(
   "PostgreSQL: a statement that finds each connection closed for being idle is not repeated without end",
   async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -165,27 +165,31 @@ testUnless(
   },
 );
 
-testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up", async () => {
-  const server = ownPostgres;
-  assert(server);
-  await using database = await Database.open(server.url, "mcp_jobs", 3);
-  const { run } = database;
-  // Longer than it takes to find out whether the server is there.
-  assertEquals(await run({ text: "SELECT 1 AS one FROM pg_sleep(2.5)" }), [{ one: 1 }]);
-  await Promise.all([run({ text: "SELECT 1" }), run({ text: "SELECT 1" })]);
-  await server.signal("SIGSTOP");
-  try {
-    // Not the query's own time limit, which is much longer.
-    const calls = [1, 2].map(() => assertRejects(() => run({ text: "SELECT 1" }), BackendError, "terminated"));
-    await Promise.all(calls);
-  } finally {
-    await server.signal("SIGCONT");
-  }
-  assertEquals(await run({ text: "SELECT 1 AS one" }), [{ one: 1 }]);
-});
+testUnless(
+  noOwnPostgres,
+  "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up",
+  async () => {
+    const server = ownPostgres;
+    assert(server);
+    await using database = await Database.open(server.url, "mcp_jobs", 3);
+    const { run } = database;
+    // Longer than it takes to find out whether the server is there.
+    assertEquals(await run({ text: "SELECT 1 AS one FROM pg_sleep(2.5)" }), [{ one: 1 }]);
+    await Promise.all([run({ text: "SELECT 1" }), run({ text: "SELECT 1" })]);
+    await server.signal("SIGSTOP");
+    try {
+      // Not the query's own time limit, which is much longer.
+      const calls = [1, 2].map(() => assertRejects(() => run({ text: "SELECT 1" }), BackendError, "terminated"));
+      await Promise.all(calls);
+    } finally {
+      await server.signal("SIGCONT");
+    }
+    assertEquals(await run({ text: "SELECT 1 AS one" }), [{ one: 1 }]);
+  },
+);
 
 testUnless(
-  missing,
+  noPostgres,
   "PostgreSQL: a server that is given up and then answers again keeps what has begun since",
   async () => {
     await using network = new Network(sharedPostgres().url);
@@ -206,7 +210,7 @@ testUnless(
 );
 
 testUnless(
-  missing,
+  noPostgres,
   "PostgreSQL: the error of a statement that waits for a lock too long says what to look at",
   async () => {
     const url = await emptyTables();
@@ -225,7 +229,7 @@ testUnless(
 );
 
 testUnless(
-  missing,
+  noPostgres,
   "PostgreSQL: the error of a statement that gets no connection in time says what to look at",
   async () => {
     const database = await Database.open(sharedPostgres().url, "mcp_jobs", 1);
@@ -238,7 +242,7 @@ testUnless(
 );
 
 testUnless(
-  missing,
+  noPostgres,
   "PostgreSQL: what waits for a connection when all are closed has ended once they are closed",
   async () => {
     const { url } = sharedPostgres();
