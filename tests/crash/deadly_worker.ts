@@ -1,5 +1,5 @@
 /**
- * A worker whose job kills it: `deadly_worker.ts <KV file, Redis or PostgreSQL URL>`. It ends with its stdin.
+ * A worker whose job kills it: `deadly_worker.ts <KV file, Redis or PostgreSQL URL> <job>`. It ends with its stdin.
  *
  * @module
  */
@@ -16,25 +16,26 @@ const PARTS = 4;
  * A job that kills its process in each step, before that is recorded: once, as a machine that is taken away would, and each
  * time in the step that is deadly. It notes in a file how often each step has begun.
  */
-const deadly: Job = defineJob({
-  name: "deadly",
-  input: { type: "object", properties: { notes: { type: "string" }, always: { type: "integer" } } },
-  run: async ({ notes, always }, { step }) => {
-    for (let part = 1; part <= PARTS; part++) {
-      await step(`part ${part}`, async () => {
-        const before = await Deno.readTextFile(`${notes}`).catch(() => "");
-        await Deno.writeTextFile(`${notes}`, `${before}${part}`);
-        if (part === always || !before.includes(`${part}`)) Deno.kill(Deno.pid, "SIGKILL");
-      });
-    }
-    return "done";
-  },
-});
+const deadly = (name: string): Job =>
+  defineJob({
+    name,
+    input: { type: "object", properties: { notes: { type: "string" }, always: { type: "integer" } } },
+    run: async ({ notes, always }, { step }) => {
+      for (let part = 1; part <= PARTS; part++) {
+        await step(`part ${part}`, async () => {
+          const before = await Deno.readTextFile(`${notes}`).catch(() => "");
+          await Deno.writeTextFile(`${notes}`, `${before}${part}`);
+          if (part === always || !before.includes(`${part}`)) Deno.kill(Deno.pid, "SIGKILL");
+        });
+      }
+      return "done";
+    },
+  });
 
 if (import.meta.main) {
-  const [store = ""] = Deno.args;
+  const [store = "", name = ""] = Deno.args;
   await using backend = await open(store, LEASE_MS);
-  await using worker = createWorker(backend, [deadly]);
+  await using worker = createWorker(backend, [deadly(name)]);
   await worker.ready;
   for await (const _ of Deno.stdin.readable);
 }
