@@ -1,22 +1,27 @@
 /**
- * Questions to clients of both revisions: during a task, during a plain call, and before
- * there is a task. What the tasks extension does is in transcripts/extension.txt.
+ * Questions to clients of 2025-11-25: during a task, during a plain call, and before there is a task; and what a connection
+ * does where one cannot be sent, or its answer cannot be stored.
  *
  * @module
  */
-import { assert, assertEquals, assertMatch } from "../../../tools/std.ts";
-import { serveHttp } from "../../interop/support/client.ts";
-import { ask, callTool } from "../support/modern.ts";
+import { MemoryBackend } from "../../../mod.ts";
+import { Elicitor } from "../../../src/mcp/rev_2025_11_25/elicit.ts";
+import { type RequestContext, TaskServer } from "../../../src/mcp/host.ts";
+import { BackendError, LimitExceeded, TaskNotFound } from "../../../src/errors.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import type { TaskInfo } from "../../../src/task.ts";
+import { Tasks } from "../../../src/tasks/tasks.ts";
+import type { ErrorPlace } from "../../../src/log/on_error.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../../../tools/std.ts";
 import { Pipe } from "../support/pipe.ts";
 import type { Message } from "../support/wire_message.ts";
 
-const ASKED = "question-02633ff0843c";
 const ADA = { action: "accept", content: { name: "Ada" } };
 const FORMS = { elicitation: {} };
 
 const isQuestion = ({ method }: Message) => method === "elicitation/create";
 
-Deno.test("2025-11-25: a plain call puts the job's question to the client, and returns with the answer", async () => {
+Deno.test("a plain call puts the job's question to the client, and returns with the answer", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const call = pipe.call("ask");
   const question = await pipe.next(isQuestion);
@@ -28,7 +33,7 @@ Deno.test("2025-11-25: a plain call puts the job's question to the client, and r
   assertEquals((await call).structuredContent, ADA);
 });
 
-Deno.test("2025-11-25: a task's question is asked once, however often the client reads the task", async () => {
+Deno.test("a task's question is asked once, however often the client reads the task", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const taskId = await pipe.start("ask");
   const question = await (async () => {
@@ -42,7 +47,7 @@ Deno.test("2025-11-25: a task's question is asked once, however often the client
   assertEquals(pipe.messages.filter(isQuestion).length, 1);
 });
 
-Deno.test("2025-11-25: an error, or an answer that does not fit, counts as no answer, and the job goes on", async () => {
+Deno.test("an error, or an answer that does not fit, counts as no answer, and the job goes on", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const answers = [
     { error: { code: -32000, message: "The window was closed." } },
@@ -59,7 +64,7 @@ Deno.test("2025-11-25: an error, or an answer that does not fit, counts as no an
   }
 });
 
-Deno.test("2025-11-25: the questions of a plain call are cancelled if its client cannot be asked", async () => {
+Deno.test("the questions of a plain call are cancelled if its client cannot be asked", async () => {
   for (const capabilities of [{}, { elicitation: { url: {} } }]) {
     await using pipe = await Pipe.open("operation", capabilities);
     assertEquals((await pipe.call("ask")).structuredContent, { action: "cancel", answeredBy: "nobody" });
@@ -70,7 +75,7 @@ Deno.test("2025-11-25: the questions of a plain call are cancelled if its client
   }
 });
 
-Deno.test("2025-11-25: a missing field is asked for first, and without an answer there is no task", async () => {
+Deno.test("a missing field is asked for first, and without an answer there is no task", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const { tools } = await pipe.result("tools/list");
   const tool = tools.find(({ name }: { name: string }) => name === "introduce");
@@ -90,7 +95,7 @@ Deno.test("2025-11-25: a missing field is asked for first, and without an answer
   assertEquals(plain.structuredContent, { greeting: "Hello, Eve!" });
 });
 
-Deno.test("2025-11-25: the start tool of the polling strategy asks for a missing field, too", async () => {
+Deno.test("the start tool of the polling strategy asks for a missing field, too", async () => {
   await using pipe = await Pipe.open("polling", FORMS);
   const { tools } = await pipe.result("tools/list");
   const tool = tools.find(({ name }: { name: string }) => name === "introduce_start");
@@ -101,7 +106,7 @@ Deno.test("2025-11-25: the start tool of the polling strategy asks for a missing
   assertEquals((await call).structuredContent.status, "PENDING");
 });
 
-Deno.test("2025-11-25: a tool that can only run as a task says so, and refuses a plain call with -32601", async () => {
+Deno.test("a tool that can only run as a task says so, and refuses a plain call with -32601", async () => {
   await using pipe = await Pipe.open("operation");
   const { tools } = await pipe.result("tools/list");
   const tool = tools.find(({ name }: { name: string }) => name === "must");
@@ -112,53 +117,119 @@ Deno.test("2025-11-25: a tool that can only run as a task says so, and refuses a
   });
 });
 
-Deno.test("2026-07-28: a plain call returns with the job's question, and goes on when it is called again", async () => {
-  await using http = await serveHttp("operation");
-  const asked = await callTool(http.url, "ask", {}, {}, FORMS);
-  assertEquals([asked.resultType, Object.keys(asked.inputRequests)], ["input_required", [ASKED]]);
-  const { requestState } = asked;
-  const again = await callTool(http.url, "ask", {}, { requestState }, FORMS);
-  assertEquals([again.resultType, again.requestState], ["input_required", requestState]);
-  const done = await callTool(http.url, "ask", {}, { requestState, inputResponses: { [ASKED]: ADA } }, FORMS);
-  assertEquals([done.resultType, done.structuredContent], ["complete", ADA]);
-  const { tasks } = await http.backend.list("anonymous", { limit: 10 });
-  assertEquals(tasks.map(({ id, job }) => [id, job]), [[requestState, "ask"]]);
+/** The part of a request that an elicitor reads. */
+const REQUEST = { mcpReq: { id: 1 } } as unknown as RequestContext;
+
+function asking(): TaskInfo {
+  return {
+    id: newTaskId(),
+    job: "ask",
+    owner: "ann",
+    status: "INPUT_REQUIRED",
+    revision: 2,
+    attempt: 1,
+    createdAt: 0,
+    updatedAt: 0,
+    resultTtl: 60_000,
+    questions: [{ key: "name", message: "What is your name?", schema: { type: "object" } }],
+  };
+}
+
+/** A server whose client gets every question; `asked` has their ids. */
+function listening() {
+  const server = new TaskServer({ name: "asks", version: "1.0.0" });
+  const asked: string[] = [];
+  server.getClientCapabilities = () => ({ elicitation: {} });
+  server.sendElicitation = (id) => {
+    asked.push(id);
+    return Promise.resolve();
+  };
+  return { server, asked };
+}
+
+Deno.test("a connection remembers its last 1,000 questions, and no more", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const elicitor = new Elicitor(server, tasks, "ann");
+  const oldest = asking();
+  const others = Array.from({ length: 1_000 }, asking);
+  for (const task of [oldest, ...others, ...others]) elicitor.ask(task, REQUEST);
+  assertEquals(asked.length, 1_001);
+  elicitor.ask(oldest, REQUEST);
+  assertEquals(asked.length, 1_002);
 });
 
-Deno.test("2026-07-28: a requestState that names no task of this job is refused", async () => {
-  await using http = await serveHttp("operation");
-  const { taskId } = await callTool(http.url, "must");
-  for (const requestState of [taskId, "no such task", "", { id: taskId }]) {
-    const params = { name: "ask", arguments: {}, requestState };
-    const { error } = await ask(http.url, "tools/call", params, FORMS);
-    assertEquals(error?.code, -32602, JSON.stringify(requestState));
+Deno.test("a question whose answer cannot be stored is asked again; one whose task is gone is not", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const elicitor = new Elicitor(server, tasks, "ann", [0, 0]);
+  const task = asking();
+  const [id] = [`task-input:${task.id}:name`];
+  for (
+    const [error, tries, times] of [
+      [new TaskNotFound(task.id), 1, 1],
+      [new BackendError("The store is away."), 3, 2],
+      [new LimitExceeded("readsPerMinute", "Cannot read: too often."), 3, 3],
+    ] as const
+  ) {
+    elicitor.ask(task, REQUEST);
+    let tried = 0;
+    const done = Promise.withResolvers<void>();
+    tasks.answer = () => {
+      if (++tried === tries) done.resolve();
+      return Promise.reject(error);
+    };
+    assertEquals(server.onAnswer?.(id, { action: "decline" }), true);
+    await done.promise;
+    // The outcome of the last try is known a turn later.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    elicitor.ask(task, REQUEST);
+    assertEquals([tried, asked.length], [tries, times], error.message);
   }
 });
 
-Deno.test("2026-07-28: answers that come with another tool's call are not stored", async () => {
-  await using http = await serveHttp("operation");
-  const { requestState } = await callTool(http.url, "ask", {}, {}, FORMS);
-  const params = { name: "nothing", arguments: {}, requestState, inputResponses: { [ASKED]: ADA } };
-  assertEquals((await ask(http.url, "tools/call", params, FORMS)).error?.code, -32602);
-  assertEquals((await http.backend.get(requestState, "anonymous")).status, "INPUT_REQUIRED");
+Deno.test("a question that could not be sent is asked again, and is not withdrawn where nobody has seen it", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const { sendElicitation } = server;
+  server.sendElicitation = () => Promise.reject(new Error("The client is gone."));
+  const notified: string[] = [];
+  server.notifyAsked = (method) => Promise.resolve(void notified.push(method));
+  const followers: ((task: TaskInfo) => void)[] = [];
+  tasks.follow = (_, follower) => {
+    followers.push(follower);
+    return () => {};
+  };
+  const elicitor = new Elicitor(server, tasks, "ann");
+  const task = asking();
+  const answered: TaskInfo = { ...task, status: "RUNNING", questions: undefined };
+  elicitor.ask(task, REQUEST);
+  await new Promise((resolve) => setTimeout(resolve, 0)); // By then the sending has failed.
+  followers.at(-1)?.(answered);
+  server.sendElicitation = sendElicitation;
+  elicitor.ask(task, REQUEST);
+  assertEquals([asked, notified], [[`task-input:${task.id}:name`], []]);
+  followers.at(-1)?.(answered);
+  assertEquals(notified, ["notifications/cancelled"]);
+  elicitor.close();
 });
 
-Deno.test("2026-07-28: a client that cannot be asked gets no questions", async () => {
-  await using http = await serveHttp("operation");
-  const only = { extensions: { "io.modelcontextprotocol/tasks": {} } };
-  const { taskId } = await callTool(http.url, "ask", {}, {}, only);
-  let task = (await ask(http.url, "tasks/get", { taskId }, only)).result;
-  while (task?.status === "working") task = (await ask(http.url, "tasks/get", { taskId }, only)).result;
-  assertEquals([task?.status, task?.inputRequests], ["input_required", {}]);
-  const full = (await ask(http.url, "tasks/get", { taskId })).result;
-  assert(ASKED in full?.inputRequests);
-  await ask(http.url, "tasks/update", { taskId, inputResponses: { [ASKED]: ADA } });
-});
-
-Deno.test("2026-07-28: tasks/update without inputResponses is refused, and with empty ones it is not", async () => {
-  await using http = await serveHttp("operation");
-  const { taskId } = await callTool(http.url, "contract");
-  assertEquals((await ask(http.url, "tasks/update", { taskId, inputResponses: {} })).error, undefined);
-  const { error } = await ask(http.url, "tasks/update", { taskId });
-  assertEquals([error?.code, error?.message], [-32602, "Invalid params: inputResponses: is missing"]);
+Deno.test("a question that no form can ask is reported, and keeps no question of another task from its client", async () => {
+  await using backend = new MemoryBackend();
+  const { promise: reported, resolve } = Promise.withResolvers<readonly [unknown, ErrorPlace]>();
+  using tasks = new Tasks(backend, Date.now, { onError: (...args) => resolve(args) });
+  const { server, asked } = listening();
+  const elicitor = new Elicitor(server, tasks, "ann");
+  const schema = { type: "object", properties: { tags: { type: "array" } } };
+  const task = { ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo;
+  elicitor.ask(task, REQUEST);
+  elicitor.ask(asking(), REQUEST);
+  assertEquals(asked.length, 1);
+  const [error, place] = await reported;
+  assertStringIncludes(String(error), "Cannot ask for tags in tags: no form has such a field.");
+  assertEquals(place, { where: "ask a question", job: "ask", task: task.id });
+  elicitor.close();
 });

@@ -1,15 +1,15 @@
-import { readBlob, sweepBlobs, writeBlob } from "../../../src/backends/kv/values/blobs.ts";
-import { Committer } from "../../../src/backends/kv/committer.ts";
-import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
-import { streamsIn } from "../../../src/backends/kv/values/streams.ts";
-import { claimed, created, settled } from "../../../src/backends/shared/record.ts";
-import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
-import { Sweeper } from "../../../src/backends/shared/sweeper.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { ignored } from "../../support/errors.ts";
-import { assert, assertEquals } from "../../../tools/std.ts";
-import { found, storeOf } from "./support/store.ts";
-import { newTask } from "../../support/tasks.ts";
+import { readBlob, sweepBlobs, writeBlob } from "../../../../src/backends/kv/values/blobs.ts";
+import { Committer } from "../../../../src/backends/kv/committer.ts";
+import { blobKey, garbageKey } from "../../../../src/backends/kv/keys.ts";
+import { streamsIn } from "../../../../src/backends/kv/values/streams.ts";
+import { claimed, created, settled } from "../../../../src/backends/shared/record.ts";
+import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
+import { Sweeper } from "../../../../src/backends/shared/sweeper.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { ignored } from "../../../support/errors.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { found, storeOf } from "../support/store.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 interface Opened {
   readonly kv: Deno.Kv;

@@ -1,13 +1,13 @@
-import { newTaskId } from "../../../backend.ts";
-import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/connecting/database.ts";
-import { deleteExpired } from "../../../src/backends/postgres/tables/expiry.ts";
-import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { noPostgres } from "../../../tools/postgres_server.ts";
-import { assertEquals } from "../../../tools/std.ts";
-import { emptyTables } from "../../support/postgres.ts";
-import { testUnless } from "../../support/test_unless.ts";
-import { newTask } from "../../support/tasks.ts";
+import { newTaskId } from "../../../../backend.ts";
+import { createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
+import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
+import { deleteExpired } from "../../../../src/backends/postgres/tables/expiry.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { noPostgres } from "../../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../../tools/std.ts";
+import { emptyTables } from "../../../support/postgres.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+import { newTask } from "../../../support/tasks.ts";
 
 testUnless(
   noPostgres,

@@ -14,10 +14,10 @@ import {
   type Limits,
   MemoryBackend,
   OperationResourceStrategy,
-} from "../../mod.ts";
-import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { Events, request } from "./support/modern.ts";
-import type { Fields, Message } from "./support/wire_message.ts";
+} from "../../../mod.ts";
+import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import { Events, request } from "../support/modern.ts";
+import type { Fields, Message } from "../support/wire_message.ts";
 
 const URL_OF_IT = new URL("http://localhost/mcp");
 const FORMS = { elicitation: {} };

@@ -6,15 +6,15 @@ import {
   isFinished,
   type JobContext,
   type TaskInfo,
-} from "../../../mod.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { Committer, type Write } from "../../../src/backends/kv/committer.ts";
-import { cancelledNow, claimed, created, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
-import { KvSteps } from "../../../src/backends/kv/values/steps.ts";
-import { openQuestions } from "../../../src/task.ts";
-import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { newTask } from "../../support/tasks.ts";
-import { found, storeOf } from "./support/store.ts";
+} from "../../../../mod.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { Committer, type Write } from "../../../../src/backends/kv/committer.ts";
+import { cancelledNow, claimed, created, handedBack, stopRequested } from "../../../../src/backends/shared/record.ts";
+import { KvSteps } from "../../../../src/backends/kv/values/steps.ts";
+import { openQuestions } from "../../../../src/task.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { newTask } from "../../../support/tasks.ts";
+import { found, storeOf } from "../support/store.ts";
 
 const OWNER = "ann";
 const retry = { attempts: 2, delay: 1, maxDelay: 1 };

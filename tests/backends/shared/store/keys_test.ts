@@ -1,8 +1,8 @@
-import type { KeyStore } from "../../../backend.ts";
-import { createKeyed } from "../../../src/backends/shared/store/keys.ts";
-import { newTaskId, timeOfTaskId } from "../../../src/ids.ts";
-import type { CancelledTask, CompletedTask } from "../../../src/task.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import type { KeyStore } from "../../../../backend.ts";
+import { createKeyed } from "../../../../src/backends/shared/store/keys.ts";
+import { newTaskId, timeOfTaskId } from "../../../../src/ids.ts";
+import type { CancelledTask, CompletedTask } from "../../../../src/task.ts";
+import { assertEquals } from "../../../../tools/std.ts";
 
 const OWNER = "me";
 
