@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { basename, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { DefinitionError, StoreLost } from "../../errors.ts";
 
 /** The shortest pause between two checks of the file by calls that only read, in ms. */
@@ -15,10 +15,11 @@ const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
 /**
- * What other programs read as more than a path: a URL, and the home folder. Here it would become a folder of that name;
- * SQLite itself reads what begins with `file:`, and would open another file, or none at all.
+ * What other programs read as more than a path: a URL, the home folder, and the path of a URL on Windows (`/C:/…`). Here
+ * it would become a folder of that name; SQLite itself reads what begins with `file:`, and would open another file, or
+ * none at all.
  */
-const READ_ELSEWHERE = /^(?:(?:[a-z]{2,}:|~)\/|file:)/i;
+const READ_ELSEWHERE = /^(?:[a-z]{2,}:\/|~[\\/]|\/[a-z]:\/|file:)/i;
 
 /** Throws `DefinitionError` for what is no path of a file. */
 export function checkPath(path: string): void {
@@ -41,14 +42,14 @@ export async function makeFolder(path: string): Promise<void> {
  * Rejects with `DefinitionError` if there is a folder in its place.
  */
 export async function makeFile(path: string): Promise<void> {
-  const folder = path.slice(0, path.lastIndexOf("/") + 1);
-  if (folder !== "") await makeFolder(folder);
+  const folder = dirname(path);
+  if (folder !== ".") await makeFolder(folder);
   try {
     // Never an existing file: closing a file that SQLite has open would release SQLite's locks.
     (await Deno.open(path, { createNew: true, write: true, mode: FILE_MODE })).close();
   } catch (error) {
     if (await isFolder(path)) {
-      const file = JSON.stringify(`${path.replace(/\/+$/, "")}/jobs.kv`);
+      const file = JSON.stringify(join(path, "jobs.kv"));
       throw new DefinitionError(
         `Cannot open the KV file ${path}: it is a folder. Pass the path of a file in it, such as ${file}.`,
       );

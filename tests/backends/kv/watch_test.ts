@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { z } from "zod";
 import {
   createWorker,
@@ -93,24 +94,36 @@ Deno.test("a URL and ~ are refused as a path: they would become folders of these
     "file:./data/jobs.kv",
     "file:jobs.kv?mode=memory",
     "~/jobs.kv",
+    "~\\jobs.kv",
+    "/C:/data/jobs.kv",
     "https://api.deno.com/databases/1/connect",
   ];
   for (const path of paths) {
     const error = await assertRejects(() => DenoKvBackend.open({ path }), DefinitionError);
-    assertStringIncludes(error.message, `Cannot open the KV file "${path}": pass the path of a file`);
+    assertStringIncludes(error.message, `Cannot open the KV file ${JSON.stringify(path)}: pass the path of a file`);
   }
 });
 
 Deno.test("a path that is a folder is refused with an error that says so, and what to pass", async () => {
   const folder = await Deno.makeTempDir();
+  const file = JSON.stringify(join(folder, "jobs.kv"));
   for (const path of [folder, `${folder}/`]) {
     const error = await assertRejects(() => DenoKvBackend.open({ path }), DefinitionError);
     assertEquals(
       error.message,
-      `Cannot open the KV file ${path}: it is a folder. Pass the path of a file in it, such as "${folder}/jobs.kv".`,
+      `Cannot open the KV file ${path}: it is a folder. Pass the path of a file in it, such as ${file}.`,
     );
   }
   assertEquals([...Deno.readDirSync(folder)], []);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("missing folders are made, whichever way the system separates them", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const path of [join(folder, "some", "where", "jobs.kv"), `${folder}/else/where/jobs.kv`]) {
+    await using _backend = await DenoKvBackend.open({ path });
+    assert((await Deno.stat(path)).isFile);
+  }
   await Deno.remove(folder, { recursive: true });
 });
 
