@@ -18,6 +18,24 @@ function openLog(
   return EventLog.open(kv, path, { writer, listener: all, check: () => {}, onError: ignored, ...options });
 }
 
+/** The wake files of a process: the one for all its changes, and the one for those that make a task ready. */
+function wakeFiles(path: string, writer: string): string[] {
+  return ["", ".ready"].map((end) => `${path}.wake/${writer}${end}`);
+}
+
+/** A time to which no process sets its wake files, but at which none counts as stale. */
+const LONG_AGO = new Date(Date.now() - 3_600_000);
+
+/** Makes the wake files of a process look as if nobody had touched them for long. */
+function forgetTouches(path: string, writer: string): void {
+  for (const file of wakeFiles(path, writer)) Deno.utimeSync(file, LONG_AGO, LONG_AGO);
+}
+
+/** Which of them were touched since. */
+function touched(path: string, writer: string): boolean[] {
+  return wakeFiles(path, writer).map((file) => Number(Deno.statSync(file).mtime) > Number(LONG_AGO));
+}
+
 Deno.test("KV: when a process closes, the others do not read its events again", async () => {
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
@@ -102,19 +120,19 @@ Deno.test("KV: a process that is alone touches no wake file, and wakes the next 
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
   const path = `${folder}/jobs.kv`;
-  const sizes = () => ["", ".ready"].map((end) => Deno.statSync(`${path}.wake/alone${end}`).size);
   try {
     await using alone = await openLog(kv, "alone", path);
+    forgetTouches(path, "alone");
     alone.wake(false);
     alone.wake(true);
-    assertEquals(sizes(), [0, 0]);
+    assertEquals(touched(path, "alone"), [false, false]);
     const received: unknown[] = [];
     await using _other = await openLog(kv, "other", path, { event: (one) => received.push(one) });
     await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
-    await until(() => Promise.resolve(sizes()[1] === 1), "the other process is noticed, and woken");
+    await until(() => Promise.resolve(touched(path, "alone")[1] === true), "the other process is noticed, and woken");
     await until(() => Promise.resolve(received.length === 1), "it has read what was stored before");
-    for (let wake = 0; wake < 3; wake++) alone.wake(false);
-    assertEquals(sizes(), [1, 1]); // The file does not grow.
+    alone.wake(false);
+    assertEquals(touched(path, "alone"), [true, true]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -141,8 +159,9 @@ for (const fails of ["at once", "later"]) {
       await until(() => Promise.resolve(errors.length > 0), "the failure is reported");
       await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told" }]));
       await until(() => Promise.resolve(received.length === 1), "the change is found");
+      forgetTouches(path, "blind");
       blind.wake(false); // It cannot know whether it is alone.
-      assertEquals(Deno.statSync(`${path}.wake/blind`).size, 1);
+      assertEquals(touched(path, "blind"), [true, false]);
       assertEquals(errors, ["watch the wake files of other processes: Error: No watcher is left."]);
     } finally {
       Deno.watchFs = watchFs;
@@ -171,9 +190,9 @@ Deno.test("KV: a process does not receive its own events, and one that is alone 
     const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
     assertEquals(names.toSorted(), ["one", "one.ready"]);
     await until(() => {
-      Deno.truncateSync(`${path}.wake/one`);
+      forgetTouches(path, "one");
       one.wake(false);
-      return Promise.resolve(Deno.statSync(`${path}.wake/one`).size === 0);
+      return Promise.resolve(touched(path, "one")[0] === false);
     }, "the process notices that it is alone");
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -205,19 +224,18 @@ Deno.test("KV: a process touches its wake files once an hour, so that none of a 
   const path = `${folder}/jobs.kv`;
   let polls = 0;
   const { now } = Date;
-  const files = ["alone", "alone.ready"].map((name) => `${path}.wake/${name}`);
-  const afterPolls = async () => {
+  const touchedByPolls = async () => {
+    forgetTouches(path, "alone");
     polls = 0;
     await until(() => Promise.resolve(polls >= 2), "two polls have passed");
-    return files.map((file) => Deno.statSync(file).size);
+    return touched(path, "alone");
   };
   try {
     await using _alone = await openLog(kv, "alone", path, {}, { check: () => void polls++ });
-    assertEquals(await afterPolls(), [0, 0]);
+    assertEquals(await touchedByPolls(), [false, false]);
     Date.now = () => now() + 3_700_000;
-    await until(() => Promise.resolve(Deno.statSync(files[1] ?? "").size === 1), "both files are touched");
-    for (const file of files) Deno.truncateSync(file);
-    assertEquals(await afterPolls(), [0, 0]);
+    assertEquals(await touchedByPolls(), [true, true]);
+    assertEquals(await touchedByPolls(), [false, false]);
   } finally {
     Date.now = now;
     await Deno.remove(folder, { recursive: true });

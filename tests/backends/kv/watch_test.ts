@@ -150,15 +150,15 @@ Deno.test("a write that is on disk succeeds even if a listener fails, and the li
   assertEquals([(await kv.get(["one"])).value, reported], [1, [failure]]);
 });
 
-Deno.test("a task is created, and other processes are notified, even if the wake file cannot be written", async () => {
-  const { writeSync } = Deno.FsFile.prototype;
-  Deno.FsFile.prototype.writeSync = () => {
+Deno.test("a task is created, and other processes are notified, even if the wake file cannot be touched", async () => {
+  const { utimeSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.utimeSync = () => {
     throw new Error("Input/output error (os error 5)");
   };
   try {
     await notifiesOthers();
   } finally {
-    Deno.FsFile.prototype.writeSync = writeSync;
+    Deno.FsFile.prototype.utimeSync = utimeSync;
   }
 });
 
