@@ -1,5 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
-import type { NewTask } from "../../../src/backend.ts";
+import { assert, assertEquals, assertThrows } from "../../../tools/std.ts";
 import {
   answered,
   asked,
@@ -8,42 +7,16 @@ import {
   cancelledOutcome,
   claimed,
   crashed,
-  created,
   handedBack,
-  MAX_CRASHES,
-  MAX_HAND_BACKS,
-  mayHaveSteps,
   parked,
   reported,
   settled,
   stopped,
   stopRequested,
   type TaskRecord,
-  urgencyOf,
 } from "../../../src/backends/shared/record.ts";
-import { isFinished, openQuestions, type TaskInfo } from "../../../src/task.ts";
-
-const NEW: NewTask = {
-  id: "id-1",
-  job: "report",
-  owner: "me",
-  input: {},
-  resultTtl: 60_000,
-  retry: { attempts: 3, delay: 1_000, maxDelay: 3_000 },
-};
-
-const pending = (change: Partial<NewTask> = {}) => created({ ...NEW, ...change }, 1_000);
-const running = (change: Partial<NewTask> = {}) => claimed(pending(change), "worker-1", 2_000);
-const lost = { kind: "error", message: "no luck", retry: true } as const;
-
-/** The fields of a record that a case is about. */
-function pick<K extends string>(info: TaskInfo, ...keys: readonly K[]): unknown[] {
-  return keys.map((key) => Object.entries(info).find(([name]) => name === key)?.[1]);
-}
-
-function dueAtOf({ info }: TaskRecord): number | undefined {
-  return "dueAt" in info ? info.dueAt : undefined;
-}
+import { isFinished } from "../../../src/task.ts";
+import { dueAtOf, lost, NEW, pending, pick, running } from "./changes/support.ts";
 
 function cancelledWith(record: TaskRecord): readonly [work: string, outcome: string] {
   assert(record.info.status === "CANCELLED");
@@ -154,104 +127,6 @@ Deno.test("a task that is handed back waits again, and the attempt does not coun
   assertEquals([info.status, info.attempt, holder], ["PENDING", 0, undefined]);
 });
 
-Deno.test("a task that was handed back five times fails at the sixth, and says why", () => {
-  let record = running();
-  for (let time = 1; time <= MAX_HAND_BACKS; time++) {
-    const { record: next, outcome } = handedBack(record, false, [], 3_000);
-    assertEquals([next.info.status, next.losses?.handBacks, outcome], ["PENDING", time, undefined]);
-    record = claimed(next, "next", 4_000);
-  }
-  const { record: end, outcome } = handedBack(record, false, [], 5_000);
-  assertEquals(pick(end.info, "status", "failure"), ["FAILED", "fault"]);
-  assertEquals(outcome?.kind === "fault" && outcome.message.includes("shut down 6 times"), true);
-});
-
-Deno.test("a task whose worker dies waits again, and fails once too many workers have died", () => {
-  let record = running();
-  for (let death = 1; death < MAX_CRASHES; death++) {
-    const { record: next, outcome } = crashed(record, [], 3_000);
-    assertEquals([next.info.status, next.crashes, next.holder, outcome], ["PENDING", death, undefined, undefined]);
-    record = claimed(next, "next", 4_000);
-  }
-  const { record: end, outcome } = crashed(record, [], 5_000);
-  assertEquals(pick(end.info, "status", "failure", "attempt"), ["FAILED", "fault", MAX_CRASHES]);
-  assert(outcome?.kind === "fault");
-  assertEquals(
-    outcome.message,
-    "The worker died 3 times while it ran this task, or lost it, so it is not tried again. Look for the reason in the " +
-      "worker's output and the log of its machine: too little memory, a crash, or code that blocks the process for longer " +
-      "than the lease. The cause may be another task that ran beside this one.",
-  );
-});
-
-/** The first steps of a job, as they are recorded. */
-const stepsOf = (...names: readonly string[]) =>
-  names.map((name, index) => ({ index, text: JSON.stringify({ name, place: index, value: null }) }));
-
-/** A task whose worker has died once for each of these, with so much recorded. */
-function dyingWith(record: TaskRecord, ...names: readonly (readonly string[])[]) {
-  return names.reduce(
-    ({ record }, recorded) => crashed(claimed(record, "next", 3_000), stepsOf(...recorded), 4_000),
-    { record } as ReturnType<typeof crashed>,
-  );
-}
-
-Deno.test("deaths count anew once a task has recorded a further step, and the fault names the last one", () => {
-  const further = dyingWith(pending(), [], [], ["a"], ["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]);
-  assertEquals([further.record.info.status, further.record.crashes], ["PENDING", 7]);
-  const { record, outcome } = dyingWith(further.record, ["a", "b", "c"]);
-  assertEquals(pick(record.info, "status", "attempt"), ["FAILED", 8]);
-  assert(outcome?.kind === "fault");
-  assertStringIncludes(
-    outcome.message,
-    'died 3 times while it ran this task, or lost it, each time after the step "c"',
-  );
-});
-
-Deno.test("deaths at the first steps of changed code do not count anew until it comes further than at the last death", () => {
-  const forgotten = dyingWith(pending(), ["a", "b"], ["a"], ["a"]);
-  assertEquals(forgotten.record.info.status, "FAILED");
-  assertEquals(dyingWith(pending(), ["a", "b"], ["a"], ["a", "x"]).record.info.status, "PENDING");
-});
-
-Deno.test("deaths count anew once a question of the task was answered, and an attempt that failed changes nothing", () => {
-  const question = { key: "q1", message: "Sure?", schema: { type: "object" } };
-  const twice = dyingWith(asked(running(), [question], 2_500), [], []).record;
-  assertEquals(dyingWith(twice, []).record.info.status, "FAILED");
-  const replied = answered(twice, { q1: { action: "decline" } }, 4_500);
-  assertEquals(dyingWith(replied, [], []).record.info.status, "PENDING");
-  assertEquals(dyingWith(replied, [], [], []).record.info.status, "FAILED");
-  const retrying = settled(claimed(twice, "next", 5_000), lost, 6_000, 1).record;
-  assertEquals(dyingWith(retrying, []).record.info.status, "FAILED");
-});
-
-Deno.test("deaths and hand-backs at one place are counted apart, so that neither hides how often the other has happened", () => {
-  const twice = dyingWith(pending(), [], []).record;
-  const back = handedBack(claimed(twice, "next", 5_000), false, [], 6_000).record;
-  assertEquals(back.losses, { recorded: 0, crashes: 2, handBacks: 1 });
-  assertEquals(dyingWith(back, []).record.info.status, "FAILED");
-});
-
-Deno.test("hand-backs count anew once a task has recorded a further step, and so do deaths before them", () => {
-  let { record } = dyingWith(pending(), [], []);
-  for (let time = 1; time <= 2 * MAX_HAND_BACKS; time++) {
-    const names = Array.from({ length: Math.ceil(time / MAX_HAND_BACKS) }, (_, index) => `step ${index}`);
-    ({ record } = handedBack(claimed(record, "next", 5_000), false, stepsOf(...names), 6_000));
-    assertEquals([record.info.status, record.losses?.crashes], ["PENDING", 0], `hand-back ${time}`);
-  }
-  const { record: end } = handedBack(claimed(record, "next", 7_000), false, stepsOf("step 0", "step 1"), 8_000);
-  assertEquals(end.info.status, "FAILED");
-});
-
-Deno.test("the attempts of a job that fails are counted over all of its steps, and deaths are none of them", () => {
-  const dead = dyingWith(pending(), ["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]).record;
-  let record = dead;
-  for (const status of ["RETRYING", "RETRYING", "FAILED"]) {
-    record = settled(claimed(record, "next", 5_000), lost, 6_000, 1).record;
-    assertEquals(record.info.status, status);
-  }
-});
-
 Deno.test("a cancel says whether the work never started, has stopped, or was only asked to stop", () => {
   assertEquals(cancelledWith(cancelledNow(pending(), 3_000))[0], "never_started");
   assertEquals(cancelledWith(cancelledNow(pending({ delay: 10 }), 3_000))[0], "never_started");
@@ -315,24 +190,6 @@ Deno.test("a task that does not run has no attempt to be tried again", () => {
 });
 
 const question = { key: "q1", message: "Which year?", schema: { type: "object" } };
-const answer = { action: "accept", content: { year: 2026 } } as const;
-
-Deno.test("a question makes a running task INPUT_REQUIRED until it is answered", () => {
-  const asking = asked(running(), [question], 3_000);
-  assertEquals(pick(asking.info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
-  const going = answered(asking, { q1: answer, stray: answer }, 4_000);
-  assertEquals(pick(going.info, "status", "questions"), ["RUNNING", undefined]);
-  assertEquals(going.answers, { q1: answer });
-});
-
-Deno.test("a question is asked once, however often its worker dies, and its answer is kept", () => {
-  const again = claimed(crashed(asked(running(), [question], 3_000), [], 4_000).record, "worker-2", 5_000);
-  assertEquals(pick(asked(again, [question], 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
-  const early = answered(crashed(asked(running(), [question], 3_000), [], 4_000).record, { q1: answer }, 4_500);
-  assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
-  const late = claimed(early, "worker-2", 5_000);
-  assertEquals(asked(late, [question], 6_000), late);
-});
 
 Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {
   const again = claimed(crashed(running(), [], 3_000).record, "worker-2", 4_000);
@@ -377,138 +234,3 @@ Deno.test("a finished task has no open question, due time or request to stop, ho
   }
 });
 
-Deno.test("a question without an answer in time expires for good, counted from when it was first asked", () => {
-  const timed = { ...question, expiresIn: 1_000 };
-  const asking = asked(running(), [timed, { ...question, key: "q2" }], 3_000);
-  assertEquals(openQuestions(asking.info).map(({ expiresAt }) => expiresAt), [4_000, undefined]);
-  const again = asked(claimed(crashed(asking, [], 3_100).record, "worker-2", 3_200), [timed], 3_300);
-  assertEquals(openQuestions(again.info)[0]?.expiresAt, 4_000);
-  const late = answered(asking, { q1: answer }, 4_000);
-  assertEquals([late.info.status, late.answers], ["INPUT_REQUIRED", { q1: { action: "expired" } }]);
-  assertEquals(answered(late, { q1: answer }, 4_100), late);
-  assertEquals(answered(asking, {}, 3_999), asking);
-});
-
-Deno.test("a task whose only question has expired by the time that it is asked again runs on", () => {
-  const asking = asked(running(), [{ ...question, expiresIn: 1_000 }], 3_000);
-  const { info, answers } = asked(asking, [{ ...question, expiresIn: 1_000 }], 4_000);
-  assertEquals([info.status, openQuestions(info), answers], ["RUNNING", [], { q1: { action: "expired" } }]);
-});
-
-Deno.test("a task runs on while only questions of its earlier runs are open", () => {
-  const timed = { ...question, expiresIn: 1_000 };
-  const asking = asked(running(), [timed, { ...question, key: "q2" }], 3_000);
-  const again = claimed(crashed(asking, [], 3_500).record, "worker-2", 4_500);
-  const { info } = asked(again, [timed], 5_000);
-  assertEquals([info.status, openQuestions(info).map(({ key }) => key)], ["RUNNING", ["q2"]]);
-});
-
-const QUESTION = { key: "q", message: "Sure?", schema: {} };
-const OTHER = { key: "p", message: "Really?", schema: {} };
-const YES = { action: "accept", content: {} } as const;
-const asking = () => asked(running(), [QUESTION], 3_000);
-const parkedFor = (until?: number) => parked(asking(), { keys: ["q"], until }, 4_000).record;
-
-Deno.test("a task that waits for answers is parked without a worker, and resumed within the same attempt", () => {
-  const waits = parkedFor();
-  assertEquals(pick(waits.info, "status", "parked", "attempt", "questions"), ["INPUT_REQUIRED", true, 1, [QUESTION]]);
-  assertEquals([waits.holder, dueAtOf(waits)], [undefined, undefined]);
-  const ready = answered(waits, { q: YES }, 5_000);
-  assertEquals(pick(ready.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
-  const resumed = claimed(ready, "worker-2", 6_000);
-  assertEquals(pick(resumed.info, "status", "attempt"), ["RUNNING", 1]);
-  assertEquals([resumed.answers, mayHaveSteps(resumed), mayHaveSteps(running())], [{ q: YES }, true, false]);
-});
-
-Deno.test("a task with several open questions stays parked until the last answer", () => {
-  const both = parked(asked(asking(), [OTHER], 3_000), { keys: ["q", "p"] }, 4_000).record;
-  const half = answered(both, { q: YES, unknown: YES }, 5_000);
-  assertEquals(pick(half.info, "status", "parked", "questions"), ["INPUT_REQUIRED", true, [OTHER]]);
-  assertEquals(pick(answered(half, { p: YES }, 6_000).info, "status", "parked"), ["PENDING", undefined]);
-});
-
-Deno.test("a parked task asks only what its code waits for", () => {
-  const { info } = parked(asked(asking(), [OTHER], 3_000), { keys: ["p"] }, 4_000).record;
-  assertEquals(pick(info, "status", "questions"), ["INPUT_REQUIRED", [OTHER]]);
-});
-
-Deno.test("a task that sleeps is PENDING and parked until its time, and says so", () => {
-  const sleeps = parked(running(), { keys: [], until: 60_000 }, 4_000).record;
-  assertEquals(pick(sleeps.info, "status", "parked", "dueAt"), ["PENDING", true, 60_000]);
-  assertEquals(sleeps.info.message, "Sleeping until 1970-01-01T00:01:00.000Z.");
-  const resumed = claimed(sleeps, "worker-2", 60_000);
-  assertEquals(pick(resumed.info, "status", "attempt", "parked", "message", "dueAt"), ["RUNNING", 1, ...Array(3)]);
-});
-
-Deno.test("a task that asks and sleeps continues at whichever comes first", () => {
-  const both = parkedFor(60_000);
-  assertEquals(pick(both.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 60_000]);
-  assertEquals(pick(claimed(both, "worker-2", 60_000).info, "status", "questions", "dueAt"), [
-    "RUNNING",
-    [QUESTION],
-    undefined,
-  ]);
-  assertEquals(pick(answered(both, { q: YES }, 5_000).info, "status", "dueAt", "parked"), [
-    "PENDING",
-    undefined,
-    undefined,
-  ]);
-});
-
-Deno.test("a parked task continues when one of its questions expires", () => {
-  const timed = asked(running(), [{ ...QUESTION, expiresIn: 2_000 }, OTHER], 3_000);
-  const waits = parked(timed, { keys: ["q", "p"] }, 4_000).record;
-  assertEquals(pick(waits.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 5_000]);
-  const resumed = asked(claimed(waits, "worker-2", 5_000), [{ ...QUESTION, expiresIn: 2_000 }, OTHER], 5_000);
-  assertEquals([resumed.answers, pick(resumed.info, "status", "questions")], [{ q: { action: "expired" } }, [
-    "INPUT_REQUIRED",
-    [OTHER],
-  ]]);
-  const late = parked(timed, { keys: ["q"] }, 5_000).record;
-  assertEquals(pick(late.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
-});
-
-Deno.test("a task that has nothing left to wait for as it is parked is ready at once", () => {
-  const late = parked(answered(asking(), { q: YES }, 3_500), { keys: ["q"] }, 4_000).record;
-  assertEquals(pick(late.info, "status", "parked", "attempt"), ["PENDING", undefined, 1]);
-  assertEquals([late.holder, late.resumes], [undefined, true]);
-  const past = parked(asking(), { keys: ["q"], until: 4_000 }, 4_000).record;
-  assertEquals(pick(past.info, "status", "parked", "questions"), ["PENDING", undefined, [QUESTION]]);
-});
-
-Deno.test("a task that is parked just after its last answer goes on, although its code also sleeps", () => {
-  const both = asked(asking(), [OTHER], 3_000);
-  const awaited = { keys: ["q", "p"], until: 60_000 };
-  const half = parked(answered(both, { q: YES }, 3_500), awaited, 4_000).record;
-  assertEquals(pick(half.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 60_000]);
-  const all = parked(answered(both, { q: YES, p: YES }, 3_500), awaited, 4_000).record;
-  assertEquals(pick(all.info, "status", "parked", "dueAt"), ["PENDING", undefined, undefined]);
-  const late = parked(asked(running(), [{ ...QUESTION, expiresIn: 500 }], 3_000), { ...awaited, keys: ["q"] }, 4_000);
-  assertEquals(pick(late.record.info, "status", "parked", "dueAt"), ["PENDING", undefined, undefined]);
-});
-
-Deno.test("a task that is parked after it was asked to stop is cancelled", () => {
-  const { record } = parked(stopRequested(asking(), 3_500), { keys: ["q"] }, 4_000);
-  assertEquals(cancelledWith(record)[0], "stopped");
-});
-
-Deno.test("a parked task is cancelled at once, and its work has stopped", () => {
-  assertEquals(cancelledWith(cancelledNow(parkedFor(60_000), 5_000))[0], "stopped");
-  assertEquals(pick(cancelledNow(parkedFor(), 5_000).info, "parked", "questions"), [undefined, undefined]);
-});
-
-Deno.test("parking counts as no attempt, whatever happens to the run after it", () => {
-  const resumed = claimed(answered(parkedFor(), { q: YES }, 5_000), "worker-2", 6_000);
-  const again = (record: TaskRecord) => claimed(record, "worker-3", 9_000).info.attempt;
-  assertEquals(again(parked(resumed, { keys: [], until: 8_000 }, 7_000).record), 1);
-  assertEquals(again(handedBack(resumed, false, [], 7_000).record), 1);
-  assertEquals(again(crashed(resumed, [], 7_000).record), 2);
-  assertEquals(again(settled(resumed, lost, 7_000, 1).record), 2);
-});
-
-Deno.test("a task that resumes is more urgent than all others of its priority until its attempt is over", () => {
-  const ready = answered(parkedFor(), { q: YES }, 5_000);
-  assertEquals([urgencyOf(pending()), urgencyOf(ready), urgencyOf(pending({ priority: 7 }))], [0, -0.5, 7]);
-  const retried = settled(claimed(ready, "worker-2", 6_000), lost, 7_000, 1).record;
-  assertEquals(urgencyOf(retried), 0);
-});
