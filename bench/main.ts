@@ -4,6 +4,7 @@
  */
 import { type Backend, createWorker } from "../mod.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
+import { pause } from "../src/waiting.ts";
 import { noOwnPostgres } from "../tools/postgres_server.ts";
 import { noOwnRedis } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
@@ -109,8 +110,8 @@ async function idleReads(): Promise<void> {
   using feed = new TaskFeed(backend);
   for (const watched of [0, WATCHED]) {
     for (let i = 0; i < watched; i++) feed.watch(await backend.create({ ...newTick(), job: "nobody" }), () => {});
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const reads = await countReads(() => new Promise((resolve) => setTimeout(resolve, 3_000)));
+    await pause(1_000);
+    const reads = await countReads(() => pause(3_000));
     show(`kv: reads of an idle server and worker, ${watched.toLocaleString("en")} watched tasks`, rate(reads / 3));
   }
 }

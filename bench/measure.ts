@@ -1,6 +1,7 @@
 /** What is measured of a backend: throughput, and latency on an idle system. */
 import type { Backend } from "../mod.ts";
 import { newTick, now } from "./jobs.ts";
+import { pause } from "../src/waiting.ts";
 
 /**
  * Tasks per second from `start` to completed, with `inFlight` tasks under way. `start` enqueues a task, or makes one go on.
@@ -67,7 +68,7 @@ export async function oneByOne(tasks: number, run: () => Promise<Times>): Promis
     const { sentAt, ranAt, seenAt } = await run();
     enqueueToRun.push(ranAt - sentAt);
     finishToSeen.push(seenAt - ranAt);
-    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+    await pause(5 + Math.random() * 20);
   }
   return { enqueueToRun: enqueueToRun.sort((a, b) => a - b), finishToSeen: finishToSeen.sort((a, b) => a - b) };
 }

@@ -13,6 +13,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { fileURLToPath } from "node:url";
 import { lines } from "./lines.ts";
+import { pause } from "../src/waiting.ts";
 
 /** The SDK's own code for a request whose time limit has passed. */
 const TIMEOUT = -32001;
@@ -129,7 +130,7 @@ export class Connection {
           // A call that has waited before it failed did so while the store was there: this is another outage.
           if (givesUpAt === Infinity || Date.now() - begun > WAITED_MS) givesUpAt = Date.now() + TIMEOUT_MS;
           if (Date.now() >= givesUpAt) throw error;
-          await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+          await pause(AWAY_MS);
           continue;
         }
         if (isAnswer(error)) throw error;

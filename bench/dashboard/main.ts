@@ -5,6 +5,7 @@
 import type { Page } from "playwright-core";
 import type { Backend } from "../../mod.ts";
 import { serveDashboard } from "../../src/dashboard/mod.ts";
+import { pause } from "../../src/waiting.ts";
 import { startChromium } from "../../tools/page/chromium.ts";
 import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { readOptions } from "../../tools/options.ts";
@@ -60,7 +61,7 @@ async function watch(page: Page, ms: number): Promise<Seen> {
     };
     const observer = new MutationObserver(note);
     observer.observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true });
-    await new Promise((resolve) => setTimeout(resolve, ms));
+    await pause(ms);
     observer.disconnect();
     return seen;
   }, ms);

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Backend, createWorker, defineJob } from "../../mod.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** How many tasks report at once: as many as the page shows. */
 export const REPORTERS = 50;
@@ -26,12 +27,12 @@ export function startReporters(
       const times: number[] = [];
       reports.set(ctx.id, times);
       // Not all at the same moment.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * PAUSE_MS));
+      await pause(Math.random() * PAUSE_MS);
       for (let next = performance.now(); !ctx.signal.aborted; next += PAUSE_MS) {
         const now = performance.timeOrigin + performance.now();
         times.push(now);
         await ctx.progress(times.length % 100 / 100, String(now));
-        await new Promise((resolve) => setTimeout(resolve, Math.max(0, next + PAUSE_MS - performance.now())));
+        await pause(Math.max(0, next + PAUSE_MS - performance.now()));
       }
       return { times: times.length };
     },

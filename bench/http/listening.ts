@@ -7,6 +7,7 @@ import { ToolRegistry } from "../../strategy.ts";
 import { HttpEndpoint } from "../../src/mcp/http/endpoint.ts";
 import { listen } from "../../src/mcp/http/listen.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
+import { pause } from "../../src/waiting.ts";
 import { NO_LIMITS } from "../../tools/place.ts";
 import { now } from "../jobs.ts";
 import { sendModern } from "./modern.ts";
@@ -37,7 +38,7 @@ export async function listening(backend: Backend, count: number): Promise<Notifi
     run: async (_input, ctx) => {
       await gate.promise;
       // Tasks end one by one, not all in the same moment.
-      await new Promise((resolve) => setTimeout(resolve, 400 * Math.random()));
+      await pause(400 * Math.random());
       for (const part of [0.25, 0.5, 0.75]) await ctx.progress(part);
       return { done: true };
     },

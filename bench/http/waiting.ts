@@ -2,6 +2,7 @@
 import { memoryOf } from "../memory.ts";
 import type { Process } from "../process.ts";
 import { askModern } from "./modern.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** The calls of which one-time costs are paid, and those that are measured. */
 const BEFORE = 200;
@@ -27,9 +28,9 @@ export async function memoryPerWaitingCall(server: Process, name: string): Promi
       waiting.push(askModern(server.first, "tools/call", params, { tasks: false, signal: leave.signal }));
     }
     // No answer tells when a call has begun to wait.
-    while (await created() < target) await new Promise((resolve) => setTimeout(resolve, 100));
+    while (await created() < target) await pause(100);
     // Until each has the stream of its answer, and is marked in the store as a call that waits.
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await pause(2_000);
     return await memoryOf(server);
   };
   const before = await addCalls(BEFORE);

@@ -8,6 +8,7 @@ import { numberAsked } from "../approval/question.ts";
 import { lines } from "../lines.ts";
 import { Connection } from "../processes.ts";
 import { endOfResult } from "../reported_end.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** What the client is to do. */
 export type ClientRequest =
@@ -39,7 +40,7 @@ if (import.meta.main) {
     server: "states/server",
     answer: async ({ params }) => {
       say({ asked: { number: numberAsked(params.message), at: Date.now() } });
-      await new Promise((resolve) => setTimeout(resolve, ANSWER_MS));
+      await pause(ANSWER_MS);
       return { action: "accept", content: { yes: true } };
     },
   });

@@ -5,6 +5,7 @@ import { inTime } from "./in_time.ts";
 import { parking, patient } from "./jobs.ts";
 import type { Lane, Victim } from "./lane.ts";
 import { Seen } from "./seen.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** The states in which a process is killed. */
 export const STATES = [
@@ -57,7 +58,7 @@ export async function run(round: Round, lane: Lane, backend: Backend): Promise<r
     const goOn = () => void awaited.push(lane.client.await(id).catch(() => ""));
     const reached = await Promise.race([withTimeout(reach(round, lane, seen, goOn)).then(() => true), seen.end]);
     if (reached !== true) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, later));
+    await pause(later);
     await withTimeout(lane.kill(victim));
     goOn();
     const texts = (await withTimeout(Promise.all(awaited))).filter((text) => text !== "");

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { defineJob, type Job } from "../../src/job.ts";
 import type { JobContext } from "../../src/steps/context.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** How many tasks of the limited job may run at once. */
 export const MAX_AT_ONCE = 2;
@@ -28,7 +29,7 @@ async function run({ ms }: { readonly ms: number }, { id: task, job }: JobContex
   const write = (kind: RunEvent["kind"]) =>
     console.log(JSON.stringify({ kind, job, task, at: Date.now() } satisfies RunEvent));
   write("begin");
-  await new Promise((resolve) => setTimeout(resolve, ms));
+  await pause(ms);
   write("end");
   return task;
 }

@@ -7,6 +7,7 @@
 import { BackendError, isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
 import type { Job } from "../../mod.ts";
 import { LATE_MS } from "../../src/schedules/schedule.ts";
+import { pause } from "../../src/waiting.ts";
 import { taskOfDueTime } from "./kept_keys.ts";
 import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
@@ -36,7 +37,6 @@ const AT_ONCE = 500;
 const { backend: name, seconds, seed } = readOptions({ backend: SHARED_BACKENDS, seconds: 30, seed: 1 });
 const ticks = seconds * 1_000 / TICK_MS;
 const random = randomFrom(seed);
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A process, and what it tells. */
 class Watched {

@@ -2,7 +2,7 @@ import { RecoveryWatch } from "../../chaos/recovery.ts";
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../mod.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
-import { oneTurn } from "../support/time.ts";
+import { turn } from "../../src/waiting.ts";
 
 const task = { id: "a", job: "job", owner: "ann", createdAt: 0, updatedAt: 0, resultTtl: 60_000 };
 const running = (attempt: number, revision: number): TaskInfo => ({ ...task, status: "RUNNING", attempt, revision });
@@ -40,7 +40,7 @@ Deno.test("a task that was parked in a gap does not wait for another worker unti
   change(running(1, 2));
   watch.killed();
   gap();
-  await oneTurn();
+  await turn();
   watch.killed();
   time.tick(60_000);
   change(running(1, 5));
@@ -57,7 +57,7 @@ Deno.test("a task that went on in a gap was not one of a killed worker", async (
   watch.killed();
   time.tick(60_000);
   gap();
-  await oneTurn();
+  await turn();
   watch.killed();
   time.tick(3_000);
   change(running(2, 7));
@@ -69,7 +69,7 @@ Deno.test("what was read after a gap does not replace a later event", async () =
   change(running(1, 2));
   gap();
   change({ ...task, status: "COMPLETED", attempt: 2, revision: 5, finishedAt: 0 });
-  await oneTurn();
+  await turn();
   watch.killed();
   assertEquals(watch.killsOf("a"), 0);
 });

@@ -10,6 +10,7 @@ import { ToolRegistry } from "../../strategy.ts";
 import { isObject } from "../../src/json.ts";
 import { LOCAL } from "../../src/mcp/peer.ts";
 import { listOf } from "../../src/tasks/starting/task_keys.ts";
+import { pause } from "../../src/waiting.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
@@ -116,7 +117,7 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
         const calls = servers.flatMap((server, client) => names.map((name) => call(server, name, client)));
         if (round < ROUNDS - 1) {
           const victim = Math.floor(random() * servers.length);
-          await new Promise((resolve) => setTimeout(resolve, 60 * random()));
+          await pause(60 * random());
           await servers[victim]?.kill();
           servers[victim] = await start();
         }

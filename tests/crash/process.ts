@@ -15,6 +15,7 @@ import {
   OperationResourceStrategy,
   type Worker,
 } from "../../mod.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** Opens the store in which the tests' tasks are. */
 export async function open(store: string, lease: number): Promise<Backend> {
@@ -30,7 +31,7 @@ const gated: Job = defineJob({
   run: async ({ gate }, { progress, attempt, signal }) => {
     await progress(0.5, `attempt ${attempt}`);
     while (!await Deno.stat(String(gate)).then(() => true, () => false)) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
       signal.throwIfAborted();
     }
     return { attempt };

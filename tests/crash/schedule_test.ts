@@ -9,6 +9,7 @@ import { lines } from "../../chaos/lines.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { until } from "../support/processes.ts";
+import { pause } from "../../src/waiting.ts";
 
 const SCRIPT = fileURLToPath(new URL("scheduled_server.ts", import.meta.url));
 
@@ -57,7 +58,7 @@ Deno.test("each due time of a schedule has one task, however its three servers a
   for (let kill = 0; kill < KILLS; kill++) {
     const [before, victim] = [await last(), kill % SERVERS];
     await until(async () => await last() > before, "another task is created");
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS * random())); // At any moment.
+    await pause(EVERY_MS * random()); // At any moment.
     await servers[victim]?.kill();
     servers[victim] = await Server.start(path);
   }

@@ -3,8 +3,8 @@ import { BackendError } from "../../src/errors.ts";
 import { PageStream } from "../../src/dashboard/stream.ts";
 import type { View } from "../../src/dashboard/views/view.ts";
 import type { Line, Shown } from "../../src/dashboard/wire.ts";
+import { turn } from "../../src/waiting.ts";
 import { assertEquals } from "../../tools/std.ts";
-import { oneTurn } from "../support/time.ts";
 import { taskOf } from "./support/tasks.ts";
 
 /** An open view, which only events change, and of which the test says how it is read. */
@@ -59,14 +59,14 @@ Deno.test("an open view is sent at once, and again after an event that changes i
   const opened = new Opened();
   assertEquals(await opened.next(), 1);
   const second = opened.next();
-  await oneTurn();
+  await turn();
   opened.emit(OTHER);
-  await oneTurn();
+  await turn();
   assertEquals(opened.reads, 1);
   opened.emit({ kind: "gap" });
   assertEquals(await second, 2);
   const third = opened.next();
-  await oneTurn();
+  await turn();
   opened.stream.refresh();
   assertEquals(await third, 3);
   await opened.leave();
@@ -77,7 +77,7 @@ Deno.test("what changes while an open view is being read is sent after that", as
   const reading = Promise.withResolvers<void>();
   opened.reading = reading.promise;
   const first = opened.next();
-  await oneTurn();
+  await turn();
   opened.emit({ kind: "gap" });
   opened.emit({ kind: "gap" });
   reading.resolve();
@@ -106,7 +106,7 @@ for (const by of ["the server", "the browser"] as const) {
     const opened = new Opened();
     await opened.next();
     const last = opened.next();
-    await oneTurn();
+    await turn();
     for (let end = 0; end < 2; end++) {
       if (by === "the server") opened.stream.close();
       else await opened.leave();

@@ -18,6 +18,7 @@ import {
 } from "../../mod.ts";
 import { InvalidInput } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
+import { pause } from "../../src/waiting.ts";
 
 /** A backend with a worker for one job, and a client. */
 class Shop implements AsyncDisposable {
@@ -191,7 +192,7 @@ Deno.test("recipe limit: the service is asked twice at once at most, by two work
   let [now, most] = [0, 0];
   const job = translateWith(async (text, language) => {
     most = Math.max(most, ++now);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
     now--;
     return `${text} in ${language}`;
   });

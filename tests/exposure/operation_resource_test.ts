@@ -12,6 +12,7 @@ import { merge } from "../../src/exposure/merge.ts";
 import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
+import { pause } from "../../src/waiting.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { Bench, call, cancelAtHalf, endless, ME, PLAIN, report, start, toolOf } from "./support.ts";
 
@@ -209,6 +210,6 @@ Deno.test("reading a resource that is unknown, of another job, expired or withou
 
   const short = await start(surface, "report", { user: "Ada" }, 1);
   const { updatedAt } = await bench.until(short.id, isFinished);
-  while (Date.now() <= updatedAt + 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (Date.now() <= updatedAt + 1) await pause(1);
   await assertRejects(() => read(surface, short.id), TaskExpired, "has expired");
 });

@@ -1,4 +1,5 @@
 import { LineWriter, type Sink, writeLine, writeThrough } from "../../src/log/stderr.ts";
+import { pause } from "../../src/waiting.ts";
 import { assertEquals } from "../../tools/std.ts";
 
 /** Collects what is written; asynchronous writes are read only when the test says so. */
@@ -69,7 +70,7 @@ Deno.test("writing to a closed stderr does not fail", async () => {
   const lines = new LineWriter(closed);
   lines.write("now");
   lines.write("x".repeat(20_000));
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await pause(0);
 });
 
 Deno.test("while another writer is open, every line goes through it, and later ones to stderr again", () => {

@@ -6,9 +6,9 @@ import { defineJob } from "../../src/job.ts";
 import { ToolRegistry } from "../../src/registry.ts";
 import { DueTasks, ScheduleChanged } from "../../src/schedules/due_tasks.ts";
 import type { AuditEvent } from "../../src/tasks/audit.ts";
+import { turn } from "../../src/waiting.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { ignored } from "../support/errors.ts";
-import { oneTurn } from "../support/time.ts";
 
 const NOW = Date.parse("2026-11-28T12:00:00Z");
 const registered = new ToolRegistry().register(defineJob({ name: "report", input: { type: "object" } }));
@@ -46,7 +46,7 @@ Deno.test("of two servers that create the task of a due time at the same moment,
   const id = await created();
   assertEquals(await created(), id);
   const { finishedAt } = await backend.cancel(id ?? "", "ann", 0);
-  while (Date.now() < finishedAt + 3) await oneTurn();
+  while (Date.now() < finishedAt + 3) await turn();
   assertEquals(await created(), id);
 });
 
@@ -111,7 +111,7 @@ Deno.test("a key that cannot be deleted hides neither the task of a later due ti
     get: backend.get.bind(backend),
     keys: { readKey: backend.keys.readKey, writeKey: () => Promise.reject(new BackendError("The key is locked.")) },
     create: async (...task: Parameters<MemoryBackend["create"]>) => {
-      await oneTurn(); // So that the deletion fails first.
+      await turn(); // So that the deletion fails first.
       if (fails) throw new BackendError("The store is away.");
       return await backend.create(...task);
     },

@@ -8,8 +8,8 @@ import { listSchedules, pauseSchedule, removeSchedule } from "../../src/schedule
 import type { Declaration } from "../../src/schedules/schedule.ts";
 import { type DeclaredSchedule, Scheduler } from "../../src/schedules/scheduler.ts";
 import type { AuditEvent } from "../../src/tasks/audit.ts";
+import { pause, turn } from "../../src/waiting.ts";
 import { ignored } from "../support/errors.ts";
-import { oneTurn } from "../support/time.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
 
 const MINUTE = 60_000;
@@ -34,15 +34,15 @@ function run(
 
 /** Lets time pass, and everything that is due in it happen, to the second. */
 async function pass(time: FakeTime, ms: number): Promise<void> {
-  for (const end = time.now + ms; time.now < end; time.tick(Math.min(1_000, end - time.now))) await oneTurn();
-  await oneTurn();
-  await oneTurn();
+  for (const end = time.now + ms; time.now < end; time.tick(Math.min(1_000, end - time.now))) await turn();
+  await turn();
+  await turn();
 }
 
 /** A backend that takes 2 s to create a task of an owner that `isBusy` holds for. */
 function slowly(backend: Backend, isBusy: (owner: string) => boolean): Parameters<typeof run>[0] {
   const create = async (...task: Parameters<Backend["create"]>) => {
-    if (isBusy(task[0].owner)) await new Promise((resolve) => setTimeout(resolve, 2_000));
+    if (isBusy(task[0].owner)) await pause(2_000);
     return await backend.create(...task);
   };
   const { documents, keys } = backend;
@@ -311,7 +311,7 @@ Deno.test("a scheduler that stops waits for the task that it creates, unsubscrib
   await creating.promise;
   let hasEnded = false;
   const end = scheduler[Symbol.asyncDispose]().then(() => hasEnded = true);
-  await oneTurn();
+  await turn();
   assertEquals(hasEnded, false);
   closed.reject(new BackendError("The store is closed."));
   await end;

@@ -15,6 +15,7 @@ import {
 } from "../../mod.ts";
 import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 import { Raw } from "../mcp/http/support/raw.ts";
+import { pause } from "../../src/waiting.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 
@@ -116,7 +117,7 @@ Deno.test("an async extension is refused before anything is served, and leaves n
   await assertRejects(() => embedded.fetch(request), DefinitionError, message);
   // A later rejection of it would end the test.
   gate.resolve();
-  await new Promise((resolve) => setTimeout(resolve));
+  await pause(0);
 });
 
 Deno.test("an extension hears that its connection is closed", async () => {

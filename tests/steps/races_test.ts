@@ -10,6 +10,7 @@ import { defineJob, type Job, TaskCancelled, TaskParked } from "../../mod.ts";
 import { QuestionKeys } from "../../src/questions/key.ts";
 import { recordOf, Scope } from "../../src/steps/recorded_steps.ts";
 import { type Schema, toJsonSchema } from "../../src/schema/schema.ts";
+import { pause } from "../../src/waiting.ts";
 import { claimOf, runnerOf } from "../support/attempts.ts";
 
 const input = { type: "object" } as const;
@@ -35,7 +36,7 @@ for (const waitsFor of ["race", "all"] as const) {
     const [parks, controller] = [[] as unknown[], new AbortController()];
     // The store tells late that there is an answer: by then the end of the sleep is recorded.
     const { promise: recorded, resolve } = Promise.withResolvers<void>();
-    const answer = recorded.then(() => new Promise<void>((later) => setTimeout(later, 20))).then((): Answer => {
+    const answer = recorded.then(() => pause(20)).then((): Answer => {
       return { action: "accept", content: {} };
     });
     const attempt = await run({
@@ -80,7 +81,7 @@ Deno.test("a question does not park a task whose sleep turns out to be over", as
       stored: () => Promise.resolve(),
       mayHaveSteps: recorded.length > 0,
       // The store is slower than the wait of a question that is parked at once.
-      steps: () => new Promise((resolve) => setTimeout(() => resolve([...recorded]), 20)),
+      steps: () => pause(20).then(() => [...recorded]),
       record: (step) => Promise.resolve(void recorded.push(step)),
       park: (until) => {
         parks.push(until);
@@ -128,7 +129,7 @@ for (const several of [false, true]) {
   const name = several ? "an answer to several questions" : "an answer";
   Deno.test(`${name} that takes a while to validate decides a race with a sleep that is over now`, async () => {
     // As that of the first schema whose check loads a library.
-    const schema = z.object({}).refine(() => new Promise((resolve) => setTimeout(resolve, 20, true)));
+    const schema = z.object({}).refine(() => pause(20).then(() => true));
     const question = { message: "Which?", schema };
     const patient = defineJob({
       name: "patient",
@@ -215,7 +216,7 @@ for (const first of ["question", "step"]) {
       answers: { [keys.next(question)]: answer, [keys.next(question)]: answer },
       mayHaveSteps: true,
       // The answers come with the claim, but the store has to be asked for the steps.
-      steps: () => new Promise((resolve) => setTimeout(() => resolve(recorded), 20)),
+      steps: () => pause(20).then(() => recorded),
     });
     assertEquals(attempt, { kind: "value", value: ["one", "two", "answer", "one#2", "two#2", "answer"] });
   });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../../src/waiting.ts";
 export { descendants, isRunning } from "../../tools/processes.ts";
 
 /** How long something may take to happen, in ms, before a test gives up on it. */
@@ -14,11 +15,11 @@ const PAUSES_MS = { first: 10, most: 100, growth: 1.2 };
 /** Waits until something holds. */
 export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + TIMEOUT_MS;
-  let pause = PAUSES_MS.first;
+  let ms = PAUSES_MS.first;
   while (!await holds()) {
     if (Date.now() > deadline) throw new Error(`Waited ${TIMEOUT_MS} ms in vain until ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    pause = Math.min(pause * PAUSES_MS.growth, PAUSES_MS.most);
+    await pause(ms);
+    ms = Math.min(ms * PAUSES_MS.growth, PAUSES_MS.most);
   }
 }
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { newTaskId, timeOfTaskId } from "../../src/ids.ts";
+import { turn } from "../../src/waiting.ts";
 import { FakeTime } from "../../tools/std.ts";
 // What the code imports only once it needs it: time would pass while it loads.
 import "../../src/libraries/ajv.ts";
@@ -16,13 +16,8 @@ const MAX_TIMERS = 1_000;
 /** So many times in a row there may be no timer for which time could pass. */
 const MAX_IDLE = 200_000;
 
-/** For so many turns of the event loop everything may go on without a timer before time passes. */
+/** For so many turns of the event loop, which fake time leaves as they are, everything may go on before time passes. */
 const TURNS = 5;
-
-/** Lets all that can go on without a timer do so. Fake time leaves this as it is, and a timer of 0 ms would take longer. */
-export function oneTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
-}
 
 /** Lets time pass, from one timer to the next, until a promise has settled; and no further. */
 export async function pass<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
@@ -30,7 +25,7 @@ export async function pass<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
   const settle = () => void (settled = true);
   promise.then(settle, settle);
   for (let [timers, idle] = [0, 0]; timers <= MAX_TIMERS && idle < MAX_IDLE; idle++) {
-    for (let turn = 0; turn < TURNS && !settled; turn++) await oneTurn();
+    for (let turns = 0; turns < TURNS && !settled; turns++) await turn();
     if (settled) return await promise;
     if (time.next()) [timers, idle] = [timers + 1, 0];
   }
@@ -61,7 +56,7 @@ export class PassingTime implements AsyncDisposable {
 
   async #pass(): Promise<void> {
     for (let idle = 0; !this.#isOver && this.#time.now < this.#end && idle < MAX_IDLE; idle++) {
-      for (let turn = 0; turn < TURNS; turn++) await oneTurn();
+      for (let turns = 0; turns < TURNS; turns++) await turn();
       if (!this.#isOver && this.#time.next()) idle = 0;
     }
   }

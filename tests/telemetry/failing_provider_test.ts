@@ -3,6 +3,7 @@ import { type Context, context, metrics, propagation, type Span, trace } from "@
 import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend, ToolError } from "../../mod.ts";
 import { writeThrough } from "../../src/log/stderr.ts";
 import { injectedTrace } from "../../src/telemetry/spans.ts";
+import { pause } from "../../src/waiting.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
 
@@ -44,7 +45,7 @@ async function serve(): Promise<void> {
   const failed = await client.start(broken, {});
   await assertRejects(() => client.wait(failed), ToolError, "It cannot be read.");
   await server.close();
-  await new Promise((resolve) => setTimeout(resolve, 0)); // Whatever is thrown in a microtask has ended the process by now.
+  await pause(0); // Whatever is thrown in a microtask has ended the process by now.
 }
 
 Deno.test("a provider whose every method throws fails no call and ends no process, and stderr gets one line", async () => {

@@ -13,6 +13,7 @@ import {
   writesTogether,
 } from "../../../src/backends/bullmq/internals.ts";
 import { MissingInternal } from "../../../src/libraries/internals.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assertEquals, assertMatch, assertThrows } from "../../../tools/std.ts";
 
 /** The error for a library that lacks `what`. */
@@ -167,9 +168,9 @@ Deno.test("the commands of one turn of the event loop are sent with one write, t
   redis.emit("connect");
   for (const command of ["a", "b"]) socket.write(command);
   assertEquals(sent, []);
-  await new Promise((resolve) => setTimeout(resolve));
+  await pause(0);
   socket.write("d");
   socket.end(); // Sends what is still to be sent.
-  await new Promise((resolve) => setTimeout(resolve));
+  await pause(0);
   assertEquals(sent, ["a,b", "d"]);
 });

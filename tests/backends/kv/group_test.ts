@@ -11,6 +11,7 @@ import { newWorker } from "../../../src/operator/workers.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import type { Answer, Question } from "../../../src/task.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { ignored } from "../../support/errors.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
@@ -222,7 +223,7 @@ Deno.test("KV: with server and worker in one process, no task that was reported 
       for (let turn = 0; turn < 50; turn++) {
         const { id } = await backend.create(newTask({ owner: OWNER, resultTtl: 3_600_000 }));
         // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.
-        for (let turns = (caller + turn) % 8; turns > 0; turns--) await new Promise((resolve) => setTimeout(resolve));
+        for (let turns = (caller + turn) % 8; turns > 0; turns--) await pause(0);
         const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);
         if (end?.status === "CANCELLED") cancelled.push({ id, work: end.work });
         await feed.wait(id, OWNER, AbortSignal.timeout(60_000));

@@ -233,4 +233,3 @@ Deno.test("a finished task has no open question, due time or request to stop, ho
     ]);
   }
 });
-

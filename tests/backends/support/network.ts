@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { pause } from "../../../src/waiting.ts";
 
 /** Two connections, from each of which all is passed on to the other until they are cut off. */
 interface Link {
@@ -184,10 +185,6 @@ async function arrive({ ends: [, far], unsent = [], left, answered }: Link): Pro
 
 async function write(to: Deno.TcpConn, bytes: Uint8Array, link: Pick<Link, "cut">): Promise<void> {
   for (let sent = 0; sent < bytes.length && !link.cut;) sent += await to.write(bytes.subarray(sent));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function close(connection: Deno.TcpConn): void {

@@ -3,6 +3,7 @@ import { newTaskId } from "../../../backend.ts";
 import { ResultPartNotFound } from "../../../strategy.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { Bench, endless, ME, report, start } from "../support.ts";
+import { pause } from "../../../src/waiting.ts";
 
 Deno.test("the latest result of a job is that of the owner's newest completed task, with its parts and pages", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
@@ -72,7 +73,7 @@ Deno.test("the latest result of a job is found behind hundreds of newer tasks of
   assertEquals((await others[0])[0]?.uri, `mcp://results/report/${id}`);
   assertEquals(lists, 10);
   await assertRejects(() => latest.read({ id: "" }, ME, gone.signal), Error, "The client is gone.");
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await pause(0);
   assertEquals(lists, 11, "nobody is left who waits for the search");
 
   const newer = await start(surface, "report", { user: "Grace" });

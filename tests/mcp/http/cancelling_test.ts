@@ -1,8 +1,8 @@
 import { createWorker, MemoryBackend } from "../../../mod.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
-import { oneTurn } from "../../support/time.ts";
 import { Events, type Message, Raw } from "./support/raw.ts";
+import { turn } from "../../../src/waiting.ts";
 
 /** Every message on a stream until it ends. */
 async function rest(events: Events): Promise<Message[]> {
@@ -87,7 +87,7 @@ Deno.test("a cancellation that waits with its call until their session is restor
   const call = raw.post("tools/call", { name: "contract", arguments: {} });
   await restoring.promise;
   const cancelling = raw.cancel(raw.id);
-  for (let turn = 0; turn < 50; turn++) await oneTurn(); // It waits now, too.
+  for (let turns = 0; turns < 50; turns++) await turn(); // It waits now, too.
   restored.resolve();
   await cancelling;
   await using events = new Events(await call);

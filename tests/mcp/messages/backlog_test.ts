@@ -2,6 +2,7 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { Backlog, progressTokenOf } from "../../../src/mcp/messages/backlog.ts";
 import { LineTransport } from "../../../src/mcp/stdio/stdio.ts";
 import { newestProgress } from "../../../src/mcp/http/streams/newest_progress.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 
 const progress = (progressToken: string | number, value: number): JSONRPCMessage => ({
@@ -92,7 +93,7 @@ function eventsOf(messages: readonly JSONRPCMessage[], end: (controller: Readabl
 
 Deno.test("over HTTP a client that does not read gets the newest progress when it reads on", async () => {
   const response = newestProgress(eventsOf(MUCH, (controller) => controller.close()));
-  await new Promise((resolve) => setTimeout(resolve, 0)); // The server has written all before anything is read.
+  await pause(0); // The server has written all before anything is read.
   const events = (await response.text()).trimEnd().split("\n\n");
   checkMessages(events.map((event) => summaryOf(JSON.parse(event.split("data: ")[1] ?? ""))));
 });

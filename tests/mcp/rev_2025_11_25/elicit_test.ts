@@ -12,6 +12,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import type { TaskInfo } from "../../../src/task.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import type { ErrorPlace } from "../../../src/log/on_error.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../../../tools/std.ts";
 import { Pipe } from "../support/pipe.ts";
 import type { Message } from "../support/wire_message.ts";
@@ -184,7 +185,7 @@ Deno.test("a question whose answer cannot be stored is asked again; one whose ta
     assertEquals(server.onAnswer?.(id, { action: "decline" }), true);
     await done.promise;
     // The outcome of the last try is known a turn later.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await pause(0);
     elicitor.ask(task, REQUEST);
     assertEquals([tried, asked.length], [tries, times], error.message);
   }
@@ -207,7 +208,7 @@ Deno.test("a question that could not be sent is asked again, and is not withdraw
   const task = asking();
   const answered: TaskInfo = { ...task, status: "RUNNING", questions: undefined };
   elicitor.ask(task, REQUEST);
-  await new Promise((resolve) => setTimeout(resolve, 0)); // By then the sending has failed.
+  await pause(0); // By then the sending has failed.
   followers.at(-1)?.(answered);
   server.sendElicitation = sendElicitation;
   elicitor.ask(task, REQUEST);

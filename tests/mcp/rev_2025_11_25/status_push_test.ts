@@ -3,6 +3,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { StatusPush } from "../../../src/mcp/rev_2025_11_25/status_push.ts";
 import type { FinishedTask, LiveTask, TaskInfo } from "../../../src/task.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
 const CREATED: LiveTask = {
@@ -56,15 +57,12 @@ function connection(options: { readonly notifications?: boolean; readonly canAsk
   };
 }
 
-/** The turn after the one in which a call is answered. */
-const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0));
-
 Deno.test("the changes of a created task are pushed once its call is answered, until it ends", async () => {
   await using client = connection();
   client.push.created(CREATED);
   client.change(HALF);
   assertEquals([client.follows(), client.statuses()], [0, []]);
-  await nextTurn();
+  await pause(0); // The call is answered in this turn of the event loop.
   for (const task of [CREATED, HALF, ASKS, DONE, DONE]) client.change(task);
   assertEquals(client.statuses(), [
     ["tasks/status", "working"],
@@ -77,7 +75,7 @@ Deno.test("the changes of a created task are pushed once its call is answered, u
 Deno.test("progress is pushed under the token of the call, and names its task", async () => {
   await using client = connection({ notifications: false });
   client.push.created(CREATED, "token");
-  await nextTurn();
+  await pause(0);
   client.change(HALF);
   assertEquals(client.pushed, [{
     method: "progress",
@@ -96,7 +94,7 @@ Deno.test("progress is pushed under the token of the call, and names its task", 
 Deno.test("a task without a token is not followed where no changes are pushed", async () => {
   await using client = connection({ notifications: false });
   client.push.created(CREATED);
-  await nextTurn();
+  await pause(0);
   assertEquals([client.follows(), client.push.isFollowing(CREATED.id)], [0, false]);
 });
 
@@ -104,7 +102,7 @@ Deno.test("a client that reads its task before the call's turn is over gets each
   await using client = connection();
   client.push.created(CREATED, 1);
   client.push.follow(HALF);
-  await nextTurn();
+  await pause(0);
   client.push.follow(CREATED);
   assertEquals(client.follows(), 1);
   client.change(HALF);
@@ -134,7 +132,7 @@ Deno.test("a closed connection follows nothing, not even a task that was just cr
   client.push[Symbol.dispose]();
   client.push.created({ ...CREATED, id: newTaskId() });
   client.push.follow(other);
-  await nextTurn();
+  await pause(0);
   client.change(DONE);
   assertEquals([client.follows(), client.pushed], [1, []]);
 });
@@ -144,7 +142,7 @@ Deno.test("a task that ends before the call's turn is over has its end pushed on
   client.push.created(CREATED);
   client.push.follow(HALF);
   client.change(DONE);
-  await nextTurn();
+  await pause(0);
   assertEquals([client.follows(), client.statuses()], [1, [["tasks/status", "completed"]]]);
 });
 

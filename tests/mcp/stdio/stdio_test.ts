@@ -5,6 +5,7 @@
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { LineTransport } from "../../../src/mcp/stdio/stdio.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { Pipe } from "../support/pipe.ts";
 
@@ -34,11 +35,6 @@ function lines(...messages: readonly JSONRPCMessage[]): string {
   return messages.map((message) => `${JSON.stringify(message)}\n`).join("");
 }
 
-/** Lets the input end first. */
-function laterTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
-}
-
 Deno.test("requests are answered before the server ends, even if the input ends right after them", async () => {
   await using pipe = new Pipe("operation");
   const clientInfo = { name: "printf", version: "1" };
@@ -55,7 +51,7 @@ for (const [what, text] of [["", two], [", also to a last line without its end",
   Deno.test(`an answer that comes after the input has ended is written${what}`, async () => {
     const { transport, written } = piped(text);
     transport.onmessage = async (message) => {
-      await laterTurn();
+      await pause(0); // The input ends first.
       if ("id" in message && message.id !== undefined) {
         await transport.send({ jsonrpc: "2.0", id: message.id, result: {} });
       }
@@ -88,7 +84,7 @@ Deno.test("a closing transport does not wait for a cancelled request, and for an
 Deno.test("closing a transport waits for no answer", async () => {
   const { transport, written } = piped(lines(ping(1)));
   await transport.start();
-  await laterTurn();
+  await pause(0); // The input ends first.
   await transport.close();
   assertEquals(await written, "");
 });
@@ -99,8 +95,8 @@ Deno.test("a transport that is closed in the middle of a message does not answer
   await transport.start();
   const writer = writable.getWriter();
   await writer.write(new TextEncoder().encode('{"jsonrpc":'));
-  await laterTurn();
+  await pause(0); // The input ends first.
   await transport.close();
-  await laterTurn();
+  await pause(0); // The input ends first.
   assertEquals(await written, "");
 });

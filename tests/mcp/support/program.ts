@@ -5,6 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import type { AsyncToolServer, WorkerOptions } from "../../../mod.ts";
+import { pause } from "../../../src/waiting.ts";
 
 /** What a test needs of a server on stdio; a child process has it. */
 export interface Program {
@@ -42,7 +43,7 @@ export function runInPlace(
   const input = new TransformStream<Uint8Array, Uint8Array>({
     // As from another process, what is written arrives in a later turn of the event loop.
     transform: async (chunk, controller) => {
-      await new Promise((resolve) => setTimeout(resolve));
+      await pause(0);
       controller.enqueue(chunk);
     },
   });

@@ -4,6 +4,7 @@ import { ToolRegistry } from "../../../strategy.ts";
 import { type Answer, openQuestions, type TaskInfo } from "../../../src/task.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { createWorker } from "../../../src/worker.ts";
+import { pause } from "../../../src/waiting.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 
 const NO: Answer = { action: "decline" };
@@ -95,7 +96,7 @@ Deno.test("the audit log records once that a question has expired, however many 
   await using stage = new Stage(jobThat((ctx) => ctx.elicit({ ...question, expiresIn: 1 })));
   const { expiredQuestions } = await stage.start(({ status }) => status === "COMPLETED");
   await stage.expired;
-  await new Promise((resolve) => setTimeout(resolve)); // The other server has tried by then, too.
+  await pause(0); // The other server has tried by then, too.
   assertEquals(stage.recorded, [["expired", "ann", "ask", ...expiredQuestions ?? ["no question"]]]);
 });
 

@@ -2,6 +2,7 @@ import type { KeyStore } from "../../../backend.ts";
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
+import { pause } from "../../../src/waiting.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
@@ -35,7 +36,7 @@ class Servers implements AsyncDisposable {
     const task = await this.task();
     const wait = server.wait(task, () => LIST, false, closedAt);
     const isMarked = async () => {
-      while (!(await this.backend.keys.readKey("me", LIST.key))?.includes(task.id)) await rest(10);
+      while (!(await this.backend.keys.readKey("me", LIST.key))?.includes(task.id)) await pause(10);
     };
     await this.pass(isMarked());
     return { task, wait };
@@ -66,10 +67,6 @@ function failingEvery(reads: number, keys: KeyStore): KeyStore {
       ++count % reads === 0 ? Promise.reject(new Error("The store is away.")) : keys.readKey(owner, key),
     writeKey: (...write) => keys.writeKey(...write),
   };
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 Deno.test("the task of a call whose server was killed is taken over by one other call, once the server is known to be dead", async () => {
@@ -106,7 +103,7 @@ Deno.test("a call that comes just before the cancellation of the one before it t
   const server = servers.start();
   const { task, wait } = await servers.waitingIn(server);
   const taken = servers.take(server);
-  const left = rest(100).then(async () => {
+  const left = pause(100).then(async () => {
     await server.offer(Promise.resolve(task), LIST, { givenUpAfter: 5_000 });
     server.leave(wait, false);
   });
@@ -120,7 +117,7 @@ Deno.test("a server that was alive at the last check can be found dead later", a
   const { task } = await servers.waitingIn(killed);
   const other = servers.start();
   assertEquals(await servers.take(other), undefined);
-  await servers.pass(rest(2_000));
+  await servers.pass(pause(2_000));
   killed[Symbol.dispose]();
   assertEquals(await servers.take(other), task.id);
 });
@@ -131,7 +128,7 @@ Deno.test("a call that has received its answer leaves nothing behind, even if it
   const written = new Map<string, string>();
   const writeKey: KeyStore["writeKey"] = async (owner, key, ...change) => {
     written.set(key, owner);
-    await rest(10);
+    await pause(10);
     return await keys.writeKey(owner, key, ...change);
   };
   const server = servers.start(Date.now, { ...keys, writeKey });
@@ -156,9 +153,9 @@ Deno.test("a call that is over soon writes nothing to the store", async () => {
   };
   using server = new Callers(keys, Date.now, ignored);
   const wait = server.wait(await servers.task(), () => LIST);
-  await servers.pass(rest(200));
+  await servers.pass(pause(200));
   server.leave(wait, true);
-  await servers.pass(rest(10_000));
+  await servers.pass(pause(10_000));
   assertEquals(writes, 0);
 });
 
@@ -174,9 +171,9 @@ Deno.test("a server without waiting calls stops its heartbeat, and leaves none b
     },
   });
   const { wait } = await servers.waitingIn(server);
-  await servers.pass(rest(3_000));
+  await servers.pass(pause(3_000));
   server.leave(wait, true);
-  await servers.pass(rest(5_000));
+  await servers.pass(pause(5_000));
   assertEquals(named, ["1", "2", "3", "4", "nothing"]);
 });
 
@@ -184,7 +181,7 @@ Deno.test("a call is not marked before others can see that its server lives: the
   await using servers = new Servers();
   const { keys } = servers.backend;
   const writeKey: KeyStore["writeKey"] = async (owner, ...change) => {
-    if (owner === "") await rest(500);
+    if (owner === "") await pause(500);
     return await keys.writeKey(owner, ...change);
   };
   await servers.waitingIn(servers.start(Date.now, { ...keys, writeKey }));
@@ -196,7 +193,7 @@ Deno.test("a server whose calls have all ended, and which has waiting calls agai
   const server = servers.start();
   const { wait } = await servers.waitingIn(server);
   server.leave(wait, true);
-  await servers.pass(rest(5_000));
+  await servers.pass(pause(5_000));
   await servers.waitingIn(server);
   assertEquals(await servers.take(servers.start()), undefined);
 });
@@ -210,10 +207,10 @@ Deno.test("a task whose call could not be marked while the store was away is mar
   const killed = servers.start(Date.now, { ...keys, writeKey });
   const task = await servers.task();
   killed.wait(task, () => LIST);
-  await servers.pass(rest(20_000));
+  await servers.pass(pause(20_000));
   isAway = false;
   killed.wait(task, () => LIST);
-  await servers.pass(rest(1_000));
+  await servers.pass(pause(1_000));
   killed[Symbol.dispose]();
   assertEquals(await servers.take(servers.start()), task.id);
 });
@@ -235,7 +232,7 @@ Deno.test("a server that was frozen and counted as dead is alive again once its 
   const number = async () => (await servers.backend.keys.readKey("me", LIST.key))?.split("@")[1] ?? "";
   const key = `server:${await number()}`;
   await servers.backend.keys.writeKey("", key, await servers.backend.keys.readKey("", key), undefined);
-  await servers.pass(rest(2_000));
+  await servers.pass(pause(2_000));
   assertEquals(await servers.take(other), undefined);
   const call = other.wait(task, () => LIST);
   other.leave(call, false);
@@ -267,7 +264,7 @@ Deno.test("a server whose clock is set while it looks at another one does not ta
     const call = two.wait(task, () => LIST);
     two.leave(call, false);
     const shared = two.isShared(call);
-    await servers.pass(rest(150));
+    await servers.pass(pause(150));
     ahead = jump;
     assertEquals(await servers.pass(shared), true);
   }
@@ -334,7 +331,7 @@ Deno.test("a server that closes waits for its calls, and then until their tasks 
   await using servers = new Servers();
   const { keys } = servers.backend;
   const writeKey: KeyStore["writeKey"] = async (...change) => {
-    await rest(500);
+    await pause(500);
     return await keys.writeKey(...change);
   };
   const server = servers.start(Date.now, { ...keys, writeKey });
@@ -343,7 +340,7 @@ Deno.test("a server that closes waits for its calls, and then until their tasks 
   void server.untilClosed(ending.promise.then(() => void server.offer(Promise.resolve(task), LIST)));
   let isClosed = false;
   const closing = server.close().then(() => isClosed = true);
-  await servers.pass(rest(1_000));
+  await servers.pass(pause(1_000));
   assertEquals(isClosed, false);
   ending.resolve();
   await servers.pass(closing);
@@ -406,7 +403,7 @@ Deno.test("a call waits for each offer that is on its way, also once another one
   await servers.pass(server.offer(Promise.resolve(first), LIST));
   const read = (id: string) => servers.backend.get(id, "me");
   const taking = [1, 2].map(() => server.take(LIST, read, { isUnique: true }).then(({ task }) => task?.id));
-  await servers.pass(rest(1));
+  await servers.pass(pause(1));
   const second = await servers.task();
   storing.resolve(second);
   await servers.pass(late);
@@ -440,9 +437,9 @@ Deno.test("a task is taken while it is offered, and no longer once its offer has
   for (const task of [first, second]) {
     await servers.pass(server.offer(Promise.resolve(task), LIST, { ms: 60_000 }));
   }
-  await servers.pass(rest(59_000));
+  await servers.pass(pause(59_000));
   assertEquals(await servers.take(server), second.id);
-  await servers.pass(rest(1_000));
+  await servers.pass(pause(1_000));
   assertEquals(await servers.take(server), undefined);
 });
 
@@ -464,9 +461,9 @@ Deno.test("the task that a call has taken over from another one of its server is
   const { task, wait } = await servers.waitingIn(server, () => 0);
   assertEquals(await servers.take(server), task.id);
   server.wait(task, () => LIST);
-  await servers.pass(rest(1_000));
+  await servers.pass(pause(1_000));
   server.leave(wait, false);
-  await servers.pass(rest(1_000));
+  await servers.pass(pause(1_000));
   server[Symbol.dispose]();
   assertEquals(await servers.take(servers.start()), task.id);
 });

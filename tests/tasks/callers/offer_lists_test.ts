@@ -2,8 +2,8 @@ import type { KeyStore } from "../../../backend.ts";
 import { MemoryBackend } from "../../../mod.ts";
 import { identityOfList, listOfIdentity, OfferLists } from "../../../src/tasks/callers/offer_lists.ts";
 import { withOffer, withoutOffer } from "../../../src/tasks/callers/offers.ts";
+import { turn } from "../../../src/waiting.ts";
 import { assertEquals } from "../../../tools/std.ts";
-import { oneTurn } from "../../support/time.ts";
 
 const LIST = listOfIdentity("report", "1", "me");
 
@@ -14,7 +14,7 @@ class SlowLists extends OfferLists {
   constructor({ readKey, writeKey }: KeyStore = new MemoryBackend().keys) {
     const slow: KeyStore["writeKey"] = async (...change) => {
       this.writes++;
-      await oneTurn();
+      await turn();
       return await writeKey(...change);
     };
     super({ readKey, writeKey: slow }, () => 0);
@@ -54,7 +54,7 @@ Deno.test("a change that comes while another one is being written is made after 
   };
   const lists = new SlowLists({ ...keys, writeKey: failing });
   const first = lists.change(LIST, (offers) => withOffer(offers, { id: "a" })).catch(({ message }) => message);
-  while (lists.writes === 0) await oneTurn();
+  while (lists.writes === 0) await turn();
   await lists.change(LIST, (offers) => withOffer(offers, { id: "b" }));
   assertEquals([await first, await lists.ids()], ["The store is away.", ["b"]]);
 });

@@ -5,6 +5,7 @@
  */
 import { type BullMqBackend, createWorker, defineJob, type OnError } from "../../../../mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
@@ -65,7 +66,7 @@ test("a worker whose user may no longer run INFO rejects, and its process contin
   await place.allow("-info");
   const worker = createWorker(backend, [idle]);
   await assertRejects(() => worker.ready, Error, "NOPERM");
-  await new Promise((resolve) => setTimeout(resolve));
+  await pause(0);
   await worker.close();
 });
 

@@ -11,6 +11,7 @@ import { JobSource } from "../../../../src/backends/bullmq/worker/source.ts";
 import { isObject } from "../../../../src/json.ts";
 import { messageOf } from "../../../../src/text.ts";
 import type { WorkHandle } from "../../../../src/backend.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { ignored } from "../../../support/errors.ts";
@@ -218,7 +219,7 @@ Deno.test("bullmq: a worker that stops, and cannot give back a job that comes to
   const stopped = source.stop(source.end("w:0", () => reply.promise));
   reply.resolve([{ name: "one" }, "next", 0, 0]);
   await stopped;
-  await new Promise((resolve) => setTimeout(resolve)); // An unhandled rejection would end the process by now.
+  await pause(0); // An unhandled rejection would end the process by now.
 });
 
 Deno.test("bullmq: a claim that fails does not keep the job that was claimed with the end of another one from starting", async () => {

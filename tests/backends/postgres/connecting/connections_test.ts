@@ -2,6 +2,7 @@ import pg from "pg";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
 import { Database } from "../../../../src/backends/postgres/connecting/database.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { noOwnPostgres, noPostgres } from "../../../../tools/postgres_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
@@ -252,7 +253,7 @@ testUnless(
       assertRejects(() => database.run({ text }), BackendError).then(() => ends.push(text))
     );
     await database[Symbol.asyncDispose]();
-    await new Promise((resolve) => setTimeout(resolve)); // Whoever has called gets the error.
+    await pause(0); // Whoever has called gets the error.
     assertEquals(ends.length, 2);
     await Promise.all(calls);
   },

@@ -109,4 +109,3 @@ Deno.test("the attempts of a job that fails are counted over all of its steps, a
     assertEquals(record.info.status, status);
   }
 });
-

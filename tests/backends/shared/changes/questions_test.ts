@@ -48,4 +48,3 @@ Deno.test("a task runs on while only questions of its earlier runs are open", ()
   const { info } = asked(again, [timed], 5_000);
   assertEquals([info.status, openQuestions(info).map(({ key }) => key)], ["RUNNING", ["q2"]]);
 });
-

@@ -11,7 +11,7 @@ import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
 import { openQuestions, type Question } from "../../../../src/task.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { turn } from "../../../../src/waiting.ts";
+import { pause, turn } from "../../../../src/waiting.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { ignored } from "../../../support/errors.ts";
 import { pass } from "../../../support/time.ts";
@@ -46,7 +46,7 @@ Deno.test("a worker that claims a parked task again before it learns that it was
     run: async (_, ctx) => {
       if (++runs === 2) {
         store.answer.resolve();
-        await new Promise((resolve) => setTimeout(resolve)); // All that waited for it has run.
+        await pause(0); // All that waited for it has run.
       }
       const first = await ctx.step("first", () => ++steps);
       await ctx.elicit({ message: "Go on?", schema: { type: "object", properties: {} } });
@@ -247,7 +247,7 @@ Deno.test("a failure that is stored again, because its answer was lost, changes 
   await backend.create(newTask({ id, owner, retry }));
   const ended = feed.wait(id, owner, new AbortController().signal);
   // Longer than the worker waits before it stores the failure again.
-  await pass(time, new Promise((resolve) => setTimeout(resolve, 2_000)));
+  await pass(time, pause(2_000));
   over.resolve();
   const { status } = await pass(time, ended);
   assertEquals([attempts, status], [[1, 2], "COMPLETED"]);

@@ -4,7 +4,7 @@ import { Hub } from "../../../../src/backends/shared/store/hub.ts";
 import { Lease } from "../../../../src/backends/shared/claiming/lease.ts";
 import type { WorkerLease } from "../../../../src/backends/shared/store/store.ts";
 import { StoreLost } from "../../../../src/errors.ts";
-import { doneWithin } from "../../../../src/waiting.ts";
+import { doneWithin, pause } from "../../../../src/waiting.ts";
 import { ignored } from "../../../support/errors.ts";
 import { PassingTime } from "../../../support/time.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
@@ -59,7 +59,7 @@ Deno.test("a worker that is closed while its lease is being stored ends the leas
     end: () => Promise.resolve(void calls.push("ended")),
   });
   const closed = lease[Symbol.asyncDispose]();
-  await new Promise((resolve) => setTimeout(resolve)); // What it calls at once is called.
+  await pause(0); // What it calls at once is called.
   stored.resolve();
   await Promise.allSettled([closed, lease.ready]);
   assertEquals(calls, ["stored", "ended"]);

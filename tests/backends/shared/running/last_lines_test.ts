@@ -1,6 +1,7 @@
 import type { Attempt, Claim } from "../../../../src/backend.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import { BackendError } from "../../../../src/errors.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { assertEquals, FakeTime } from "../../../../tools/std.ts";
 import { pass } from "../../../support/time.ts";
 import { withOneTask } from "./one_task.ts";
@@ -29,7 +30,7 @@ for (const [end, act] of Object.entries(ENDS)) {
     const store = withOneTask({
       report: async (_, __, { lines }) => {
         storing.resolve();
-        await new Promise((done) => setTimeout(done, 100));
+        await pause(100);
         if (fails-- > 0) throw new BackendError("The store is away.");
         writes.push(...lines.map(({ text }) => text));
       },
@@ -68,14 +69,14 @@ for (const [what, act] of Object.entries(GOES_ON)) {
       using time = new FakeTime();
       const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const over = () => Promise.resolve(ended.resolve());
-      const report = () => new Promise<void>((done) => setTimeout(done, 50));
+      const report = () => pause(50);
       const runner = new Runner(withOneTask({ report, settle: over, handBack: over }), {
         jobs: ["wait"],
         concurrency: 1,
         run: async (claim) => {
           setInterval(() => act(claim), 10);
           begun.resolve();
-          await new Promise((done) => setTimeout(done, 20));
+          await pause(20);
           void claim.log({ at: 1, level: "info", text: "last" });
           return end === "settle" ? { kind: "value", value: null } : await new Promise<never>(() => {});
         },

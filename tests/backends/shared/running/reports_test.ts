@@ -3,6 +3,7 @@ import { Reports } from "../../../../src/backends/shared/running/reports.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { messageOf } from "../../../../src/text.ts";
 import type { NewLines } from "../../../../src/task_log/newest_lines.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 const line = (text: string): NewLogLine => ({ at: 1, level: "info", text });
@@ -29,7 +30,7 @@ Deno.test("a report and a line of the same tick are one write; what comes during
   for (const text of ["b", "c"]) void reports.log(line(text));
   void reports.report({ progress: 0.5 });
   ends[0]?.resolve();
-  await new Promise((done) => setTimeout(done, 0));
+  await pause(0);
   ends[1]?.resolve();
   await stored;
   assertEquals(writes, [
@@ -45,7 +46,7 @@ Deno.test("reports that are stored together keep the newest progress and the new
   void reports.report({ message: "b" });
   void reports.report({ progress: 0.2 });
   const stored = reports.report({});
-  await new Promise((done) => setTimeout(done, 0));
+  await pause(0);
   ends[0]?.resolve();
   await stored;
   assertEquals(writes.map(({ report }) => report), [{ progress: 0.2, message: "b" }]);
@@ -54,10 +55,10 @@ Deno.test("reports that are stored together keep the newest progress and the new
 Deno.test("`flush` waits for lines that are being stored", async () => {
   const { reports, ends } = slowStore();
   void reports.log(line("a"));
-  await new Promise((done) => setTimeout(done, 0));
+  await pause(0);
   const order: string[] = [];
   const flushed = Promise.resolve(reports.flush()).then(() => order.push("flushed"));
-  await new Promise((done) => setTimeout(done, 0));
+  await pause(0);
   order.push("stored");
   ends[0]?.resolve();
   await flushed;
@@ -83,11 +84,11 @@ Deno.test("a report waits for its own write, and not for those of later reports,
 Deno.test("while the store is slow, no more lines wait than a task keeps", async () => {
   const { reports, writes, ends } = slowStore();
   void reports.log(line("first"));
-  await new Promise((done) => setTimeout(done, 0));
+  await pause(0);
   for (let number = 1; number <= 5_000; number++) void reports.log(line(`${number}`));
   const flushed = reports.flush();
   ends[0]?.resolve();
-  await new Promise((done) => setTimeout(done, 0));
+  await pause(0);
   ends[1]?.resolve();
   await flushed;
   assertEquals(writes.map(({ texts, skipped }) => [texts.length, texts.at(-1), skipped]), [

@@ -2,9 +2,10 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
 import type { DocumentStore } from "../../../../backend.ts";
 import { Forwarding } from "../../../../src/mcp/http/sessions/forwarding.ts";
+import { turn } from "../../../../src/waiting.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
-import { oneTurn, pass } from "../../../support/time.ts";
+import { pass } from "../../../support/time.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, type Message, Raw } from "../support/raw.ts";
 
@@ -97,7 +98,7 @@ for (const [where, other] of [["here", "there"], ["there", "here"], ["there", "t
     await here.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
     await here.ask("tools/call", call);
     await servers[where].cancel(here.id, "McpError: MCP error -32001: Request timed out");
-    while (await left(backend) > 0) await oneTurn();
+    while (await left(backend) > 0) await turn();
     assertEquals((await servers[other].ask("tools/call", call)).result.structuredContent, { taken: 1 });
     const { tasks } = await backend.list("ann", { limit: 10 });
     assertEquals(tasks.map(({ job }) => job), ["steps"]);
@@ -176,7 +177,7 @@ Deno.test("a message is deleted once a process has taken it", async () => {
   await using processes = twoProcesses();
   const { backend, received, owning, sending } = processes;
   await sending.send("ann", "ours", CANCELLED);
-  while (await left(backend) > 0) await oneTurn();
+  while (await left(backend) > 0) await turn();
   assertEquals(received, [CANCELLED]);
   owning[Symbol.dispose]();
   sending[Symbol.dispose]();
@@ -188,7 +189,7 @@ Deno.test("a message that no process can use is deleted after 10 s, also if the 
   const { backend, received, owning, sending } = processes;
   const answer: JSONRPCMessage = { jsonrpc: "2.0", id: 7, result: {} };
   await sending.send("ann", "ours", answer);
-  await oneTurn();
+  await turn();
   sending[Symbol.dispose]();
   assertEquals(await left(backend), 1);
   const { promise: deleted, resolve } = Promise.withResolvers<void>();
@@ -221,7 +222,7 @@ Deno.test("a process that may have missed messages takes those that are left", a
   await sending.send("ann", "ours", CANCELLED);
   assertEquals(process.received, []);
   process.tell();
-  while (process.received.length === 0) await oneTurn();
+  while (process.received.length === 0) await turn();
   assertEquals(process.received, [CANCELLED]);
 });
 

@@ -3,6 +3,7 @@ import { MemoryBackend } from "../../../../mod.ts";
 import { McpHost } from "../../../../src/mcp/host.ts";
 import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import { Sessions, type SessionsOptions } from "../../../../src/mcp/http/sessions/mod.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
 import { type Fetch, type Message, Raw } from "../support/raw.ts";
 
@@ -203,7 +204,7 @@ Deno.test("a client that has stopped reading its stream does not keep its sessio
     const message = { jsonrpc: "2.0", method: "notifications/tasks/status" } as const;
     for (let i = 0; i < count; i++) await host.server.transport?.send(message);
     // What was sent is forwarded in the same turn.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await pause(0);
   };
   await push(300);
   now += 60_000;

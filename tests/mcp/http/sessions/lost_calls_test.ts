@@ -3,6 +3,7 @@ import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
+import { pause } from "../../../../src/waiting.ts";
 
 /** Two servers on one backend, with a worker, and a client in a session on the first. */
 async function twoServers() {
@@ -122,7 +123,7 @@ Deno.test("a response that is stored is replayed, and not asked for again", asyn
     if (event.text.includes('"taken":1')) stored.resolve();
   };
   // A response within a second would not be stored.
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await pause(1_000);
   await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
   await stored.promise;
   backend.get = () => Promise.reject(new Error("The call was processed again."));
@@ -166,7 +167,7 @@ Deno.test("a client of an older revision is sent no event without a message", as
     }),
   );
   await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
-  await new Promise((resolve) => setTimeout(resolve, 300)); // By then the event would have come.
+  await pause(300); // By then the event would have come.
   await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "end" } });
   let event = await call.next();
   for (; event?.message?.method !== undefined; event = await call.next());

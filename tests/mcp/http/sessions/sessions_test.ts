@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "../../../../tools/st
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
+import { pause } from "../../../../src/waiting.ts";
 
 Deno.test("server.fetch works inside any server that speaks Request and Response", async () => {
   await using backend = new MemoryBackend();
@@ -47,7 +48,7 @@ Deno.test("a session is stored before its client gets its id: the next request m
   const order: string[] = [];
   backend.streams.append = async (stream, ...event) => {
     if (stream.startsWith("session ")) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
       order.push("kept");
     }
     await append.call(backend.streams, stream, ...event);
@@ -67,7 +68,7 @@ Deno.test("a session that is restored in another process accepts no request befo
   backend.streams.append = async (stream, ...event) => {
     if (stream.startsWith("session ")) {
       keeping.resolve();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
     await append.call(backend.streams, stream, ...event);
   };

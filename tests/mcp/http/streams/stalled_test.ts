@@ -1,4 +1,5 @@
 import { newestProgress } from "../../../../src/mcp/http/streams/newest_progress.ts";
+import { pause } from "../../../../src/waiting.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");
@@ -23,7 +24,7 @@ function stage() {
     /** Sends some chunks, and resolves once they are forwarded. */
     async send(count: number): Promise<void> {
       for (let i = 0; i < count; i++) source?.enqueue(CHUNK);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await pause(0);
     },
   };
 }
