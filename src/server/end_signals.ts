@@ -4,10 +4,16 @@
  * @module
  */
 
-/** SIGHUP comes when the terminal is closed. Windows has neither that nor SIGTERM. */
-const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
+/**
+ * SIGHUP comes when the terminal is closed; Windows then ends the process after some seconds. SIGBREAK is Ctrl+Break, of
+ * Windows alone, where no other process can send a signal that is noticed.
+ */
+const END_SIGNALS: readonly Deno.Signal[] = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGHUP",
+  ...(Deno.build.os === "windows" ? ["SIGBREAK"] as const : []),
+];
 
 /**
  * Calls `stop` on each of them until it is disposed of: npx and terminals send a signal twice, and the second one would
