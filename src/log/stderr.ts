@@ -5,8 +5,8 @@
  * @module
  */
 
-/** How many bytes are written synchronously, so that they survive the end of the process. Any pipe can buffer them. */
-const AT_ONCE_BYTES = 16_384;
+/** How many bytes are written synchronously, so that they survive the end of the process. Any pipe holds them unread. */
+const AT_ONCE_BYTES = Deno.build.os === "windows" ? 4_096 : 16_384;
 
 /** How many lines may wait for a reader; further lines are left out. */
 const MAX_WAITING = 1_000;

@@ -98,7 +98,7 @@ export class KvFile {
   #whyLost(): StoreLost | undefined {
     try {
       const { dev, ino } = Deno.statSync(this.#path);
-      // Windows has no inodes, and does not let anybody delete an open file.
+      // Windows does not let anybody delete or replace an open file.
       if (dev === this.#opened.dev && ino === this.#opened.ino) return undefined;
       return this.#error("another file stands in its place");
     } catch (error) {
