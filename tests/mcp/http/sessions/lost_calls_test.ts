@@ -4,10 +4,13 @@ import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
 import { pause } from "../../../../src/waiting.ts";
+import { PassingTime } from "../../../support/time.ts";
 
-/** Two servers on one backend, with a worker, and a client in a session on the first. */
+/** Two servers on one backend, with a worker, and a client in a session on the first. Time passes by itself. */
 async function twoServers() {
   await using stack = new AsyncDisposableStack();
+  stack.use(new PassingTime());
+  stack.defer(() => pause(0)); // A request that is resumed elsewhere ends in a turn of its own.
   const backend = stack.use(new MemoryBackend());
   const [first, second] = [1, 2].map(() => {
     // The server that is closed first closes the backend.
@@ -155,6 +158,7 @@ Deno.test("a client that resumes a lost request again after its answer is told t
 });
 
 Deno.test("a client of an older revision is sent no event without a message", async () => {
+  await using _time = new PassingTime();
   await using backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
