@@ -2,7 +2,7 @@
 export function testUnless(
   reason: string | undefined,
   name: string,
-  fn: (t: Deno.TestContext) => Promise<void>,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
 ): void {
   Deno.test({ name: reason === undefined ? name : `${name} (left out: ${reason})`, ignore: reason !== undefined, fn });
 }
