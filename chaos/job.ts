@@ -12,7 +12,7 @@ export const STEP_OR_HANDLE = "step_or_handle";
 export const HANDLE_AFTER_MS = 50;
 
 /** The beginning of the message of a task that fails on purpose. */
-export const PLANNED_FAILURE = "failed as planned";
+const PLANNED_FAILURE = "failed as planned";
 
 /** A job of three steps and a question. It is parked about as often as its answer comes in time. */
 export const approve = approval("approve", 20);

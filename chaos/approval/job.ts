@@ -8,10 +8,10 @@ import type { Note } from "./notes.ts";
 import { questionOf } from "./question.ts";
 
 /** The points at which the code of a task can be made to wait for a while. */
-export const POINTS = ["running", "in a step", "resumed", "nowhere"] as const;
+const POINTS = ["running", "in a step", "resumed", "nowhere"] as const;
 
 /** What such a task is to do. */
-export const APPROVAL_INPUT = z.strictObject({
+const APPROVAL_INPUT = z.strictObject({
   number: z.number(),
   /** Where it stays. */
   point: z.enum(POINTS).default("nowhere"),
