@@ -3,6 +3,7 @@ import { Parking } from "../../src/steps/parking.ts";
 import { LONGEST_TIMER_MS } from "../../src/waiting.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 import { pass, PassingTime } from "../support/time.ts";
+import { SetClock } from "../support/set_clock.ts";
 
 Deno.test("a short sleep that the clock, which is set back, makes long does not keep its worker", async () => {
   await using _time = new PassingTime();
@@ -62,13 +63,8 @@ Deno.test("code that only sleeps, a second after what it did beside that has end
   assertEquals(parking.waits, true);
   parking.noteEnd();
   assertEquals(parking.waits, false);
-  const { now } = performance;
-  performance.now = () => now.call(performance) + 1_000;
-  try {
-    assertEquals(parking.waits, true);
-  } finally {
-    performance.now = now;
-  }
+  using _clock = new SetClock(1_000, performance);
+  assertEquals(parking.waits, true);
   parking.end();
   await assertRejects(() => slept, Error, "The attempt is over.");
 });

@@ -7,6 +7,7 @@ import { createWorker, defineJob, DenoKvBackend, type TaskInfo } from "../../../
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { SetClock } from "../../support/set_clock.ts";
 
 const HOURS = 3_600_000;
 const OWNER = "ann";
@@ -46,8 +47,7 @@ function create(backend: DenoKvBackend, job: string, resultTtl = 60_000, attempt
 
 /** The other process: creates, runs, and says of each task when it is as far as it gets. */
 async function act({ path, ahead, create: names }: Orders): Promise<void> {
-  const now = Date.now;
-  Date.now = () => now() + ahead;
+  using _clock = new SetClock(ahead);
   await using backend = await DenoKvBackend.open({ path, lease: LEASE });
   const FAR = { flaky: "RETRYING", endless: "RUNNING", delayed: "PENDING" };
   backend.watch((event) => {
@@ -119,29 +119,25 @@ Deno.test("KV: retries, delayed tasks and a dead worker's tasks do not wait for 
 
 Deno.test("KV: a worker that lives on while the clock is set back goes on with retries and delayed tasks", () =>
   withFile(async (path) => {
-    const now = Date.now;
+    using clock = new SetClock();
     await using backend = await DenoKvBackend.open({ path, lease: LEASE });
     using feed = new TaskFeed(backend);
-    try {
-      Date.now = () => now() + 2 * HOURS;
-      await using worker = createWorker(backend, [
-        defineJob({
-          name: "flaky",
-          input: { type: "object" },
-          run: (_, { attempt }) => {
-            Date.now = now;
-            if (attempt === 1) throw new Error("not today");
-          },
-        }),
-        defineJob({ name: "delayed", input: { type: "object" }, run: () => {} }),
-      ]);
-      await worker.ready;
-      const tasks = [await create(backend, "delayed"), await create(backend, "flaky")];
-      const ends = await Promise.all(tasks.map(({ id }) => feed.wait(id, OWNER, AbortSignal.timeout(60_000))));
-      assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
-    } finally {
-      Date.now = now;
-    }
+    clock.ahead = 2 * HOURS;
+    await using worker = createWorker(backend, [
+      defineJob({
+        name: "flaky",
+        input: { type: "object" },
+        run: (_, { attempt }) => {
+          clock.ahead = 0;
+          if (attempt === 1) throw new Error("not today");
+        },
+      }),
+      defineJob({ name: "delayed", input: { type: "object" }, run: () => {} }),
+    ]);
+    await worker.ready;
+    const tasks = [await create(backend, "delayed"), await create(backend, "flaky")];
+    const ends = await Promise.all(tasks.map(({ id }) => feed.wait(id, OWNER, AbortSignal.timeout(60_000))));
+    assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
   }));
 
 Deno.test("KV: the result of a worker whose clock is ten minutes behind, or ahead, does not expire at once", () =>

@@ -5,6 +5,7 @@ import type { OnError } from "../../../src/log/on_error.ts";
 import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+import { SetClock } from "../../support/set_clock.ts";
 
 function openLog(
   kv: Deno.Kv,
@@ -223,7 +224,7 @@ Deno.test("KV: a process touches its wake files once an hour, so that none of a 
   using kv = await Deno.openKv(":memory:");
   const path = `${folder}/jobs.kv`;
   let polls = 0;
-  const { now } = Date;
+  using clock = new SetClock();
   const touchedByPolls = async () => {
     forgetTouches(path, "alone");
     polls = 0;
@@ -233,11 +234,10 @@ Deno.test("KV: a process touches its wake files once an hour, so that none of a 
   try {
     await using _alone = await openLog(kv, "alone", path, {}, { check: () => void polls++ });
     assertEquals(await touchedByPolls(), [false, false]);
-    Date.now = () => now() + 3_700_000;
+    clock.ahead = 3_700_000;
     assertEquals(await touchedByPolls(), [true, true]);
     assertEquals(await touchedByPolls(), [false, false]);
   } finally {
-    Date.now = now;
     await Deno.remove(folder, { recursive: true });
   }
 });

@@ -20,6 +20,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { newTask } from "../../support/tasks.ts";
+import { SetClock } from "../../support/set_clock.ts";
 
 /** The first change that a backend tells. */
 function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
@@ -63,19 +64,18 @@ Deno.test("a process that has been idle for long keeps its wake files when anoth
   const path = `${folder}/jobs.kv`;
   const wakeFiles = async () =>
     (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => `${path}.wake/${name}`);
-  const { now } = Date;
+  using clock = new SetClock();
   try {
     await using _idle = await DenoKvBackend.open({ path });
     const files = await wakeFiles();
     for (const file of files) await Deno.utime(file, 0, 0);
-    Date.now = () => now() + 3_600_000;
+    clock.ahead = 3_600_000;
     const touched = async (file: string) => ((await Deno.stat(file)).mtime?.getTime() ?? 0) > 0;
     await until(async () => (await Promise.all(files.map(touched))).every(Boolean), "the wake files are touched");
     await using _new = await DenoKvBackend.open({ path });
     const left = await wakeFiles();
     assertEquals(files.filter((file) => !left.includes(file)), []);
   } finally {
-    Date.now = now;
     await Deno.remove(folder, { recursive: true });
   }
 });

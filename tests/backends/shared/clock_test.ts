@@ -17,6 +17,7 @@ import {
 } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
+import { SetClock } from "../../support/set_clock.ts";
 
 const HOURS = 3_600_000;
 const NOW = 10 * HOURS;
@@ -86,7 +87,7 @@ Deno.test("a task ends no earlier than its last change, so that its result does 
 });
 
 Deno.test("memory: a delayed task and a retry do not wait for a clock that was set back", async () => {
-  const realNow = Date.now;
+  using clock = new SetClock();
   await using backend = new MemoryBackend();
   const ended = new Map<string, () => void>();
   backend.watch((event) =>
@@ -100,22 +101,18 @@ Deno.test("memory: a delayed task and a retry do not wait for a clock that was s
     await backend.create(task);
     return promise;
   };
-  try {
-    Date.now = () => realNow() + 2 * HOURS;
-    const delayed = create(20);
-    const flaky = create();
-    const worker = backend.work({
-      jobs: ["job"],
-      concurrency: 1,
-      run: ({ task }) => {
-        Date.now = realNow;
-        if (task.attempt > 1) return Promise.resolve({ kind: "value", value: 1 });
-        return Promise.resolve({ kind: "error", message: "once more", retry: true });
-      },
-    });
-    await Promise.all([delayed, flaky]);
-    await worker.stop(0);
-  } finally {
-    Date.now = realNow;
-  }
+  clock.ahead = 2 * HOURS;
+  const delayed = create(20);
+  const flaky = create();
+  const worker = backend.work({
+    jobs: ["job"],
+    concurrency: 1,
+    run: ({ task }) => {
+      clock.ahead = 0;
+      if (task.attempt > 1) return Promise.resolve({ kind: "value", value: 1 });
+      return Promise.resolve({ kind: "error", message: "once more", retry: true });
+    },
+  });
+  await Promise.all([delayed, flaky]);
+  await worker.stop(0);
 });

@@ -14,6 +14,7 @@ import { assert, assertEquals } from "../../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { startWithWrongClock } from "../../support/wrong_clock.ts";
+import { SetClock } from "../../../support/set_clock.ts";
 
 const OWNER = "owner";
 const LEASE = 900;
@@ -206,19 +207,19 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
 
 test("a job goes by Redis's clock, also after the clock of its worker was set", async (place) => {
   const task = newTask();
-  const { now } = Date;
+  using clock = new SetClock();
   const job = defineJob({
     name: task.job,
     input: { type: "object" },
     run: async (_, ctx) => {
       const before = await ctx.now();
-      Date.now = () => now() - 2 * HOURS;
+      clock.ahead = -2 * HOURS;
       return await ctx.now() - before;
     },
   });
   await using _worker = createWorker(place.backend, [job]);
   await place.backend.create(task);
-  await until(place, task, "COMPLETED").finally(() => Date.now = now);
+  await until(place, task, "COMPLETED");
   const outcome = await place.backend.outcome(task.id, OWNER);
   assert(outcome.kind === "value" && Math.abs(Number(outcome.value)) < MINUTES, JSON.stringify(outcome));
 });
@@ -230,10 +231,9 @@ test("BullMQ's scripts return when the next delayed job is due by the clock of t
   const workers = store.workers();
   const { worker } = workers.open(task.job, { lockDuration: LEASE, stalledInterval: LEASE });
   await worker.waitUntilReady();
-  const { now } = Date;
   for (const ahead of [-2 * HOURS, 0, 2 * HOURS]) {
-    Date.now = () => now() + ahead;
-    const [job, , , due] = await worker.getBackend().moveToActive("token").finally(() => Date.now = now) ?? [];
+    using _clock = new SetClock(ahead);
+    const [job, , , due] = await worker.getBackend().moveToActive("token") ?? [];
     assert(!job && Math.abs(Number(due) - ahead - createdAt - 1 * HOURS) < 5_000, `It is due at ${due}.`);
   }
   await workers.close();

@@ -3,6 +3,7 @@ import { createKeyed } from "../../../../src/backends/shared/store/keys.ts";
 import { newTaskId, timeOfTaskId } from "../../../../src/ids.ts";
 import type { CancelledTask, CompletedTask } from "../../../../src/task.ts";
 import { assertEquals } from "../../../../tools/std.ts";
+import { SetClock } from "../../../support/set_clock.ts";
 
 const OWNER = "me";
 
@@ -50,21 +51,17 @@ Deno.test("a start does not wait for a task that was deleted long ago", async ()
 Deno.test("a start waits for a task that another one is about to store, and takes the key over if that takes too long", async () => {
   const keys = new OneKey(newTaskId());
   const made = ended(newTaskId());
-  const { now } = performance;
+  using clock = new SetClock(0, performance);
   let reads = 0;
   const tasks = {
     read: () => {
-      if (++reads === 3) performance.now = () => now.call(performance) + 2_001;
+      if (++reads === 3) clock.ahead = 2_001;
       return Promise.resolve(undefined);
     },
     create: () => Promise.resolve(made),
   };
-  try {
-    const start = { id: made.id, owner: OWNER, key: { name: "daily", window: 0 } };
-    assertEquals(await createKeyed(keys, tasks, start, Date.now), made);
-  } finally {
-    performance.now = now;
-  }
+  const start = { id: made.id, owner: OWNER, key: { name: "daily", window: 0 } };
+  assertEquals(await createKeyed(keys, tasks, start, Date.now), made);
   assertEquals(keys.value, made.id);
 });
 
