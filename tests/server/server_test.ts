@@ -55,6 +55,16 @@ Deno.test("defaultCancel applies if a registration does not say, and is true by 
   }
 });
 
+Deno.test("inlineBytes of the server applies if a registration does not say, and is 100,000 by default", async () => {
+  for (const inlineBytes of [undefined, 20_000]) {
+    const backend = new MemoryBackend();
+    await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, inlineBytes });
+    server.registerAsyncTool(echo);
+    server.asyncTool({ name: "defined", input: { type: "object" }, inlineBytes: 9_000 }, () => 1);
+    assertEquals(server.registry.list().map((registered) => registered.inlineBytes), [inlineBytes ?? 100_000, 9_000]);
+  }
+});
+
 Deno.test("asyncTool takes every option of a registration", async () => {
   // Required, so that an option that is added later is missing here.
   const offer: Required<Omit<RegisterOptions, keyof JobDefinition<Schema, unknown> | "queue" | "jobName">> = {
