@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { getEventListeners } from "node:events";
 import type { McpServer } from "@modelcontextprotocol/server";
 import {
   AsyncToolServer,
@@ -94,6 +95,18 @@ for (const [what, prepare] of FAILING) {
     Deno.listen({ hostname: "127.0.0.1", port }).close();
   });
 }
+
+Deno.test("a run that has ended leaves no listener on a signal that outlives it", async () => {
+  const { signal } = new AbortController();
+  const { server } = await newServer();
+  const { promise: listening, resolve } = Promise.withResolvers<string>();
+  const running = server.run({ transport: "http", port: 0, onListen: resolve, signal });
+  await listening;
+  assertEquals(getEventListeners(signal, "abort").length, 1);
+  await server.close();
+  await running;
+  assertEquals(getEventListeners(signal, "abort").length, 0);
+});
 
 Deno.test("closing a server while its run starts ends the run", async () => {
   const { server, begun } = await newServer(6);
