@@ -124,7 +124,7 @@ behindNetwork(
     await feed.wait(id, OWNER, timeout());
     await worker.close();
     await backend.close();
-    await until(() => Promise.resolve(!network.left.includes(undefined)), "all connections are closed");
+    await until(() => !network.left.includes(undefined), "all connections are closed");
     assertEquals(network.left.filter((left) => left !== "closed"), []);
   },
 );

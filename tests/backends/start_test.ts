@@ -80,7 +80,7 @@ test("a task that is created beside a free slot runs without being queued, and e
   do {
     task = await untilIdle(backend, JOB, { input });
     assertEquals([task.status, task.revision], ["PENDING", 1]);
-    await until(() => Promise.resolve(isSeen(task.id)), "both processes have seen its end");
+    await until(() => isSeen(task.id), "both processes have seen its end");
     // On a busy machine its own process may hear of the claim of a queued task before it hears of its creation.
   } while (seen[1]?.get(task.id)?.[0]?.status === "PENDING");
   for (const of of seen) {

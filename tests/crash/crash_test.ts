@@ -124,7 +124,7 @@ onBoth("what one server begins, the other reads, watches and cancels, with three
   await there.runs(cancelled, 1);
   const { status, statusMessage } = await there.client.experimental.tasks.cancelTask(cancelled);
   assertEquals([status, statusMessage], ["cancelled", "The task was cancelled; its work has stopped."]);
-  await until(() => Promise.resolve(pushed.includes("cancelled")), "the first server tells of the cancel");
+  await until(() => pushed.includes("cancelled"), "the first server tells of the cancel");
   assertEquals((await here.client.experimental.tasks.getTask(cancelled)).status, "cancelled");
 
   const ids = await Promise.all(Array.from({ length: 12 }, () => here.begin(place)));

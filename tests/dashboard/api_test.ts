@@ -234,7 +234,7 @@ Deno.test("an open view follows what happens, and ends with the page or when the
 
   assertEquals(backend.watchers - before, 3);
   await none.return(undefined);
-  await until(() => Promise.resolve(backend.watchers - before === 2), "the view has ended");
+  await until(() => backend.watchers - before === 2, "the view has ended");
   await page[Symbol.asyncDispose]();
   for (const lines of [one, jobs]) for await (const _ of lines) { /* What was sent before. */ }
   assertEquals(backend.watchers, before - 1);

@@ -102,7 +102,7 @@ export class Bench implements AsyncDisposable {
 
   /** Resolves once calls wait for so many tasks. */
   untilWatched(tasks: number): Promise<void> {
-    return until(() => Promise.resolve(this.tasks.watched >= tasks), `calls wait for ${tasks} tasks`);
+    return until(() => this.tasks.watched >= tasks, `calls wait for ${tasks} tasks`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 180_000;
 const PAUSES_MS = { first: 10, most: 100, growth: 1.2 };
 
 /** Waits until something holds. */
-export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + TIMEOUT_MS;
   let ms = PAUSES_MS.first;
   while (!await holds()) {

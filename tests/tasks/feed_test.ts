@@ -252,7 +252,7 @@ Deno.test("a follower of a task that is gone after a gap is removed", async () =
   await notified.promise;
   backend.failures.push(new TaskNotFound(task.id));
   backend.gap();
-  await until(() => Promise.resolve(feed.size === 0), "a feed without followers");
+  await until(() => feed.size === 0, "a feed without followers");
   stop();
 });
 

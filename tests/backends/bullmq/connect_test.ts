@@ -88,7 +88,7 @@ testUnless(
     await using _backend = await BullMqBackend.connect({ redis: server.url, onError });
     await server.kill();
     const texts = (place: string) => all.flatMap(({ where, error }) => where === place ? String(error) : []);
-    await until(() => Promise.resolve(texts("look for tasks that have expired").length > 0), "a sweep fails");
+    await until(() => texts("look for tasks that have expired").length > 0, "a sweep fails");
     assertEquals(texts("look for tasks that have expired")[0], "Error: Redis is not connected.");
     assert(texts("connect to Redis").some((text) => text.includes(`ECONNREFUSED ${new URL(server.url).host}`)));
   },

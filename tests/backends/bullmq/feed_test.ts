@@ -301,10 +301,10 @@ Deno.test("after the signal of a new queue that it has subscribed to already, a 
   const feed = new QueueFeed(store, ({ kind }) => void received.push(kind), ignored);
   feed.start();
   await feed.follow("known");
-  await until(() => Promise.resolve(received.length === 1), "it has subscribed to all queues");
+  await until(() => received.length === 1, "it has subscribed to all queues");
   tell({ kind: "queue", queue: "new", since: 0 });
   tell({ kind: "queue", queue: "known", since: 0 });
-  await until(() => Promise.resolve(received.length > 1), "it says so");
+  await until(() => received.length > 1, "it says so");
   await feed.close();
   assertEquals(received, ["gap", "gap"]);
 });

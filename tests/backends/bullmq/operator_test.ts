@@ -139,7 +139,7 @@ test("a parked task that a dashboard promotes counts as running, and a task whos
   const deleted = await create(place, { delay: 600_000 });
   const queue = new Queue("resize", { connection, prefix });
   await (await queue.getJob(id))?.promote();
-  await until(() => Promise.resolve(runs === 2), "the task runs again");
+  await until(() => runs === 2, "the task runs again");
   await queue.remove(deleted.id);
   await queue.close();
   await becomes(place, deleted.id, "FAILED");

@@ -51,12 +51,12 @@ Deno.test("KV: when a process closes, the others do not read its events again", 
     const closing = await openLog(kv, "closing", path);
     await write("closing", 1, "said");
     closing.wake(false);
-    await until(() => Promise.resolve(received.length === 1), "the change is heard");
+    await until(() => received.length === 1, "the change is heard");
     await closing[Symbol.asyncDispose]();
     // Found by a poll each, which looks at all streams, in the order of their writers.
     for (let number = 1; number <= 3; number++) {
       await write("later", number, `later ${number}`);
-      await until(() => Promise.resolve(JSON.stringify(received).includes(`later ${number}`)), "a poll has found it");
+      await until(() => JSON.stringify(received).includes(`later ${number}`), "a poll has found it");
     }
     assertEquals(received, [changeOf("said"), ...[1, 2, 3].map((number) => changeOf(`later ${number}`))]);
   } finally {
@@ -75,13 +75,13 @@ Deno.test("KV: a process receives the events of others from its start on, and a 
     const listener = { event: (one: unknown) => received.push(one), ready: () => void ready++ };
     await using _reader = await openLog(kv, "reader", `${folder}/jobs.kv`, listener);
     await write(2);
-    await until(() => Promise.resolve(received.length > 0), "the change is heard");
+    await until(() => received.length > 0, "the change is heard");
     await write(4);
-    await until(() => Promise.resolve(JSON.stringify(received).includes("told 4")), "the next one is heard");
+    await until(() => JSON.stringify(received).includes("told 4"), "the next one is heard");
     const changeOf = (number: number) => ({ kind: "change", task: { id: `told ${number}` } });
     assertEquals(received, [changeOf(2), { kind: "gap" }, changeOf(4)]);
     // No wake file told of them, so there may be tasks that nobody has looked for.
-    await until(() => Promise.resolve(ready === 2), "it is looked for work");
+    await until(() => ready === 2, "it is looked for work");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -130,8 +130,8 @@ Deno.test("KV: a process that is alone touches no wake file, and wakes the next 
     const received: unknown[] = [];
     await using _other = await openLog(kv, "other", path, { event: (one) => received.push(one) });
     await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
-    await until(() => Promise.resolve(touched(path, "alone")[1] === true), "the other process is noticed, and woken");
-    await until(() => Promise.resolve(received.length === 1), "it has read what was stored before");
+    await until(() => touched(path, "alone")[1] === true, "the other process is noticed, and woken");
+    await until(() => received.length === 1, "it has read what was stored before");
     alone.wake(false);
     assertEquals(touched(path, "alone"), [true, true]);
   } finally {
@@ -157,9 +157,9 @@ for (const fails of ["at once", "later"]) {
     try {
       await using blind = await openLog(kv, "blind", path, { event: (one) => received.push(one) }, { onError });
       failing.resolve();
-      await until(() => Promise.resolve(errors.length > 0), "the failure is reported");
+      await until(() => errors.length > 0, "the failure is reported");
       await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told" }]));
-      await until(() => Promise.resolve(received.length === 1), "the change is found");
+      await until(() => received.length === 1, "the change is found");
       forgetTouches(path, "blind");
       blind.wake(false); // It cannot know whether it is alone.
       assertEquals(touched(path, "blind"), [true, false]);
@@ -182,9 +182,9 @@ Deno.test("KV: a process does not receive its own events, and one that is alone 
     const other = await openLog(kv, "other", path, hearing("other"));
     await kv.set(eventKey("one", 1), JSON.stringify([{ id: "told" }]));
     one.wake(true);
-    await until(() => Promise.resolve(received.length > 0), "the other process has received it");
+    await until(() => received.length > 0, "the other process has received it");
     await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told back" }]));
-    await until(() => Promise.resolve(received.length > 1), "this process has received the answer");
+    await until(() => received.length > 1, "this process has received the answer");
     const changeOf = (id: string) => ({ kind: "change", task: { id } });
     assertEquals(received, [["other", changeOf("told")], ["one", changeOf("told back")]]);
     await other[Symbol.asyncDispose]();
@@ -210,9 +210,9 @@ Deno.test("KV: two processes that have noticed each other do not wake each other
     await using one = await openLog(kv, "one", path, listener, { check: () => void polls++ });
     await using _other = await openLog(kv, "other", path, listener);
     one.wake(true);
-    await until(() => Promise.resolve(ready > 0), "the other process is woken");
+    await until(() => ready > 0, "the other process is woken");
     polls = 0;
-    await until(() => Promise.resolve(polls >= 4), "four polls have passed");
+    await until(() => polls >= 4, "four polls have passed");
     assert(ready < 10, `${ready} wake-ups`);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -228,7 +228,7 @@ Deno.test("KV: a process touches its wake files once an hour, so that none of a 
   const touchedByPolls = async () => {
     forgetTouches(path, "alone");
     polls = 0;
-    await until(() => Promise.resolve(polls >= 2), "two polls have passed");
+    await until(() => polls >= 2, "two polls have passed");
     return touched(path, "alone");
   };
   try {

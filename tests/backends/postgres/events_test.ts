@@ -82,7 +82,7 @@ class Stage implements AsyncDisposable {
   }
 
   async receivedAll(...names: readonly string[]): Promise<void> {
-    await until(() => Promise.resolve(this.received.length >= names.length), `${names.length} events are heard`);
+    await until(() => this.received.length >= names.length, `${names.length} events are heard`);
     assertEquals(this.received, names);
   }
 
@@ -201,7 +201,7 @@ testUnless(noPostgres, "a task that was created while no connection listened beg
   await until(cut, "it listens");
   await other.create(newTask());
   await client.end();
-  await until(() => Promise.resolve(runs === 1), "the task runs");
+  await until(() => runs === 1, "the task runs");
 });
 
 for (const schema of ["My Jobs", "x".repeat(63)]) {
@@ -261,7 +261,7 @@ testUnless(
     await notify("one");
     const many = Array.from({ length: 100 }, (_, index) => `${index}`.padStart(100, "x"));
     await notify(...many);
-    await until(() => Promise.resolve(ready.filter((jobs) => jobs === undefined).length === 2), "all have arrived");
+    await until(() => ready.filter((jobs) => jobs === undefined).length === 2, "all have arrived");
     assertEquals(ready.filter((jobs) => jobs?.[0] !== "first"), [["one", "two"], undefined, ["one"], undefined]);
   },
 );

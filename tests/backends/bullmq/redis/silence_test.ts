@@ -42,7 +42,7 @@ async function connect(
 /** Loses all connections, and loses those that follow before Redis has answered on them; later ones come through. */
 async function loseTwice(network: Network, connections: number): Promise<void> {
   network.drop({ silent: true });
-  await until(() => Promise.resolve(network.made >= connections), "each has connected again");
+  await until(() => network.made >= connections, "each has connected again");
   network.mend();
 }
 
@@ -57,7 +57,7 @@ test("a connection that is replaced again and again while the network is silent 
   connect(network, async (connection, on) => {
     const before = connection.listenerCount("ready");
     network.drop({ silent: true });
-    await until(() => Promise.resolve(network.made >= 6), "it has been replaced five times");
+    await until(() => network.made >= 6, "it has been replaced five times");
     // Each attempt is checked up to three times at once.
     assert(connection.listenerCount("ready") <= before + 3, `It has ${connection.listenerCount("ready")} listeners.`);
     const ready = on("ready");

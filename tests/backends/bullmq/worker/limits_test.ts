@@ -55,7 +55,7 @@ class Place implements AsyncDisposable {
 
   /** Waits until so many tasks have started, and every worker has looked for more since. */
   async settled(count: number, workers: number): Promise<void> {
-    await until(() => Promise.resolve(this.running.length === count), `${count} tasks run`);
+    await until(() => this.running.length === count, `${count} tasks run`);
     for (let checks = 0; checks < 2 * workers; checks++) {
       await this.admin.zadd(`${this.prefix}:few:marker`, 0, "0"); // As if there were news.
       const seen = async () => await this.admin.zcard(`${this.prefix}:few:marker`) === 0;
@@ -104,7 +104,7 @@ test("a limit has no effect once no worker has it", async (place) => {
   assertEquals(await place.admin.hkeys(`${place.prefix}:few:meta`), ["opts.maxLenEvents"]);
   await using _worker = await place.work("free", {});
   // The first one runs again: its worker has handed it back.
-  await until(() => Promise.resolve(place.running.length === 5), "all run");
+  await until(() => place.running.length === 5, "all run");
 });
 
 test("a shorter time counts from now on, although a window of a longer one has not ended", async (place) => {
@@ -115,7 +115,7 @@ test("a shorter time counts from now on, although a window of a longer one has n
     place.free();
   }
   await using _worker = await place.work("quick", { rateLimit: { max: 1, per: 50 } });
-  await until(() => Promise.resolve(place.running.includes("quick")), "the other one runs");
+  await until(() => place.running.includes("quick"), "the other one runs");
 });
 
 test("a worker whose rate is used up closes at once, and one whose slots are taken, too", async (place) => {

@@ -138,7 +138,7 @@ test(
     await worker.ready;
     using feed = new TaskFeed(backend);
     await backend.create(newTask({ job: "ends", input: { taken: true } }));
-    await until(() => Promise.resolve(errors.length > 0), "the first run has reported that it has lost its task");
+    await until(() => errors.length > 0, "the first run has reported that it has lost its task");
     const { id, owner } = await backend.create(newTask({ job: "ends" }));
     await feed.wait(id, owner);
     await worker.close(); // It would try once more to store an end that was not refused for good.

@@ -200,10 +200,10 @@ testUnless(
     await other.run({ text: `SELECT pg_advisory_lock(${lock})` });
     network.cut({ silent: true });
     const silent = assertRejects(() => database.run({ text: "SELECT 1" }), BackendError, "terminated");
-    await until(() => Promise.resolve(network.made === 2), "it looks whether the server is there");
+    await until(() => network.made === 2, "it looks whether the server is there");
     network.mend();
     const begun = database.run({ text: `SELECT pg_advisory_lock(${lock})` });
-    await until(() => Promise.resolve(network.made === 3), "another connection is opened");
+    await until(() => network.made === 3, "another connection is opened");
     await silent;
     await other.run({ text: `SELECT pg_advisory_unlock(${lock})` });
     await begun; // Not cut off with the one that was silent.

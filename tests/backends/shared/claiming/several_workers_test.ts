@@ -38,7 +38,7 @@ class Stage implements AsyncDisposable {
   }
 
   async untilRunning(...ids: readonly string[]): Promise<void> {
-    await until(() => Promise.resolve(ids.every((id) => this.running.has(id))), "the tasks run");
+    await until(() => ids.every((id) => this.running.has(id)), "the tasks run");
   }
 
   /** Lets a task end. */
