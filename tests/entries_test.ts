@@ -22,6 +22,7 @@ import type {
   TaskRecord,
   WaitsFor,
 } from "../backend.ts";
+import { TempFolder } from "./support/temp_folder.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const pathOf = (path: string) => fileURLToPath(new URL(path, ROOT));
@@ -62,19 +63,15 @@ async function filesWith(folder: string, words: string): Promise<string[]> {
 Deno.test("our own strategies and the backend in memory could be written outside the package, with what ./strategy and ./backend export", async () => {
   const strategies = await filesWith("src/exposure", "implements ExposureStrategy");
   assert(strategies.length >= 2);
-  const folder = await Deno.makeTempDir();
-  try {
-    // Of this command most of the time goes into the types of the package, so it is run once.
-    const files = [
-      ...await copyOut("strategy.ts", strategies, `${folder}/strategy`),
-      ...await copyOut("backend.ts", await filesWith("src/backends/memory", ""), `${folder}/backend`),
-    ];
-    const args = ["check", "--quiet", `--config=${pathOf("deno.json")}`, ...files];
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
-    assert(success, `They need more than these entries export:\n${new TextDecoder().decode(stderr)}`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  // Of this command most of the time goes into the types of the package, so it is run once.
+  const files = [
+    ...await copyOut("strategy.ts", strategies, `${folder.path}/strategy`),
+    ...await copyOut("backend.ts", await filesWith("src/backends/memory", ""), `${folder.path}/backend`),
+  ];
+  const args = ["check", "--quiet", `--config=${pathOf("deno.json")}`, ...files];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
+  assert(success, `They need more than these entries export:\n${new TextDecoder().decode(stderr)}`);
 });
 
 Deno.test("mod.ts exports what programs write, at most 65 names: no options of a strategy or a backend", async () => {

@@ -2,6 +2,7 @@ import type { NewTask } from "../../backend.ts";
 import { DefinitionError, DenoKvBackend, MemoryBackend } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 function routed(): NewTask {
   const retry = { attempts: 1, delay: 1, maxDelay: 1 };
@@ -10,11 +11,10 @@ function routed(): NewTask {
 }
 
 Deno.test("a backend without queues of others refuses a routed task, and stores nothing", async () => {
-  const path = await Deno.makeTempDir({ prefix: "mcp-jobs-route-test-" });
-  for (const open of [() => new MemoryBackend(), () => DenoKvBackend.open({ path: `${path}/jobs.kv` })]) {
+  await using folder = await TempFolder.make();
+  for (const open of [() => new MemoryBackend(), () => DenoKvBackend.open({ path: `${folder.path}/jobs.kv` })]) {
     await using backend = await open();
     await assertRejects(() => backend.create(routed()), DefinitionError, "images");
     assertEquals((await backend.list("owner", { limit: 1 })).tasks, []);
   }
-  await Deno.remove(path, { recursive: true });
 });

@@ -11,6 +11,7 @@ import { emptyTables } from "../support/postgres.ts";
 import { until } from "../support/processes.ts";
 import { create, OWNER, untilIdle } from "./support/idle_worker.ts";
 import { testUnless } from "../support/test_unless.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const JOB = "echo";
 
@@ -29,14 +30,13 @@ const STORES: readonly {
     name: "kv",
     unless: undefined,
     use: async (run) => {
-      const folder = await Deno.makeTempDir();
-      const path = `${folder}/jobs.kv`;
+      await using folder = await TempFolder.make();
+      const path = `${folder.path}/jobs.kv`;
       {
         await using backend = await DenoKvBackend.open({ path });
         await using other = await DenoKvBackend.open({ path });
         await run({ backend, other });
       }
-      await Deno.remove(folder, { recursive: true });
     },
   },
   {

@@ -6,6 +6,7 @@ import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { testUnless } from "../support/test_unless.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const HOUR = 3_600_000;
 
@@ -31,15 +32,14 @@ Deno.test("streams in memory hold at most 32 MiB; the oldest goes first", async 
 });
 
 Deno.test("streams in KV keep a message until it expires, also over a restart", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   {
-    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    await using backend = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
     await expires(backend.streams);
   }
-  await using again = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+  await using again = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
   assertEquals((await again.streams.readAfter("kept", "")).map(({ text }) => text), ["for an hour"]);
   await again.close();
-  await Deno.remove(folder, { recursive: true });
 });
 
 testUnless(noRedis, "streams on Redis keep a message until it expires", async () => {

@@ -11,6 +11,7 @@ import { inspector, mcpc, noCommandLines } from "./support/command_lines.ts";
 import { install, noPython, PYTHON_CLIENTS, PythonClients } from "./support/python.ts";
 import { askForWork, type Session, type Target, withServer } from "./support/session.ts";
 import { extTasks, sdk1, sdk2 } from "./support/typescript.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 /** How long the jobs take, in ms; the server answers within 1,000, the client waits 2,000. */
 const JOBS = [50, 700, 3_000];
@@ -92,25 +93,21 @@ for (const { packages, kinds } of PYTHON_CLIENTS) {
       packages.join(" and ")
     } of PyPI: each gets the result of every job over stdio and HTTP, pictures and large ones too, and refuses other data`,
     async (t) => {
-      const folder = await Deno.makeTempDir();
-      try {
-        await install(packages, folder);
-        await using clients = new PythonClients(folder);
-        for (const kind of kinds) {
-          for (const transport of ["stdio", "http"] as const) {
-            const connect = (target: Target) => clients.connect(kind, target);
-            await t.step(`${kind} over ${transport}`, () =>
-              withServer(transport, async (target) => {
-                await getAllResults(connect, target);
-                await refuseOtherData(connect, target);
-                await getLargeResults(connect, target);
-              }));
-            if (kind !== "mcp1") continue;
-            await t.step(`${kind} with a limit of 5 s over ${transport}`, () => giveUpSilently(clients, transport));
-          }
+      await using folder = await TempFolder.make();
+      await install(packages, folder.path);
+      await using clients = new PythonClients(folder.path);
+      for (const kind of kinds) {
+        for (const transport of ["stdio", "http"] as const) {
+          const connect = (target: Target) => clients.connect(kind, target);
+          await t.step(`${kind} over ${transport}`, () =>
+            withServer(transport, async (target) => {
+              await getAllResults(connect, target);
+              await refuseOtherData(connect, target);
+              await getLargeResults(connect, target);
+            }));
+          if (kind !== "mcp1") continue;
+          await t.step(`${kind} with a limit of 5 s over ${transport}`, () => giveUpSilently(clients, transport));
         }
-      } finally {
-        await Deno.remove(folder, { recursive: true });
       }
     },
   );

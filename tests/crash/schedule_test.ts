@@ -10,6 +10,7 @@ import { assertEquals } from "../../tools/std.ts";
 import { randomFrom } from "../../tools/random.ts";
 import { until } from "../support/processes.ts";
 import { pause } from "../../src/waiting.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("scheduled_server.ts", import.meta.url));
 
@@ -49,8 +50,8 @@ class Server {
 }
 
 Deno.test("each due time of a schedule has one task, however its three servers are killed", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-schedule-" });
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const random = randomFrom(3);
   await using backend = await DenoKvBackend.open({ path });
   const servers = await Promise.all(Array.from({ length: SERVERS }, () => Server.start(path)));
@@ -69,5 +70,4 @@ Deno.test("each due time of a schedule has one task, however its three servers a
     tasks.map((_, index) => backend.keys.readKey("ann", `schedule:tick:${end - index * EVERY_MS}`)),
   );
   assertEquals(named, tasks.map(({ id }) => id));
-  await Deno.remove(folder, { recursive: true });
 });

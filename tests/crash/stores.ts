@@ -7,6 +7,7 @@ import { PostgresBackend } from "../../mod.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { testUnless } from "../support/test_unless.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 /** Registers a test for each durable backend. `exercise` gets a new store: the path of a file, or a URL. */
 export function onEachStore(
@@ -14,9 +15,8 @@ export function onEachStore(
   exercise: (t: Deno.TestContext, store: string) => Promise<void>,
 ): void {
   Deno.test(`${name}, on KV`, async (t) => {
-    const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-crash-" });
-    await exercise(t, `${folder}/jobs.kv`);
-    await Deno.remove(folder, { recursive: true });
+    await using folder = await TempFolder.make();
+    await exercise(t, `${folder.path}/jobs.kv`);
   });
 
   testUnless(noRedis, `${name}, on Redis`, async (t) => {

@@ -12,6 +12,7 @@ import { canMove, type TaskInfo, TaskStatus } from "../../src/task.ts";
 import { listPages, localLinks, refresh } from "../../tools/docs.ts";
 import { indexOf } from "../../tools/llms.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const readFile = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -204,12 +205,12 @@ Deno.test("the quickstart serves its job with the permissions of the client conf
   const { args } = await readConfig("claude_code", "mcpServers");
   const [run = "", ...flags] = args.slice(0, -1);
   const project = ["--no-prompt", `--config=${pathOf("deno.json")}`];
-  const cwd = await Deno.makeTempDir();
+  await using cwd = await TempFolder.make();
   const client = new Client({ name: "docs-test", version: "1.0.0" });
   const transport = new StdioClientTransport({
     command: Deno.execPath(),
     args: [run, ...project, ...flags, pathOf("docs/quickstart.ts")],
-    cwd,
+    cwd: cwd.path,
   });
   const gone = Promise.withResolvers<void>();
   client.onclose = gone.resolve;
@@ -224,7 +225,6 @@ Deno.test("the quickstart serves its job with the permissions of the client conf
       await gone.promise;
     }
     await client.close();
-    await Deno.remove(cwd, { recursive: true });
   }
 });
 

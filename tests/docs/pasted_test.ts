@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import { assertEquals } from "../../tools/std.ts";
 import { listPages } from "../../tools/docs.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const RECIPES = "docs/recipes/";
@@ -29,17 +30,13 @@ async function deno(cwd: string, ...args: readonly string[]): Promise<readonly [
 }
 
 Deno.test("the code of every recipe works as it is pasted from its page into an empty folder", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const files = await pastedCode();
-    for (const [name, code] of files) await Deno.writeTextFile(join(folder, name), code);
-    const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-    const own = { "@mcp-jobs/mcp-jobs": new URL("mod.ts", ROOT).href };
-    await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ imports: { ...imports, ...own } }));
+  await using folder = await TempFolder.make();
+  const files = await pastedCode();
+  for (const [name, code] of files) await Deno.writeTextFile(join(folder.path, name), code);
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const own = { "@mcp-jobs/mcp-jobs": new URL("mod.ts", ROOT).href };
+  await Deno.writeTextFile(join(folder.path, "deno.json"), JSON.stringify({ imports: { ...imports, ...own } }));
 
-    assertEquals(await deno(folder, "check", "--quiet", "--no-lock", ...files.keys()), [0, ""]);
-    assertEquals(await deno(folder, "run", "--no-lock", "try.ts"), [0, "{ refunded: true }\n"]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  assertEquals(await deno(folder.path, "check", "--quiet", "--no-lock", ...files.keys()), [0, ""]);
+  assertEquals(await deno(folder.path, "run", "--no-lock", "try.ts"), [0, "{ refunded: true }\n"]);
 });

@@ -28,6 +28,7 @@ import { freePort } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
 import { pass } from "../support/time.ts";
 import { Bench, call, endless, ME, PLAIN, report, toolOf } from "../exposure/support.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -39,10 +40,10 @@ function run(file: string, ...flags: readonly string[]): string[] {
 }
 
 Deno.test("the server and worker of docs/operations.md run a job in two processes, and the worker ends on SIGTERM", async () => {
-  const cwd = await Deno.makeTempDir();
-  const worker = new Deno.Command(Deno.execPath(), { args: run("worker.ts"), cwd, stdin: "null" }).spawn();
+  await using cwd = await TempFolder.make();
+  const worker = new Deno.Command(Deno.execPath(), { args: run("worker.ts"), cwd: cwd.path, stdin: "null" }).spawn();
   const client = new Client({ name: "snippets-test", version: "1.0.0" });
-  const transport = new StdioClientTransport({ command: Deno.execPath(), args: run("server.ts"), cwd });
+  const transport = new StdioClientTransport({ command: Deno.execPath(), args: run("server.ts"), cwd: cwd.path });
   const gone = Promise.withResolvers<void>();
   client.onclose = gone.resolve;
   try {
@@ -64,16 +65,15 @@ Deno.test("the server and worker of docs/operations.md run a job in two processe
       // It has ended, as expected.
     }
     await worker.status;
-    await Deno.remove(cwd, { recursive: true });
   }
 });
 
 Deno.test("the server of docs/security.md refuses a caller without a token, and says where to get one", async () => {
-  const cwd = await Deno.makeTempDir();
+  await using cwd = await TempFolder.make();
   const flags = ["--allow-net", "--allow-env=PORT"];
   const server = new Deno.Command(Deno.execPath(), {
     args: run("http.ts", ...flags),
-    cwd,
+    cwd: cwd.path,
     env: { PORT: "0" },
     stdin: "null",
     stderr: "piped",
@@ -98,16 +98,15 @@ Deno.test("the server of docs/security.md refuses a caller without a token, and 
     server.kill("SIGTERM");
     await lines.cancel();
     await server.status;
-    await Deno.remove(cwd, { recursive: true });
   }
 });
 
 Deno.test("jobs are served inside another web server, which ends on SIGTERM", async () => {
-  const cwd = await Deno.makeTempDir();
+  await using cwd = await TempFolder.make();
   const port = freePort();
   const server = new Deno.Command(Deno.execPath(), {
     args: run("embed.ts", "--allow-net", "--allow-env=PORT"),
-    cwd,
+    cwd: cwd.path,
     env: { PORT: String(port) },
     stdin: "null",
     stderr: "piped",
@@ -126,7 +125,6 @@ Deno.test("jobs are served inside another web server, which ends on SIGTERM", as
     assertEquals((await server.status).code, 0);
     await client.close();
     await output.return?.();
-    await Deno.remove(cwd, { recursive: true });
   }
 });
 

@@ -7,6 +7,7 @@ import { Output } from "../../examples/background_command/output.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { call, CallToolResultSchema, connect, type Connection, start, textOf } from "../interop/support/client.ts";
 import { isRunning, until } from "../support/processes.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const SERVER = fileURLToPath(new URL("../../examples/background_command/server.ts", import.meta.url));
 
@@ -178,36 +179,43 @@ Deno.test("the commands of a list run, report their progress, and end with all p
 });
 
 Deno.test("a working folder outside the allowed one is refused, even through a link", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   const refused = async (cwd: string, why: string) => {
-    await serverIn(folder, { list: { command: "ls", cwd } });
-    const error = await assertRejects(() => readAllowList(`${folder}/commands.json`, folder), Error, "list.cwd: ");
+    await serverIn(folder.path, { list: { command: "ls", cwd } });
+    const error = await assertRejects(
+      () => readAllowList(`${folder.path}/commands.json`, folder.path),
+      Error,
+      "list.cwd: ",
+    );
     assertStringIncludes(error.message, why);
   };
   await refused("..", "is outside");
   await refused("missing", "Cannot find the folder");
-  await Deno.symlink("/", `${folder}/link`);
+  await Deno.symlink("/", `${folder.path}/link`);
   await refused("link", "is outside");
   {
-    await Deno.mkdir(`${folder}/work`);
-    await using connection = await openIn(folder, { list: { command: "ls", cwd: "work" } });
-    await Deno.remove(`${folder}/work`);
-    await Deno.symlink("/", `${folder}/work`);
+    await Deno.mkdir(`${folder.path}/work`);
+    await using connection = await openIn(folder.path, { list: { command: "ls", cwd: "work" } });
+    await Deno.remove(`${folder.path}/work`);
+    await Deno.symlink("/", `${folder.path}/work`);
     const result = await call(connection.client, "run_command", { command: "list" });
     assertEquals(result.isError, true);
     assertStringIncludes(textOf(result), "is outside");
   }
   {
-    await using connection = await openIn(folder, { list: { command: "pwd", cwd: ".." } }, `--root=${folder}/..`);
+    await using connection = await openIn(
+      folder.path,
+      { list: { command: "pwd", cwd: ".." } },
+      `--root=${folder.path}/..`,
+    );
     const { structuredContent } = await call(connection.client, "run_command", { command: "list" });
-    assertEquals(structuredContent?.output, `${dirname(await Deno.realPath(folder))}\n`);
+    assertEquals(structuredContent?.output, `${dirname(await Deno.realPath(folder.path))}\n`);
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a client that goes away stops what its server runs", async () => {
-  const folder = await Deno.makeTempDir();
-  const args = await serverIn(folder, COMMANDS);
+  await using folder = await TempFolder.make();
+  const args = await serverIn(folder.path, COMMANDS);
   const server = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "null" }).spawn();
   const stdin = server.stdin.getWriter();
   const say = (message: unknown) => stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
@@ -221,22 +229,21 @@ Deno.test("a client that goes away stops what its server runs", async () => {
   await say({ jsonrpc: "2.0", method: "notifications/initialized" });
   const params = { name: "run_command", arguments: { command: "stubborn" }, task: {} };
   await say({ jsonrpc: "2.0", id: 2, method: "tools/call", params });
-  const grandchild = await pidIn(folder);
+  const grandchild = await pidIn(folder.path);
   await stdin.close();
   assertEquals((await server.status).code, 0);
   await until(async () => !await isRunning(grandchild), "the grandchild is gone");
-  await Deno.remove(folder, { recursive: true });
 });
 
 /** So many calls that another server, if it could run them, would almost surely claim one. */
 const MANY = 8;
 
 Deno.test("two servers in one folder each run only the commands of the list that they have read", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   const echo = (text: string) => ({ command: "echo", args: [text] });
   {
-    await using older = await openIn(folder, { same: echo("old"), removed: echo("removed") });
-    await using newer = await openIn(folder, { same: echo("new"), added: echo("added") });
+    await using older = await openIn(folder.path, { same: echo("old"), removed: echo("removed") });
+    await using newer = await openIn(folder.path, { same: echo("new"), added: echo("added") });
     const outputs = async ({ client }: Connection, command: string) => {
       const calls = Array.from({ length: MANY }, () => call(client, "run_command", { command }));
       const results = await Promise.all(calls);
@@ -252,14 +259,13 @@ Deno.test("two servers in one folder each run only the commands of the list that
     const result = await newer.client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
     assertStringIncludes(textOf(result), '"output":"removed\\n"');
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("servers with the same list, in any order, share their tasks: list, read and run them", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   {
-    const first = await openIn(folder, COMMANDS);
-    await using second = await openIn(folder, Object.fromEntries(Object.entries(COMMANDS).reverse()));
+    const first = await openIn(folder.path, COMMANDS);
+    await using second = await openIn(folder.path, Object.fromEntries(Object.entries(COMMANDS).reverse()));
     const { task } = await start(first.client, "run_command", { command: "fail" });
     const done = await first.note(({ params }) => params?.taskId === task.taskId && params?.status === "completed");
     assertEquals(done.params?.status, "completed");
@@ -279,27 +285,26 @@ Deno.test("servers with the same list, in any order, share their tasks: list, re
       Array.from({ length: 6 }, () => start(first.client, "run_command", { command: "steps" })),
     );
     await first[Symbol.asyncDispose]();
-    await Deno.writeTextFile(`${folder}/go`, "");
+    await Deno.writeTextFile(`${folder.path}/go`, "");
     for (const { task } of begun) {
       const { structuredContent } = await second.client.experimental.tasks
         .getTaskResult(task.taskId, CallToolResultSchema);
       assertEquals(structuredContent?.exit_code, 0);
     }
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a task whose list no server has waits, says so, and runs with the next server that has it", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   const wait = { command: "sh", args: ["-c", "echo $$ > pid; until [ -e go ]; do sleep 0.02; done"] };
   let id: string;
   {
-    await using older = await openIn(folder, { wait });
+    await using older = await openIn(folder.path, { wait });
     ({ task: { taskId: id } } = await start(older.client, "run_command", { command: "wait" }));
-    await pidIn(folder);
+    await pidIn(folder.path);
   }
   {
-    await using newer = await openIn(folder, { wait: COMMANDS.greet });
+    await using newer = await openIn(folder.path, { wait: COMMANDS.greet });
     const message = async () => (await newer.client.experimental.tasks.getTask(id)).statusMessage ?? "";
     await until(
       async () => (await message()).includes("no worker for run_command"),
@@ -308,12 +313,11 @@ Deno.test("a task whose list no server has waits, says so, and runs with the nex
     await assertRejects(() => newer.client.experimental.tasks.cancelTask(id), Error, "does not offer run_command");
   }
   {
-    await using older = await openIn(folder, { wait });
-    await Deno.writeTextFile(`${folder}/go`, "");
+    await using older = await openIn(folder.path, { wait });
+    await Deno.writeTextFile(`${folder.path}/go`, "");
     const { structuredContent } = await older.client.experimental.tasks.getTaskResult(id, CallToolResultSchema);
     assertEquals(structuredContent?.exit_code, 0);
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a copy of the folder works as its README and its .mcp.json say", async () => {
@@ -348,21 +352,19 @@ Deno.test("a copy of the folder works as its README and its .mcp.json say", asyn
 });
 
 Deno.test("an invalid list of commands ends the server with an error that names the field", async () => {
-  const folder = await Deno.makeTempDir();
-  const args = await serverIn(folder, { build: { command: "make", args: "all" } });
+  await using folder = await TempFolder.make();
+  const args = await serverIn(folder.path, { build: { command: "make", args: "all" } });
   const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
   assertEquals(code, 1);
   assertStringIncludes(new TextDecoder().decode(stderr), "build.args");
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("an option that the server does not know ends it with an error that names the option", async () => {
-  const folder = await Deno.makeTempDir();
-  const args = [...await serverIn(folder, { greet: { command: "echo" } }), "--rot=/"];
+  await using folder = await TempFolder.make();
+  const args = [...await serverIn(folder.path, { greet: { command: "echo" } }), "--rot=/"];
   const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
   assertEquals(code, 1);
   assertStringIncludes(new TextDecoder().decode(stderr), "'--rot'");
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("the end of a long output is kept, and a progress display yields its newest line", () => {

@@ -9,6 +9,7 @@ import { freePort } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
 import { testUnless } from "../support/test_unless.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const HERE = new URL("examples/deploy/", ROOT);
@@ -92,18 +93,14 @@ testUnless(
   hasSystemd ? undefined : "install systemd",
   "deploy: systemd finds nothing wrong with its units",
   async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      for (const unit of UNITS) {
-        const text = (await readFile(`systemd/${unit}`)).replace("/usr/bin/deno", Deno.execPath());
-        const path = `${folder}/${unit.replace("@", "@1")}`;
-        await Deno.writeTextFile(path, text);
-        const { stderr, code } = await new Deno.Command("systemd-analyze", { args: ["verify", path] }).output();
-        const said = new TextDecoder().decode(stderr).split("\n").filter((line) => line.includes("reports-"));
-        assertEquals([code, said], [0, []], new TextDecoder().decode(stderr));
-      }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+    await using folder = await TempFolder.make();
+    for (const unit of UNITS) {
+      const text = (await readFile(`systemd/${unit}`)).replace("/usr/bin/deno", Deno.execPath());
+      const path = `${folder.path}/${unit.replace("@", "@1")}`;
+      await Deno.writeTextFile(path, text);
+      const { stderr, code } = await new Deno.Command("systemd-analyze", { args: ["verify", path] }).output();
+      const said = new TextDecoder().decode(stderr).split("\n").filter((line) => line.includes("reports-"));
+      assertEquals([code, said], [0, []], new TextDecoder().decode(stderr));
     }
   },
 );

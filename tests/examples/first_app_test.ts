@@ -4,9 +4,10 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { LocalJsr } from "../support/jsr.ts";
+import { LocalJsr } from "./support/jsr.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FILES = ["quickstart.ts", "snippets/jobs.ts", "snippets/server.ts", "snippets/worker.ts", "snippets/http.ts"];
@@ -48,9 +49,8 @@ async function makeApp(folder: string, from: string, compilerOptions = {}): Prom
 
 /** Runs with a new empty folder. */
 async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  await run(folder);
-  await Deno.remove(folder, { recursive: true });
+  await using folder = await TempFolder.make();
+  await run(folder.path);
 }
 
 const STRICT = { noUncheckedIndexedAccess: true, noImplicitOverride: true, noUnusedLocals: true };

@@ -22,6 +22,7 @@ import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { Caller, type Seen, WAITS, type Way, WAYS } from "./ways.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 /** A job, and what a test knows of its run and tells it, by the user of the input. */
 class Report {
@@ -132,9 +133,8 @@ async function exercise(t: Deno.TestContext, backend: Backend): Promise<void> {
 Deno.test("every strategy in memory", (t) => exercise(t, new MemoryBackend()));
 
 Deno.test("every strategy on Deno KV", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-strategies-" });
-  await exercise(t, await DenoKvBackend.open({ path: `${folder}/jobs.kv` }));
-  await Deno.remove(folder, { recursive: true });
+  await using folder = await TempFolder.make();
+  await exercise(t, await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` }));
 });
 
 testUnless(noRedis, "every strategy on Redis", async (t) => {

@@ -7,7 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
-import { commandOf } from "../support/npx.ts";
+import { commandOf } from "../clients/support/npx.ts";
 import { fixtureServer, type StrategyName } from "./support/fixture.ts";
 
 const INSPECTOR = "@modelcontextprotocol/inspector@2.12.0";

@@ -10,6 +10,7 @@ import { PassingTime } from "../support/time.ts";
 import { Pipe, startFixture } from "./support/pipe.ts";
 import { runInPlace } from "./support/program.ts";
 import { difference, replay } from "./support/transcript.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 for (const strategy of ["operation", "polling", "adaptive", "single_tool", "blocking"] as const) {
   Deno.test(`the conversation with the ${strategy} strategy is as recorded`, async () => {
@@ -34,14 +35,10 @@ Deno.test("the conversation of a 2026-07-28 client about tasks is as recorded", 
 });
 
 Deno.test("the conversation of a client of each revision about the same tasks is as recorded", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-eras-" });
-  try {
-    await using legacy = new Pipe(startFixture("operation", `${folder}/jobs.kv`));
-    await using modern = new Pipe(startFixture("operation", `${folder}/jobs.kv`, "contracts"));
-    await check("both_eras", { legacy, modern });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await using legacy = new Pipe(startFixture("operation", `${folder.path}/jobs.kv`));
+  await using modern = new Pipe(startFixture("operation", `${folder.path}/jobs.kv`, "contracts"));
+  await check("both_eras", { legacy, modern });
 });
 
 /** Jobs that ask: one whose answer a model may pass on, and one that has a page opened. */

@@ -8,6 +8,7 @@ import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { SetClock } from "../../support/set_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 const HOURS = 3_600_000;
 const OWNER = "ann";
@@ -94,12 +95,8 @@ function start(orders: Orders) {
 }
 
 async function withFile(run: (path: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-clock-" });
-  try {
-    await run(`${folder}/jobs.kv`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await run(`${folder.path}/jobs.kv`);
 }
 
 Deno.test("KV: retries, delayed tasks and a dead worker's tasks do not wait for a clock that was set back by two hours", () =>

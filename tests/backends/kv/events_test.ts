@@ -6,6 +6,7 @@ import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { SetClock } from "../../support/set_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 function openLog(
   kv: Deno.Kv,
@@ -38,105 +39,85 @@ function touched(path: string, writer: string): boolean[] {
 }
 
 Deno.test("KV: when a process closes, the others do not read its events again", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
   const received: unknown[] = [];
-  const path = `${folder}/jobs.kv`;
+  const path = `${folder.path}/jobs.kv`;
   const event = (one: unknown) => received.push(one);
   const write = (writer: string, number: number, text: string) =>
     kv.set(eventKey(writer, number), JSON.stringify([{ id: text }]));
   const changeOf = (task: string) => ({ kind: "change", task: { id: task } });
-  try {
-    await using _reader = await openLog(kv, "reader", path, { event });
-    const closing = await openLog(kv, "closing", path);
-    await write("closing", 1, "said");
-    closing.wake(false);
-    await until(() => received.length === 1, "the change is heard");
-    await closing[Symbol.asyncDispose]();
-    // Found by a poll each, which looks at all streams, in the order of their writers.
-    for (let number = 1; number <= 3; number++) {
-      await write("later", number, `later ${number}`);
-      await until(() => JSON.stringify(received).includes(`later ${number}`), "a poll has found it");
-    }
-    assertEquals(received, [changeOf("said"), ...[1, 2, 3].map((number) => changeOf(`later ${number}`))]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using _reader = await openLog(kv, "reader", path, { event });
+  const closing = await openLog(kv, "closing", path);
+  await write("closing", 1, "said");
+  closing.wake(false);
+  await until(() => received.length === 1, "the change is heard");
+  await closing[Symbol.asyncDispose]();
+  // Found by a poll each, which looks at all streams, in the order of their writers.
+  for (let number = 1; number <= 3; number++) {
+    await write("later", number, `later ${number}`);
+    await until(() => JSON.stringify(received).includes(`later ${number}`), "a poll has found it");
   }
+  assertEquals(received, [changeOf("said"), ...[1, 2, 3].map((number) => changeOf(`later ${number}`))]);
 });
 
 Deno.test("KV: a process receives the events of others from its start on, and a gap if some are missing", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
   const received: unknown[] = [];
   let ready = 0;
   const write = (number: number) => kv.set(eventKey("other", number), JSON.stringify([{ id: `told ${number}` }]));
-  try {
-    await write(1);
-    const listener = { event: (one: unknown) => received.push(one), ready: () => void ready++ };
-    await using _reader = await openLog(kv, "reader", `${folder}/jobs.kv`, listener);
-    await write(2);
-    await until(() => received.length > 0, "the change is heard");
-    await write(4);
-    await until(() => JSON.stringify(received).includes("told 4"), "the next one is heard");
-    const changeOf = (number: number) => ({ kind: "change", task: { id: `told ${number}` } });
-    assertEquals(received, [changeOf(2), { kind: "gap" }, changeOf(4)]);
-    // No wake file told of them, so there may be tasks that nobody has looked for.
-    await until(() => ready === 2, "it is looked for work");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await write(1);
+  const listener = { event: (one: unknown) => received.push(one), ready: () => void ready++ };
+  await using _reader = await openLog(kv, "reader", `${folder.path}/jobs.kv`, listener);
+  await write(2);
+  await until(() => received.length > 0, "the change is heard");
+  await write(4);
+  await until(() => JSON.stringify(received).includes("told 4"), "the next one is heard");
+  const changeOf = (number: number) => ({ kind: "change", task: { id: `told ${number}` } });
+  assertEquals(received, [changeOf(2), { kind: "gap" }, changeOf(4)]);
+  // No wake file told of them, so there may be tasks that nobody has looked for.
+  await until(() => ready === 2, "it is looked for work");
 });
 
 Deno.test("KV: the wake file of a process that died long ago is removed, and that of a young one stays", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
-  const path = `${folder}/jobs.kv`;
-  try {
-    await Deno.mkdir(`${path}.wake`);
-    for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
-    await Deno.utime(`${path}.wake/old`, 0, 0);
-    await using _log = await openLog(kv, "new", path);
-    const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
-    assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const path = `${folder.path}/jobs.kv`;
+  await Deno.mkdir(`${path}.wake`);
+  for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
+  await Deno.utime(`${path}.wake/old`, 0, 0);
+  await using _log = await openLog(kv, "new", path);
+  const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
+  assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
 });
 
 Deno.test("KV: a log that cannot be opened leaves neither a timer nor a file open", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
   kv.list = () => {
     throw new TypeError("disk I/O error");
   };
-  try {
-    await assertRejects(() => openLog(kv, "new", `${folder}/jobs.kv`), TypeError, "disk I/O error");
-    assertEquals(await Array.fromAsync(Deno.readDir(`${folder}/jobs.kv.wake`)), []);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await assertRejects(() => openLog(kv, "new", `${folder.path}/jobs.kv`), TypeError, "disk I/O error");
+  assertEquals(await Array.fromAsync(Deno.readDir(`${folder.path}/jobs.kv.wake`)), []);
 });
 
 Deno.test("KV: a process that is alone touches no wake file, and wakes the next one as soon as it notices it", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
-  const path = `${folder}/jobs.kv`;
-  try {
-    await using alone = await openLog(kv, "alone", path);
-    forgetTouches(path, "alone");
-    alone.wake(false);
-    alone.wake(true);
-    assertEquals(touched(path, "alone"), [false, false]);
-    const received: unknown[] = [];
-    await using _other = await openLog(kv, "other", path, { event: (one) => received.push(one) });
-    await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
-    await until(() => touched(path, "alone")[1] === true, "the other process is noticed, and woken");
-    await until(() => received.length === 1, "it has read what was stored before");
-    alone.wake(false);
-    assertEquals(touched(path, "alone"), [true, true]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const path = `${folder.path}/jobs.kv`;
+  await using alone = await openLog(kv, "alone", path);
+  forgetTouches(path, "alone");
+  alone.wake(false);
+  alone.wake(true);
+  assertEquals(touched(path, "alone"), [false, false]);
+  const received: unknown[] = [];
+  await using _other = await openLog(kv, "other", path, { event: (one) => received.push(one) });
+  await kv.set(eventKey("alone", 1), JSON.stringify([{ id: "stored before the other process was noticed" }]));
+  await until(() => touched(path, "alone")[1] === true, "the other process is noticed, and woken");
+  await until(() => received.length === 1, "it has read what was stored before");
+  alone.wake(false);
+  assertEquals(touched(path, "alone"), [true, true]);
 });
 
 for (const fails of ["at once", "later"]) {
@@ -172,57 +153,49 @@ for (const fails of ["at once", "later"]) {
 }
 
 Deno.test("KV: a process does not receive its own events, and one that is alone again touches no wake file", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
-  const path = `${folder}/jobs.kv`;
+  const path = `${folder.path}/jobs.kv`;
   const received: [by: string, event: unknown][] = [];
   const hearing = (by: string) => ({ event: (one: unknown) => received.push([by, one]) });
-  try {
-    await using one = await openLog(kv, "one", path, hearing("one"));
-    const other = await openLog(kv, "other", path, hearing("other"));
-    await kv.set(eventKey("one", 1), JSON.stringify([{ id: "told" }]));
-    one.wake(true);
-    await until(() => received.length > 0, "the other process has received it");
-    await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told back" }]));
-    await until(() => received.length > 1, "this process has received the answer");
-    const changeOf = (id: string) => ({ kind: "change", task: { id } });
-    assertEquals(received, [["other", changeOf("told")], ["one", changeOf("told back")]]);
-    await other[Symbol.asyncDispose]();
-    const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
-    assertEquals(names.toSorted(), ["one", "one.ready"]);
-    await until(() => {
-      forgetTouches(path, "one");
-      one.wake(false);
-      return Promise.resolve(touched(path, "one")[0] === false);
-    }, "the process notices that it is alone");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using one = await openLog(kv, "one", path, hearing("one"));
+  const other = await openLog(kv, "other", path, hearing("other"));
+  await kv.set(eventKey("one", 1), JSON.stringify([{ id: "told" }]));
+  one.wake(true);
+  await until(() => received.length > 0, "the other process has received it");
+  await kv.set(eventKey("other", 1), JSON.stringify([{ id: "told back" }]));
+  await until(() => received.length > 1, "this process has received the answer");
+  const changeOf = (id: string) => ({ kind: "change", task: { id } });
+  assertEquals(received, [["other", changeOf("told")], ["one", changeOf("told back")]]);
+  await other[Symbol.asyncDispose]();
+  const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
+  assertEquals(names.toSorted(), ["one", "one.ready"]);
+  await until(() => {
+    forgetTouches(path, "one");
+    one.wake(false);
+    return Promise.resolve(touched(path, "one")[0] === false);
+  }, "the process notices that it is alone");
 });
 
 Deno.test("KV: two processes that have noticed each other do not wake each other without end", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
-  const path = `${folder}/jobs.kv`;
+  const path = `${folder.path}/jobs.kv`;
   let [ready, polls] = [0, 0];
   const listener = { ready: () => void ready++ };
-  try {
-    await using one = await openLog(kv, "one", path, listener, { check: () => void polls++ });
-    await using _other = await openLog(kv, "other", path, listener);
-    one.wake(true);
-    await until(() => ready > 0, "the other process is woken");
-    polls = 0;
-    await until(() => polls >= 4, "four polls have passed");
-    assert(ready < 10, `${ready} wake-ups`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using one = await openLog(kv, "one", path, listener, { check: () => void polls++ });
+  await using _other = await openLog(kv, "other", path, listener);
+  one.wake(true);
+  await until(() => ready > 0, "the other process is woken");
+  polls = 0;
+  await until(() => polls >= 4, "four polls have passed");
+  assert(ready < 10, `${ready} wake-ups`);
 });
 
 Deno.test("KV: a process touches its wake files once an hour, so that none of a living process is taken for that of a dead one", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
-  const path = `${folder}/jobs.kv`;
+  const path = `${folder.path}/jobs.kv`;
   let polls = 0;
   using clock = new SetClock();
   const touchedByPolls = async () => {
@@ -231,29 +204,21 @@ Deno.test("KV: a process touches its wake files once an hour, so that none of a 
     await until(() => polls >= 2, "two polls have passed");
     return touched(path, "alone");
   };
-  try {
-    await using _alone = await openLog(kv, "alone", path, {}, { check: () => void polls++ });
-    assertEquals(await touchedByPolls(), [false, false]);
-    clock.ahead = 3_700_000;
-    assertEquals(await touchedByPolls(), [true, true]);
-    assertEquals(await touchedByPolls(), [false, false]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using _alone = await openLog(kv, "alone", path, {}, { check: () => void polls++ });
+  assertEquals(await touchedByPolls(), [false, false]);
+  clock.ahead = 3_700_000;
+  assertEquals(await touchedByPolls(), [true, true]);
+  assertEquals(await touchedByPolls(), [false, false]);
 });
 
 Deno.test("KV: a process that has closed its log touches no file any more, and reports nothing", async () => {
-  const folder = await Deno.makeTempDir();
+  await using folder = await TempFolder.make();
   using kv = await Deno.openKv(":memory:");
-  const path = `${folder}/jobs.kv`;
+  const path = `${folder.path}/jobs.kv`;
   const errors: unknown[] = [];
-  try {
-    await using _other = await openLog(kv, "other", path);
-    const log = await openLog(kv, "closing", path, {}, { onError: (error) => errors.push(error) });
-    await log[Symbol.asyncDispose]();
-    log.wake(true); // As a commit does that was still under way.
-    assertEquals(errors, []);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using _other = await openLog(kv, "other", path);
+  const log = await openLog(kv, "closing", path, {}, { onError: (error) => errors.push(error) });
+  await log[Symbol.asyncDispose]();
+  log.wake(true); // As a commit does that was still under way.
+  assertEquals(errors, []);
 });

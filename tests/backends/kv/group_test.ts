@@ -16,6 +16,7 @@ import { assert, assertEquals } from "../../../tools/std.ts";
 import { ignored } from "../../support/errors.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
 import { newTask } from "../../support/tasks.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 const NOW = Date.now();
 const QUESTION: Question = { key: "which", message: "Which?", schema: { type: "object" } };
@@ -210,32 +211,28 @@ Deno.test("KV: what becomes of tasks goes to disk with the claims of those that 
 });
 
 Deno.test("KV: with server and worker in one process, no task that was reported cancelled runs on, and none that was reported as never started has begun", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    const began = new Set<string>();
-    const run = (_: unknown, { id }: { readonly id: string }) => void began.add(id);
-    await using worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run })]);
-    await worker.ready;
-    using feed = new TaskFeed(backend);
-    const cancelled: { readonly id: string; readonly work: string }[] = [];
-    const caller = async (_: unknown, caller: number) => {
-      for (let turn = 0; turn < 50; turn++) {
-        const { id } = await backend.create(newTask({ owner: OWNER, resultTtl: 3_600_000 }));
-        // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.
-        for (let turns = (caller + turn) % 8; turns > 0; turns--) await pause(0);
-        const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);
-        if (end?.status === "CANCELLED") cancelled.push({ id, work: end.work });
-        await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
-      }
-    };
-    await Promise.all(Array.from({ length: 16 }, caller));
-    await worker.close();
-    const now = await Promise.all(cancelled.map(({ id }) => backend.get(id, OWNER)));
-    assert(cancelled.length > 0);
-    assertEquals(now.filter(({ status }) => status !== "CANCELLED"), []);
-    assertEquals(cancelled.filter(({ id, work }) => work === "never_started" && began.has(id)), []);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await using backend = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
+  const began = new Set<string>();
+  const run = (_: unknown, { id }: { readonly id: string }) => void began.add(id);
+  await using worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run })]);
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  const cancelled: { readonly id: string; readonly work: string }[] = [];
+  const caller = async (_: unknown, caller: number) => {
+    for (let turn = 0; turn < 50; turn++) {
+      const { id } = await backend.create(newTask({ owner: OWNER, resultTtl: 3_600_000 }));
+      // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.
+      for (let turns = (caller + turn) % 8; turns > 0; turns--) await pause(0);
+      const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);
+      if (end?.status === "CANCELLED") cancelled.push({ id, work: end.work });
+      await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, caller));
+  await worker.close();
+  const now = await Promise.all(cancelled.map(({ id }) => backend.get(id, OWNER)));
+  assert(cancelled.length > 0);
+  assertEquals(now.filter(({ status }) => status !== "CANCELLED"), []);
+  assertEquals(cancelled.filter(({ id, work }) => work === "never_started" && began.has(id)), []);
 });

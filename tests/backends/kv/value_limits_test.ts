@@ -4,6 +4,7 @@ import type { NewTask, WorkOptions } from "../../../src/backend.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { type FinishedTask, isFinished } from "../../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 const OWNER = "ann";
 const QUESTION = { key: "text", message: "Your text?", schema: { type: "object" } };
@@ -18,27 +19,23 @@ interface Opened {
 }
 
 async function withBackend(use: (opened: Opened) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-limits-" });
-  try {
-    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    const retry = { attempts: 1, delay: 10, maxDelay: 10 };
-    await use({
-      backend,
-      create: (task) =>
-        backend.create({ id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task }),
-      work: (run) => backend.work({ jobs: ["job"], concurrency: 4, run }).ready,
-      until: <T extends TaskInfo>(isReached: (task: TaskInfo) => task is T) =>
-        new Promise<T>((resolve) => {
-          const stop = backend.watch((event) => {
-            if (event.kind === "gap" || !isReached(event.task)) return;
-            stop();
-            resolve(event.task);
-          });
-        }),
-    });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await using backend = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
+  const retry = { attempts: 1, delay: 10, maxDelay: 10 };
+  await use({
+    backend,
+    create: (task) =>
+      backend.create({ id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task }),
+    work: (run) => backend.work({ jobs: ["job"], concurrency: 4, run }).ready,
+    until: <T extends TaskInfo>(isReached: (task: TaskInfo) => task is T) =>
+      new Promise<T>((resolve) => {
+        const stop = backend.watch((event) => {
+          if (event.kind === "gap" || !isReached(event.task)) return;
+          stop();
+          resolve(event.task);
+        });
+      }),
+  });
 }
 
 const isAsking = (task: TaskInfo): task is TaskInfo => task.status === "INPUT_REQUIRED";

@@ -21,6 +21,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "../..
 import { until } from "../../support/processes.ts";
 import { newTask } from "../../support/tasks.ts";
 import { SetClock } from "../../support/set_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 /** The first change that a backend tells. */
 function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
@@ -35,16 +36,12 @@ function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
 
 /** Creates a task on one connection, and waits until another one of the same file has heard of it. */
 async function notifiesOthers(): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    const seen = firstChange(other);
-    const task = await one.create(newTask({ job: "echo" }));
-    assertEquals((await seen).id, task.id);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await using one = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
+  await using other = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
+  const seen = firstChange(other);
+  const task = await one.create(newTask({ job: "echo" }));
+  assertEquals((await seen).id, task.id);
 }
 
 Deno.test("if the system has no file watcher left, changes of other connections are still found", async () => {
@@ -60,32 +57,27 @@ Deno.test("if the system has no file watcher left, changes of other connections 
 });
 
 Deno.test("a process that has been idle for long keeps its wake files when another one starts", async () => {
-  const folder = await Deno.makeTempDir();
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const wakeFiles = async () =>
     (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => `${path}.wake/${name}`);
   using clock = new SetClock();
-  try {
-    await using _idle = await DenoKvBackend.open({ path });
-    const files = await wakeFiles();
-    for (const file of files) await Deno.utime(file, 0, 0);
-    clock.ahead = 3_600_000;
-    const touched = async (file: string) => ((await Deno.stat(file)).mtime?.getTime() ?? 0) > 0;
-    await until(async () => (await Promise.all(files.map(touched))).every(Boolean), "the wake files are touched");
-    await using _new = await DenoKvBackend.open({ path });
-    const left = await wakeFiles();
-    assertEquals(files.filter((file) => !left.includes(file)), []);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using _idle = await DenoKvBackend.open({ path });
+  const files = await wakeFiles();
+  for (const file of files) await Deno.utime(file, 0, 0);
+  clock.ahead = 3_600_000;
+  const touched = async (file: string) => ((await Deno.stat(file)).mtime?.getTime() ?? 0) > 0;
+  await until(async () => (await Promise.all(files.map(touched))).every(Boolean), "the wake files are touched");
+  await using _new = await DenoKvBackend.open({ path });
+  const left = await wakeFiles();
+  assertEquals(files.filter((file) => !left.includes(file)), []);
 });
 
 Deno.test("the error for a file that cannot be opened names its path, and nothing stays open", async () => {
-  const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/jobs.kv`, "this is no database".repeat(100));
-  const error = await DenoKvBackend.open({ path: `${folder}/jobs.kv` }).then(() => undefined, (error) => error);
-  assertEquals([error?.name, error?.message.includes(`${folder}/jobs.kv`)], ["BackendError", true]);
-  await Deno.remove(folder, { recursive: true });
+  await using folder = await TempFolder.make();
+  await Deno.writeTextFile(`${folder.path}/jobs.kv`, "this is no database".repeat(100));
+  const error = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` }).then(() => undefined, (error) => error);
+  assertEquals([error?.name, error?.message.includes(`${folder.path}/jobs.kv`)], ["BackendError", true]);
 });
 
 Deno.test("a URL and ~ are refused as a path: they would become folders of these names, or other files of SQLite", async () => {
@@ -105,26 +97,24 @@ Deno.test("a URL and ~ are refused as a path: they would become folders of these
 });
 
 Deno.test("a path that is a folder is refused with an error that says so, and what to pass", async () => {
-  const folder = await Deno.makeTempDir();
-  const file = JSON.stringify(join(folder, "jobs.kv"));
-  for (const path of [folder, `${folder}/`]) {
+  await using folder = await TempFolder.make();
+  const file = JSON.stringify(join(folder.path, "jobs.kv"));
+  for (const path of [folder.path, `${folder.path}/`]) {
     const error = await assertRejects(() => DenoKvBackend.open({ path }), DefinitionError);
     assertEquals(
       error.message,
       `Cannot open the KV file ${path}: it is a folder. Pass the path of a file in it, such as ${file}.`,
     );
   }
-  assertEquals([...Deno.readDirSync(folder)], []);
-  await Deno.remove(folder, { recursive: true });
+  assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
 Deno.test("missing folders are made, whichever way the system separates them", async () => {
-  const folder = await Deno.makeTempDir();
-  for (const path of [join(folder, "some", "where", "jobs.kv"), `${folder}/else/where/jobs.kv`]) {
+  await using folder = await TempFolder.make();
+  for (const path of [join(folder.path, "some", "where", "jobs.kv"), `${folder.path}/else/where/jobs.kv`]) {
     await using _backend = await DenoKvBackend.open({ path });
     assert((await Deno.stat(path)).isFile);
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a write that is on disk succeeds even if a listener fails, and the listener's error is reported", async () => {
@@ -163,35 +153,31 @@ Deno.test("a task is created, and other processes are notified, even if the wake
 });
 
 Deno.test("a job whose answer came with a change that its worker has missed gets it after the gap", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    using feed = new TaskFeed(backend);
-    const echo = defineJob({
-      name: "echo",
-      input: { type: "object" },
-      run: async (_, { elicit }) => (await elicit({ message: "Well?", schema: { type: "object" } })).action,
-    });
-    await using _worker = createWorker(backend, [echo]);
-    const { id, owner } = await backend.create(newTask({ job: "echo" }));
-    const asked = Promise.withResolvers<void>();
-    const end = feed.wait(id, owner, AbortSignal.timeout(60_000), ({ status }) => {
-      if (status === "INPUT_REQUIRED") asked.resolve();
-    });
-    await asked.promise;
-    using kv = await Deno.openKv(`${folder}/jobs.kv`);
-    const { value } = await kv.get<StoredTask>(taskKey(owner, id));
-    const [question] = value && "questions" in value.record.info ? value.record.info.questions ?? [] : [];
-    assert(value && question);
-    // Nobody is told of it, and the number says that something is missing.
-    const answers = { [question.key]: { action: "decline" } } as const;
-    await kv.set(taskKey(owner, id), { ...value, record: answered(value.record, answers, Date.now()) });
-    await kv.set(eventKey("other", 2), "[]");
-    assertEquals((await end).status, "COMPLETED");
-    assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await using backend = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
+  using feed = new TaskFeed(backend);
+  const echo = defineJob({
+    name: "echo",
+    input: { type: "object" },
+    run: async (_, { elicit }) => (await elicit({ message: "Well?", schema: { type: "object" } })).action,
+  });
+  await using _worker = createWorker(backend, [echo]);
+  const { id, owner } = await backend.create(newTask({ job: "echo" }));
+  const asked = Promise.withResolvers<void>();
+  const end = feed.wait(id, owner, AbortSignal.timeout(60_000), ({ status }) => {
+    if (status === "INPUT_REQUIRED") asked.resolve();
+  });
+  await asked.promise;
+  using kv = await Deno.openKv(`${folder.path}/jobs.kv`);
+  const { value } = await kv.get<StoredTask>(taskKey(owner, id));
+  const [question] = value && "questions" in value.record.info ? value.record.info.questions ?? [] : [];
+  assert(value && question);
+  // Nobody is told of it, and the number says that something is missing.
+  const answers = { [question.key]: { action: "decline" } } as const;
+  await kv.set(taskKey(owner, id), { ...value, record: answered(value.record, answers, Date.now()) });
+  await kv.set(eventKey("other", 2), "[]");
+  assertEquals((await end).status, "COMPLETED");
+  assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
 });
 
 Deno.test("KV: the process that ends a task emits how it has ended, unless that is large; others only that it has", async () => {

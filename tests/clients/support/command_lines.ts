@@ -5,7 +5,7 @@
  */
 import { isObject } from "../../../src/json.ts";
 import { canRun } from "../../../tools/processes.ts";
-import { commandOf } from "../../support/npx.ts";
+import { commandOf } from "./npx.ts";
 import type { Answer, Session, Target } from "./session.ts";
 
 const MCPC = "@apify/mcpc@0.2.6";

@@ -23,6 +23,7 @@ import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { emptyTables } from "../../support/postgres.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 const OWNER = "user:ann";
 
@@ -217,9 +218,8 @@ Deno.test("two keys in memory", async (t) => {
 });
 
 Deno.test("two keys on Deno KV", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-two-keys-" });
-  await exercise(t, () => DenoKvBackend.open({ path: `${folder}/jobs.kv` }));
-  await Deno.remove(folder, { recursive: true });
+  await using folder = await TempFolder.make();
+  await exercise(t, () => DenoKvBackend.open({ path: `${folder.path}/jobs.kv` }));
 });
 
 testUnless(noRedis, "two keys on Redis", async (t) => {

@@ -10,6 +10,7 @@ import { freePort, whenRedisAnswers } from "../../../../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { newTask } from "../../../support/tasks.ts";
 import { EVERYTHING, leastPermissions, testAsUser as test } from "../../support/redis_user.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 /** Permissions, what is missing without each, and the rule that allows it. */
 const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allowed: string])[] = [
@@ -86,17 +87,19 @@ test("connect refuses a node of a Redis Cluster, and says why", async ({ server 
 }, ["--cluster-enabled", "yes"]);
 
 test("connect refuses a Redis Sentinel, and says why", async ({ server: master }) => {
-  const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/sentinel.conf`, `sentinel monitor all 127.0.0.1 ${new URL(master.url).port} 1\n`);
+  await using folder = await TempFolder.make();
+  await Deno.writeTextFile(
+    `${folder.path}/sentinel.conf`,
+    `sentinel monitor all 127.0.0.1 ${new URL(master.url).port} 1\n`,
+  );
   const port = freePort();
-  const args = [`${folder}/sentinel.conf`, "--sentinel", "--port", String(port), "--dir", folder];
+  const args = [`${folder.path}/sentinel.conf`, "--sentinel", "--port", String(port), "--dir", folder.path];
   await using sentinel = new Deno.Command("redis-server", { args, stdout: "null" }).spawn();
   assertEquals(await whenRedisAnswers(sentinel, port, 30_000), undefined);
   const connect = () => BullMqBackend.connect({ redis: `redis://127.0.0.1:${port}` });
   await assertRejects(connect, BackendError, "it is a Redis Sentinel, which is not supported");
   sentinel.kill("SIGKILL");
   await sentinel.status;
-  await Deno.remove(folder, { recursive: true });
 });
 
 test("connect refuses a replica, which takes no tasks, and names what to connect to", async ({ server, admin }) => {

@@ -14,6 +14,7 @@ import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { found, LEASE, OWNER, storeOf } from "../support/store.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 const ROUND = LEASE / 2;
 
@@ -232,21 +233,17 @@ Deno.test("KV: a worker that comes back while another one takes its tasks over s
   }));
 
 Deno.test("KV: a worker whose lease has run out no longer counts as running, even before its tasks are taken over", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    using kv = await Deno.openKv(`${folder}/jobs.kv`);
-    const known: boolean[] = [];
-    // The last is of a clock that was set back since.
-    for (const left of [60_000, -1, 7_200_000]) {
-      const record: WorkerRecord = { ...newWorker(["job"]), expiresAt: Date.now() + left, lease: 90_000, held: [] };
-      await kv.set(workerKey("silent"), record);
-      known.push(await backend.hasWorker("job"), await backend.hasWorker("other"));
-    }
-    assertEquals(known, [true, false, false, false, false, false]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using folder = await TempFolder.make();
+  await using backend = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
+  using kv = await Deno.openKv(`${folder.path}/jobs.kv`);
+  const known: boolean[] = [];
+  // The last is of a clock that was set back since.
+  for (const left of [60_000, -1, 7_200_000]) {
+    const record: WorkerRecord = { ...newWorker(["job"]), expiresAt: Date.now() + left, lease: 90_000, held: [] };
+    await kv.set(workerKey("silent"), record);
+    known.push(await backend.hasWorker("job"), await backend.hasWorker("other"));
   }
+  assertEquals(known, [true, false, false, false, false, false]);
 });
 
 Deno.test("KV: the commit that claims a waiting task lists it in its worker's lease, with all that the worker holds by then", () =>

@@ -12,16 +12,13 @@ import { Raw } from "../../../mcp/http/support/raw.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 const OWNER = "ann";
 
 async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-file-" });
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await TempFolder.make();
+  await run(folder.path);
 }
 
 function create(backend: DenoKvBackend): Promise<TaskInfo> {

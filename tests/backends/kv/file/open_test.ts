@@ -3,6 +3,7 @@ import { BackendError, DenoKvBackend } from "../../../../mod.ts";
 import { formatKey } from "../../../../src/backends/kv/keys.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 /** Holds the file at argv[0] as a process does that has just begun to set it up, until a line comes in. */
 async function hold(path: string): Promise<void> {
@@ -14,8 +15,8 @@ async function hold(path: string): Promise<void> {
 }
 
 Deno.test("KV: a new file that another process is setting up is opened as soon as it is ready", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-open-" });
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const other = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", import.meta.filename ?? "", path],
     stdin: "piped",
@@ -33,13 +34,12 @@ Deno.test("KV: a new file that another process is setting up is opened as soon a
     await other.stdin.close().catch(() => {});
     await other.status;
     await output.return?.();
-    await Deno.remove(folder, { recursive: true });
   }
 });
 
 Deno.test("KV: a file in another format is not opened, and stays as it is", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-open-" });
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const write = async (format: number) => {
     using kv = await Deno.openKv(path);
     await kv.set(formatKey(), format);
@@ -60,7 +60,6 @@ Deno.test("KV: a file in another format is not opened, and stays as it is", asyn
     await using backend = await DenoKvBackend.open({ path });
     assertEquals((await backend.get(task.id, task.owner)).status, "PENDING");
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 if (import.meta.main) await hold(Deno.args[0] ?? "");

@@ -4,6 +4,7 @@ import { newTaskId } from "../../../../src/ids.ts";
 import { newestLines } from "../../../../src/task_log/newest_lines.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { newTask } from "../../../support/tasks.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 const ID = "01a20500-0000-7000-8000-000000000000";
 
@@ -40,8 +41,8 @@ Deno.test("KV: a log is stored in a few values, and a new line rewrites only the
 });
 
 Deno.test("KV: a task that logs nothing has no log key, and a log key expires with its task", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-log-" });
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const backend = await DenoKvBackend.open({ path, lease: 60_000 });
   const job = (name: string, lines: number) =>
     defineJob({
@@ -68,5 +69,4 @@ Deno.test("KV: a task that logs nothing has no log key, and a log key expires wi
   kv.close();
   await worker.close(0);
   await backend.close();
-  await Deno.remove(folder, { recursive: true });
 });

@@ -15,6 +15,7 @@ import { openQuestions } from "../../../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { newTask } from "../../../support/tasks.ts";
 import { found, storeOf } from "../support/store.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 const OWNER = "ann";
 const retry = { attempts: 2, delay: 1, maxDelay: 1 };
@@ -49,8 +50,8 @@ const jobs = [
 ];
 
 Deno.test("KV: the end of a task deletes its recorded steps, also when it is cancelled while it is parked", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-steps-" });
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const backend = await DenoKvBackend.open({ path, lease: 60_000 });
   const worker = createWorker(backend, jobs, { concurrency: 4 });
   const parked = Promise.withResolvers<void>();
@@ -80,7 +81,6 @@ Deno.test("KV: the end of a task deletes its recorded steps, also when it is can
   kv.close();
   await worker.close(0);
   await backend.close();
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("KV: the end of an answered task deletes the steps of all its runs, and searches for none if there are none", async () => {
@@ -138,8 +138,8 @@ Deno.test("KV: the end of an answered task deletes the steps of all its runs, an
 });
 
 Deno.test("KV: a large step during which its job logs leaves no pieces behind that nothing will delete", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-steps-" });
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   const backend = await DenoKvBackend.open({ path, lease: 60_000 });
   const logs = defineJob({
     name: "logs",
@@ -162,7 +162,6 @@ Deno.test("KV: a large step during which its job logs leaves no pieces behind th
   kv.close();
   await worker.close(0);
   await backend.close();
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("KV: a step that is recorded while another process ends its task is deleted, too", async () => {

@@ -4,6 +4,7 @@ import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { Events, Raw } from "../support/raw.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 const HEALTH = "http://10.0.0.7:8000/healthz";
 
@@ -25,8 +26,8 @@ Deno.test("/healthz is 200 while the backend accepts tasks, for every caller, an
 });
 
 Deno.test("a server that ends answers waiting calls, ends the streams, and accepts nothing new; the work goes on", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-closing-" });
-  const backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+  await using folder = await TempFolder.make();
+  const backend = await DenoKvBackend.open({ path: `${folder.path}/jobs.kv` });
   const server = fixtureServer("operation", backend);
   const worker = createWorker(backend, server.registry.list().map(({ job }) => job));
   const raw = await Raw.open(server.fetch);
@@ -53,7 +54,6 @@ Deno.test("a server that ends answers waiting calls, ends the streams, and accep
   assertEquals((await backend.get(id, "anonymous")).status, "RUNNING");
   await worker.close(0);
   await close();
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a server that ends tells the callers that wait for tasks in memory that these end with it", async () => {

@@ -4,6 +4,7 @@ import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { byName } from "../support/by_name.ts";
 import { Events, Raw } from "../support/raw.ts";
 import { pause } from "../../../../src/waiting.ts";
+import { TempFolder } from "../../../support/temp_folder.ts";
 
 Deno.test("server.fetch works inside any server that speaks Request and Response", async () => {
   await using backend = new MemoryBackend();
@@ -195,8 +196,8 @@ Deno.test("a Last-Event-ID that is not one of ours is 400", async () => {
 });
 
 Deno.test("a session goes on after a restart, with its tasks and the messages that its stream has missed", async () => {
-  const folder = await Deno.makeTempDir();
-  const path = `${folder}/jobs.kv`;
+  await using folder = await TempFolder.make();
+  const path = `${folder.path}/jobs.kv`;
   let [session, last, id] = ["", "", ""];
   {
     const backend = await DenoKvBackend.open({ path });
@@ -228,7 +229,6 @@ Deno.test("a session goes on after a restart, with its tasks and the messages th
     const { method, params } = await resumed.message();
     assertEquals([method, params.taskId, params.status], ["notifications/tasks/status", id, "cancelled"]);
   }
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a session that its client has ended is gone, even after a restart", async () => {
