@@ -8,11 +8,14 @@
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
 import { commandOf } from "../clients/support/npx.ts";
-import { fixtureServer, type StrategyName } from "./support/fixture.ts";
+import { serve } from "../support/served.ts";
+import { testUnless } from "../support/test_unless.ts";
+import { fixtureServer } from "./support/fixture.ts";
 
 const INSPECTOR = "@modelcontextprotocol/inspector@2.12.0";
-const ASKED_FOR = Deno.env.has("TEST_INSPECTOR");
-const leftOut = ASKED_FOR ? "" : " (left out: set TEST_INSPECTOR=1; it downloads the Inspector with npx)";
+const leftOut = Deno.env.has("TEST_INSPECTOR")
+  ? undefined
+  : "set TEST_INSPECTOR=1; it downloads the Inspector with npx";
 
 /** Runs one method through the Inspector and returns what it prints. */
 async function inspect(target: readonly string[], era: string, ...args: string[]): Promise<Record<string, unknown>> {
@@ -47,34 +50,14 @@ async function listAndCall(target: readonly string[], era: string): Promise<void
   assertEquals(structuredContent, { id: 7 });
 }
 
-/** Serves the fixture over HTTP in this process. */
-async function withHttp(strategy: StrategyName, use: (url: string) => Promise<void>): Promise<void> {
-  const end = new AbortController();
-  const { promise: url, resolve } = Promise.withResolvers<string>();
-  const worker = { concurrency: 4 };
-  const running = fixtureServer(strategy)
-    .run({ transport: "http", port: 0, worker, onListen: resolve, signal: end.signal });
-  try {
-    await use(await url);
-  } finally {
-    end.abort();
-    await running;
-  }
-}
-
 for (const era of ["legacy", "modern"]) {
-  Deno.test({
-    name: `the Inspector lists and calls tools over stdio, ${era} era${leftOut}`,
-    ignore: !ASKED_FOR,
-    fn: async () => {
-      const script = fileURLToPath(new URL("support/server.ts", import.meta.url));
-      await listAndCall([Deno.execPath(), "run", "-A", "--unstable-kv", script, "operation", "stdio"], era);
-    },
+  testUnless(leftOut, `the Inspector lists and calls tools over stdio, ${era} era`, async () => {
+    const script = fileURLToPath(new URL("support/server.ts", import.meta.url));
+    await listAndCall([Deno.execPath(), "run", "-A", "--unstable-kv", script, "operation", "stdio"], era);
   });
 
-  Deno.test({
-    name: `the Inspector lists and calls tools over HTTP, ${era} era${leftOut}`,
-    ignore: !ASKED_FOR,
-    fn: () => withHttp("operation", (url) => listAndCall([url], era)),
+  testUnless(leftOut, `the Inspector lists and calls tools over HTTP, ${era} era`, async () => {
+    await using served = await serve(fixtureServer("operation"), { concurrency: 4 });
+    await listAndCall([served.url.href], era);
   });
 }
