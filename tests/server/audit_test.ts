@@ -3,6 +3,8 @@ import type { AuditEvent } from "../../mod.ts";
 import { AuditLog, auditOf } from "../../src/server/audit_log.ts";
 import { RepeatedRefusals } from "../../src/server/repeated_refusals.ts";
 import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
+import { Pipe } from "../mcp/support/pipe.ts";
+import { startProcess } from "../mcp/support/program.ts";
 import { Reported } from "../support/errors.ts";
 import { assert, assertEquals, FakeTime } from "../../tools/std.ts";
 
@@ -127,6 +129,8 @@ interface Line {
   readonly count?: number;
 }
 
+const SERVER = new URL("./audited_server.ts", import.meta.url);
+
 /** The server of `audited_server.ts`. */
 class Audited implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -135,8 +139,15 @@ class Audited implements AsyncDisposable {
   #url = "";
 
   constructor() {
-    const server = fileURLToPath(new URL("./audited_server.ts", import.meta.url));
-    const args = ["run", "--quiet", "--allow-net", "--allow-env", "--allow-read", "--unstable-kv", server];
+    const args = [
+      "run",
+      "--quiet",
+      "--allow-net",
+      "--allow-env",
+      "--allow-read",
+      "--unstable-kv",
+      fileURLToPath(SERVER),
+    ];
     this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" }).spawn();
     this.#stdout = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     this.#stderr = this.#child.stderr.pipeThrough(new TextDecoderStream()).getReader();
@@ -217,6 +228,15 @@ Deno.test("an audit log whose reader is gone makes no request fail", async () =>
   await server.closeStderr();
   await server.beRefused(10);
   assertEquals((await server.end()).code, 0);
+});
+
+Deno.test('over stdio, where stderr often is a log of the host, only `audit: "stderr"` writes an audit log', async () => {
+  for (const [audit, written] of [["", []], ["stderr", ["created"]]] as const) {
+    await using pipe = await Pipe.open(startProcess(SERVER, ["stdio", audit]));
+    await pipe.call("echo_start");
+    const { stderr } = await pipe.end();
+    assertEquals(stderr.split("\n").filter(Boolean).map((line) => JSON.parse(line).event), [...written]);
+  }
 });
 
 Deno.test("events have a receiver if there is a function, or once there is a log; what a function throws names their task", () => {

@@ -8,7 +8,10 @@ import {
   MemoryBackend,
   type TaskInfo,
 } from "../../mod.ts";
+import { Pipe } from "../mcp/support/pipe.ts";
+import { runInPlace } from "../mcp/support/program.ts";
 import { Reported } from "../support/errors.ts";
+import { until } from "../support/processes.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
 import type { ScheduleOptions } from "../../src/schedules/declare.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
@@ -102,6 +105,18 @@ Deno.test("a server that is embedded creates the tasks of its schedules from its
   await response.body?.cancel();
   assertEquals(await created.promise, "ann");
   await server.close();
+});
+
+Deno.test("over stdio, the schedules begin with the client's first call, and not where a host only lists the tools", async () => {
+  const { server, backend } = newServer();
+  server.registerAsyncTool(report);
+  await server.schedule(report, { every: 60_000, input: { team: "blue" }, owner: "ann" });
+  await using pipe = await Pipe.open(runInPlace(server));
+  await pipe.result("tools/list");
+  assertEquals(await backend.operator.schedules(), []);
+  await pipe.call("report", { team: "red" });
+  await until(async () => (await backend.operator.schedules()).length === 1, "the schedule has begun");
+  await pipe.end();
 });
 
 Deno.test("the input of a schedule is validated where it is declared, and the server does not serve with a wrong one", async () => {

@@ -191,6 +191,22 @@ Deno.test("the error for a taken port names it, and the backend is closed", asyn
   assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
 });
 
+Deno.test("a server that is closed twice closes its backend once, and both calls wait for that", async () => {
+  const backend = new MemoryBackend();
+  const close = backend.close.bind(backend);
+  let [begun, closed] = [0, 0];
+  backend.close = async () => {
+    begun++;
+    await close();
+    closed++;
+  };
+  const server = newServer(backend).registerAsyncTool(echo);
+  for (const closing of [server.close(), server.close()]) {
+    await closing;
+    assertEquals([begun, closed], [1, 1]);
+  }
+});
+
 Deno.test("a closed server refuses to serve, and says why", async () => {
   const server = newServer(new MemoryBackend()).registerAsyncTool(echo);
   await server.close();
