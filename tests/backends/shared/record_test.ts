@@ -4,7 +4,6 @@ import {
   asked,
   backoff,
   cancelledNow,
-  cancelledOutcome,
   claimed,
   crashed,
   handedBack,
@@ -16,15 +15,7 @@ import {
   type TaskRecord,
 } from "../../../src/backends/shared/record.ts";
 import { isFinished } from "../../../src/task.ts";
-import { dueAtOf, lost, NEW, pending, pick, running } from "./changes/support.ts";
-
-function cancelledWith(record: TaskRecord): readonly [work: string, outcome: string] {
-  assert(record.info.status === "CANCELLED");
-  assertEquals([record.holder, dueAtOf(record)], [undefined, undefined]);
-  const outcome = cancelledOutcome(record.info);
-  assert(outcome.kind === "fault");
-  return [record.info.work, outcome.message];
-}
+import { cancelledWith, dueAtOf, lost, NEW, pending, pick, running } from "./changes/support.ts";
 
 Deno.test("a task that repeats another one names it, through all its changes", () => {
   assertEquals(pick(pending().info, "retryOf"), [undefined]);

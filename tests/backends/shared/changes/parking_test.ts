@@ -1,9 +1,8 @@
-import { assert, assertEquals } from "../../../../tools/std.ts";
+import { assertEquals } from "../../../../tools/std.ts";
 import {
   answered,
   asked,
   cancelledNow,
-  cancelledOutcome,
   claimed,
   crashed,
   handedBack,
@@ -14,15 +13,7 @@ import {
   type TaskRecord,
   urgencyOf,
 } from "../../../../src/backends/shared/record.ts";
-import { dueAtOf, lost, pending, pick, running } from "./support.ts";
-
-function cancelledWith(record: TaskRecord): readonly [work: string, outcome: string] {
-  assert(record.info.status === "CANCELLED");
-  assertEquals([record.holder, dueAtOf(record)], [undefined, undefined]);
-  const outcome = cancelledOutcome(record.info);
-  assert(outcome.kind === "fault");
-  return [record.info.work, outcome.message];
-}
+import { cancelledWith, dueAtOf, lost, pending, pick, running } from "./support.ts";
 
 const QUESTION = { key: "q", message: "Sure?", schema: {} };
 const OTHER = { key: "p", message: "Really?", schema: {} };

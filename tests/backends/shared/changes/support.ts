@@ -4,8 +4,9 @@
  * @module
  */
 import type { NewTask } from "../../../../src/backend.ts";
-import { claimed, created, type TaskRecord } from "../../../../src/backends/shared/record.ts";
+import { cancelledOutcome, claimed, created, type TaskRecord } from "../../../../src/backends/shared/record.ts";
 import type { TaskInfo } from "../../../../src/task.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
 
 export const NEW: NewTask = {
   id: "id-1",
@@ -33,4 +34,13 @@ export function pick<K extends string>(info: TaskInfo, ...keys: readonly K[]): u
 
 export function dueAtOf({ info }: TaskRecord): number | undefined {
   return "dueAt" in info ? info.dueAt : undefined;
+}
+
+/** What is recorded of a task that is cancelled: whether its work has stopped, and what its caller is told. */
+export function cancelledWith(record: TaskRecord): readonly [work: string, outcome: string] {
+  assert(record.info.status === "CANCELLED");
+  assertEquals([record.holder, dueAtOf(record)], [undefined, undefined]);
+  const outcome = cancelledOutcome(record.info);
+  assert(outcome.kind === "fault");
+  return [record.info.work, outcome.message];
 }
