@@ -132,13 +132,16 @@ Deno.test("a run that is aborted before it begins ends at once, and closes the b
   assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
 });
 
-Deno.test("two tools of one name, and tools that are registered too late, are refused by name", async () => {
+Deno.test("two tools of one name, and what is registered too late, are refused by name", async () => {
   await using server = newServer(new MemoryBackend());
   server.registerAsyncTool(echo, { name: "echo" });
   assertThrows(() => server.registerAsyncTool(echo), DefinitionError, "Cannot register echo twice");
   server.registerAsyncTool(defineJob({ name: "echo_start_status", input: echo.inputSchema }));
   await server.fetch(new Request("http://localhost/mcp", { headers: { host: "localhost" } }));
   assertThrows(() => server.registerAsyncTool(echo, { name: "late" }), DefinitionError, "Cannot register late");
+  assertThrows(() => server.extend(() => {}), DefinitionError, "Cannot register an extension");
+  const scheduling = () => server.schedule(echo, { every: 60_000, input: { text: "hi" }, owner: "ann" });
+  await assertRejects(scheduling, DefinitionError, "Cannot register a schedule");
 });
 
 Deno.test("registering a job for a queue of others fails if the backend has none", async () => {
