@@ -5,12 +5,11 @@
 import { type Backend, createWorker } from "../mod.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
 import { pause } from "../src/waiting.ts";
-import { noOwnPostgres } from "../tools/postgres_server.ts";
-import { noOwnRedis } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { readOptions } from "../tools/options.ts";
 import { openSchema } from "./finished/postgres.ts";
 import { newTask, newTick, threeSteps, tick } from "./jobs.ts";
+import { missingFor } from "./missing.ts";
 import { inTurns, type Latency, latency, percentile, throughput, type Way } from "./measure.ts";
 import { withProcess } from "./process.ts";
 import { rawLatency, rawThroughput, rawWorker } from "./raw/bullmq.ts";
@@ -174,7 +173,7 @@ async function kvItself(): Promise<void> {
 }
 
 for (const name of BACKENDS.filter((name) => wanted === "all" || wanted === name)) {
-  const missing = name === "redis" ? noOwnRedis : name === "postgres" ? noOwnPostgres : undefined;
+  const missing = missingFor(name);
   if (missing !== undefined) {
     show(name, `left out: ${missing}`);
     continue;

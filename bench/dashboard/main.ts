@@ -5,7 +5,6 @@
 import type { Page } from "playwright-core";
 import type { Backend } from "../../mod.ts";
 import { serveDashboard } from "../../src/dashboard/mod.ts";
-import { pause } from "../../src/waiting.ts";
 import { startChromium } from "../../tools/page/chromium.ts";
 import { openBackend, Place, SHARED_BACKENDS } from "../../tools/place.ts";
 import { readOptions } from "../../tools/options.ts";
@@ -61,7 +60,7 @@ async function watch(page: Page, ms: number): Promise<Seen> {
     };
     const observer = new MutationObserver(note);
     observer.observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true });
-    await pause(ms);
+    await new Promise((resolve) => setTimeout(resolve, ms)); // In the page, which has nothing of this module.
     observer.disconnect();
     return seen;
   }, ms);

@@ -4,11 +4,10 @@
  * nothing; and the memory of a plain call that waits: `deno task bench:http [--quick]
  * [--backend memory|kv|redis|postgres]`.
  */
-import { noOwnPostgres } from "../../tools/postgres_server.ts";
-import { noOwnRedis } from "../../tools/redis_server.ts";
 import { BACKENDS, Place } from "../../tools/place.ts";
 import { readOptions } from "../../tools/options.ts";
 import { percentile } from "../measure.ts";
+import { missingFor } from "../missing.ts";
 import { processorTimeOf } from "../memory.ts";
 import { askModern } from "./modern.ts";
 import { type Process, withProcess } from "../process.ts";
@@ -84,8 +83,7 @@ function show(what: string, { perSecond, p50, processorTime }: Figure, noop?: Fi
 }
 
 function isWanted(backend: string): boolean {
-  if (wanted !== "all") return wanted === backend;
-  return (backend === "redis" ? noOwnRedis : backend === "postgres" ? noOwnPostgres : undefined) === undefined;
+  return wanted === "all" ? missingFor(backend) === undefined : wanted === backend;
 }
 
 for (const inFlight of IN_FLIGHT) {

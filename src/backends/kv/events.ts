@@ -168,7 +168,7 @@ export class EventLog implements AsyncDisposable {
     this.#touch(this.#readyFile);
   }
 
-  /** A write would not do: macOS reports it only when the file is closed, and Windows may wait until it is flushed. */
+  /** A write would not do: macOS reports it only when the file is closed. */
   #touch(file: Deno.FsFile): void {
     try {
       const now = new Date();

@@ -202,9 +202,7 @@ testUnless(
         await Deno.remove(path);
         await until(
           () =>
-            Promise.resolve(
-              ["renew the lease of a worker", "read the events of other processes"].every((of) => output.includes(of)),
-            ),
+            ["renew the lease of a worker", "read the events of other processes"].every((of) => output.includes(of)),
           "the worker tells of what fails",
         );
       } finally {
