@@ -82,10 +82,10 @@ function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks
     outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, ...job.annotations },
     askFor,
-    call: async (input, { owner, idempotencyKey, trace }) => ({
-      kind: "result",
-      result: toToolResult(formatResponse(await tasks.start(registered, input, owner, { idempotencyKey, trace }))),
-    }),
+    call: async (input, { owner, idempotencyKey, trace }) => {
+      const task = await tasks.start(registered, input, owner, { idempotencyKey, trace });
+      return { kind: "result", result: toToolResult(formatResponse(await tasks.explain(task))) };
+    },
   };
 }
 
@@ -101,7 +101,8 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
         : toToolResult(withNote(formatResponse(read.task, undefined, asking), read.cut));
     }),
     title: `${title}: status`,
-    description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
+    description:
+      `Tells how far a task of ${name} is, and its result once the status is COMPLETED. With wait_seconds it ` +
       "waits for a change of the status. FAILED or CANCELLED: `message` says why. INPUT_REQUIRED: it waits for a " +
       (registered.answers === "model"
         ? `person's answer to its \`questions\`: \`message\` says how to answer.`
@@ -125,7 +126,7 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
     }, { page: PAGE_SCHEMA }),
     title: `${title}: result`,
     description:
-      `Fetches the result of a ${name} task. With wait_seconds it waits for the end of the task, and tells ` +
+      `Fetches the result of a task of ${name}. With wait_seconds it waits for the end of the task, and tells ` +
       "how far it is if that does not come in time. Without it, a task that has not ended is an error.",
   };
 }
@@ -173,7 +174,7 @@ function cancelTool({ name: base, title = base, job }: RegisteredJob, tasks: Tas
   return {
     name,
     title: `${title}: cancel`,
-    description: `Cancels a ${base} task that is not finished. \`message\` says whether its work has stopped.`,
+    description: `Cancels a task of ${base} that is not finished. \`message\` says whether its work has stopped.`,
     inputSchema: TOKEN,
     outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },

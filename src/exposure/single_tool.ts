@@ -100,12 +100,13 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
       const { action: _, input, ...perCall } = given;
+      refuseWithin(input, registered);
       const { owner, idempotencyKey, trace } = ctx;
       const task = await tasks.start(registered, { ...input, ...perCall }, owner, { idempotencyKey, trace })
         .catch((error) => {
           throw belowInput(error, registered);
         });
-      return toToolResult(formatResponse(task));
+      return toToolResult(formatResponse(await tasks.explain(task)));
     }
     const { token } = given;
     return await explainErrors(token, async () => {
@@ -177,6 +178,17 @@ function besideInput(error: unknown, ofTool: JsonSchema, ofJob: JsonSchema): unk
     return { path, message: isMisplaced ? "is not allowed here: it belongs into input" : message };
   });
   return new InvalidInput(error.what, issues, error.rest);
+}
+
+/** Throws `InvalidInput` for a field in `input` that the call has beside it. */
+function refuseWithin(input: object = {}, { name, perCall }: RegisteredJob): void {
+  const misplaced = perCall.filter((field) => Object.hasOwn(input, field));
+  if (misplaced.length === 0) return;
+  const issues = misplaced.map((field) => ({
+    path: `input.${field}`,
+    message: "is not allowed here: it belongs beside input",
+  }));
+  throw new InvalidInput(inputOf(name), issues);
 }
 
 function hasField({ properties }: JsonSchema, name: string): boolean {

@@ -57,6 +57,8 @@ export interface CallClient {
   readonly urls?: boolean;
   /** Whether it receives progress while the call waits. */
   readonly progress: boolean;
+  /** Whether its principal is known: only then may it list tasks. Default: `false`. */
+  readonly known?: boolean;
 }
 
 /** The answer to a call: its result, or the task that will have it. */

@@ -400,7 +400,8 @@ Deno.test("the shared tools reject tokens of other owners, and of jobs that this
   const surface = bench.exposeAll(endless);
   const { id: token } = await start(surface, "endless", {});
   const { id: foreign } = await start(bench.expose(report), "report", { user: "Ada" });
-  const unknown = (id: string) => `Cannot find task "${id}": the id is unknown. Check it, or start a new task.`;
+  const unknown = (id: string) =>
+    `Cannot find task "${id}": the id is unknown. Check that you have copied all of it. Tasks are deleted some time after they end.`;
   const ofReport = (id: string) =>
     `Task "${id}" is a task of report. Use the tools of report for it; if there are none, this server does not offer report.`;
   const tries = [
@@ -413,6 +414,10 @@ Deno.test("the shared tools reject tokens of other owners, and of jobs that this
     for (const name of ["task_status", "task_cancel"]) {
       const { isError, content } = await call(surface, name, { token }, { owner });
       assertEquals([isError, content], [true, [{ type: "text", text }]]);
+      // Only a client whose principal is known may list tasks.
+      const known = await call(surface, name, { token }, { owner, client: { ...PLAIN, known: true } });
+      const more = text === unknown(token) ? " task_list lists your tasks." : "";
+      assertEquals(known.content, [{ type: "text", text: `${text}${more}` }]);
     }
   }
   await assertRejects(

@@ -3,7 +3,7 @@ import { InvalidInput } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { z } from "zod";
 import { Bench, call, endless, report, toolOf } from "./support.ts";
 
@@ -170,4 +170,18 @@ Deno.test("a job's schema that refers to itself still works inside the tool's in
     () => validate(inputSchema, { action: "start", input: { name: "a", child: {} } }, "tree"),
     InvalidInput,
   );
+});
+
+Deno.test("the error for a field of the call within input says that it belongs beside it", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const surface = bench.expose(report, { perCall: ["startAt", "priority"] });
+  const startAt = new Date(Date.now() + 3_600_000).toISOString();
+  const error = await assertRejects(
+    () => act(surface, "report", { action: "start", input: { user: "Ada", startAt } }),
+    InvalidInput,
+  );
+  assertEquals(error.issues, [{ path: "input.startAt", message: "is not allowed here: it belongs beside input" }]);
+  const started = await act(surface, "report", { action: "start", input: { user: "Ada" }, startAt });
+  assertEquals(started.structuredContent?.status, "PENDING");
+  assertMatch(String(started.structuredContent?.message), /^It starts at \d{4}-.+Z\.$/);
 });

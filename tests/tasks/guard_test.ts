@@ -207,14 +207,16 @@ Deno.test("the audit log has each creation, read of a result or a log, cancellat
       principal: "bob",
       operation: "read",
       task: done.id,
-      reason: `Cannot find task "${done.id}": the id is unknown. Check it, or start a new task.`,
+      reason:
+        `Cannot find task "${done.id}": the id is unknown. Check that you have copied all of it. Tasks are deleted some time after they end.`,
     },
     {
       ...refused,
       principal: "ann",
       operation: "cancel",
       task: "x".repeat(64),
-      reason: `Cannot find task ${shown}: the id is unknown. Check it, or start a new task.`,
+      reason:
+        `Cannot find task ${shown}: the id is unknown. Check that you have copied all of it. Tasks are deleted some time after they end.`,
     },
     {
       ...refused,

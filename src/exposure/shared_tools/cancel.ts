@@ -7,7 +7,7 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse, responseSchema, toToolResult } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
 import { tokenCall, tokenSchema } from "../answers/token_answer.ts";
-import { findShared, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
+import { findShared, lacksTasks, listFor, type SharedJobs, sharedNames } from "./jobs.ts";
 
 export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
   const { cancel: name } = sharedNames(prefix);
@@ -20,8 +20,8 @@ export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     listedTo: lacksTasks,
-    call: tokenCall(name, schema, async ({ token }, { owner }) => {
-      const { task, job } = await findShared(jobs, tasks, token, owner);
+    call: tokenCall(name, schema, async ({ token }, { owner, client }) => {
+      const { task, job } = await findShared(jobs, tasks, token, owner, listFor(client, prefix));
       if (job.registered.cancel) return toToolResult(formatResponse(await tasks.cancel(token, owner)));
       return toToolResult({ ...formatResponse(task), error: tasks.refuseCancel(task) });
     }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { TaskExpired, TaskNotFound } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RegisteredJob } from "../../registry.ts";
@@ -61,19 +62,31 @@ export function askingOf(
   return { elicitation, urls, tool, cancels: whenNobodyCanAnswer(registered, "wait") === "cancel" };
 }
 
+/** The tool that lists the tasks of a caller, who may use it only if it is known who they are. */
+export function listFor({ known = false }: CallClient, prefix: string): string | undefined {
+  return known ? sharedNames(prefix).list : undefined;
+}
+
 /** Whether a client has no tasks of its own, and needs the shared tools. */
 export function lacksTasks({ tasks }: ListClient): boolean {
   return !tasks;
 }
 
-/** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. */
+/**
+ * Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. `list` is the tool that lists
+ * the caller's tasks, if the caller may use one.
+ */
 export async function findShared<J>(
   jobs: ReadonlyMap<string, J>,
   tasks: Tasks,
   id: string,
   owner: string,
+  list?: string,
 ): Promise<{ readonly task: TaskInfo; readonly job: J }> {
-  const task = await tasks.get(id, owner);
+  const task = await tasks.get(id, owner).catch((error) => {
+    const isUnknown = error instanceof TaskNotFound && !(error instanceof TaskExpired);
+    throw isUnknown && list !== undefined ? new TaskNotFound(id, `${error.message} ${list} lists your tasks.`) : error;
+  });
   const job = jobs.get(task.job);
   if (job === undefined) throw ofOtherJob(task);
   return { task, job };

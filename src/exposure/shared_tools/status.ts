@@ -12,7 +12,7 @@ import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema, toToo
 import { type CallContext, CallerGone, CallTimedOut, type SurfaceTool, type ToolResult } from "../surface.ts";
 import { endedAnswer, PAGE_SCHEMA, tokenCall, tokenSchema } from "../answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
-import { askingOf, findShared, lacksTasks, type NamedJob, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, findShared, lacksTasks, listFor, type NamedJob, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that waits for a task, and returns its result. */
 export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
@@ -32,7 +32,7 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     annotations: { readOnlyHint: true, idempotentHint: true },
     listedTo: lacksTasks,
     call: tokenCall(name, schema, async (given: StatusInput, ctx) => {
-      const { task, job } = await findShared(jobs, tasks, given.token, ctx.owner);
+      const { task, job } = await findShared(jobs, tasks, given.token, ctx.owner, listFor(ctx.client, prefix));
       return await read(job, task, given, tasks, ctx);
     }),
     resume: async (id, ctx, storeAnswers) => {

@@ -22,6 +22,7 @@ import type { Json, TaskInfo } from "../../task.ts";
 import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
+import type { Peer } from "../peer.ts";
 import { RESUMED_ELSEWHERE } from "../messages/message.ts";
 import { traceOf } from "../messages/request_trace.ts";
 import { doneWithin } from "../../waiting.ts";
@@ -46,10 +47,9 @@ const LAST_LINES_MS = 1_000;
 type Misfits = Map<string, InvalidInput>;
 
 /** What a call needs of its connection. */
-export interface CallSite {
+export interface CallSite extends Peer {
   readonly tool: string;
   readonly tasks: Tasks;
-  readonly owner: string;
   readonly connection: Connection;
   /** How the client accepts a task, if it does. */
   readonly request: TaskRequest | undefined;
@@ -99,7 +99,7 @@ function resumeOf(tool: SurfaceTool): NonNullable<SurfaceTool["resume"]> {
 async function waitFor(
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { tool, tasks, owner, connection, request, closedAt, onAnswer }: CallSite,
+  { tool, tasks, owner, known, connection, request, closedAt, onAnswer }: CallSite,
   misfits?: Misfits,
 ): Promise<Result> {
   const given = new AbortController();
@@ -113,7 +113,7 @@ async function waitFor(
   const notifyProgress = (params: Record<string, Json>) =>
     void notify({ method: "notifications/progress", params }).catch(() => {}); // The client is gone.
   using progress = token === undefined ? undefined : new CallProgress(token, notifyProgress);
-  const client = clientOf(request, connection.client(ctx), token !== undefined);
+  const client = { ...clientOf(request, connection.client(ctx), token !== undefined), known };
   let log: CallLog | undefined;
   const followLog = (task: TaskInfo) => {
     if (request === undefined) log ??= connection.followLog?.(task, ctx);

@@ -63,7 +63,7 @@ export function bindTools(
     // Without a map: a session of a server with hundreds of tools would hold one of 10 KB.
     const tool = surface.tools.find(({ name }) => name === params.name);
     if (tool && mayCall(tool, peer)) {
-      return call(tool, params, server, ctx, { tasks, owner, connection, closedAt, onAnswer });
+      return call(tool, params, server, ctx, { tasks, owner, known, connection, closedAt, onAnswer });
     }
     return inCallSpan(undefined, params.name, server, ctx, () => callPlainTool(params, ctx));
   });
@@ -89,7 +89,7 @@ export function bindTool(
   server: TaskServer,
   tool: SurfaceTool,
   { tasks }: Pick<Served, "tasks">,
-  { owner }: Peer,
+  { owner, known }: Peer,
   connection: Connection,
 ): void {
   server.registerCapabilities({ tools: {} });
@@ -98,7 +98,14 @@ export function bindTool(
     CallParams,
     // The connection ends with the answer: nobody can say that it was lost.
     (params, ctx) =>
-      call(tool, params, server, ctx, { tasks, owner, connection, closedAt: () => undefined, onAnswer: () => {} }),
+      call(tool, params, server, ctx, {
+        tasks,
+        owner,
+        known,
+        connection,
+        closedAt: () => undefined,
+        onAnswer: () => {},
+      }),
   );
 }
 

@@ -88,7 +88,8 @@ Deno.test("the audit log has every request for an unknown tool, resource, method
     await ask("resources/read", { uri: "info://nope" });
     await ask("nope/nope", {});
     await ask("tasks/get", { taskId: "nope" });
-    const unknown = 'Cannot find task "nope": the id is unknown. Check it, or start a new task.';
+    const unknown =
+      'Cannot find task "nope": the id is unknown. Check that you have copied all of it. Tasks are deleted some time after they end.';
     assertEquals(house.takeEvents(), [
       { ...byAnn, ...more, operation: "create", reason: 'Unknown tool "nope".' },
       { ...byAnn, ...more, operation: "read", reason: 'Unknown resource "info://nope".' },

@@ -73,7 +73,8 @@ export async function wait(backend: Backend): Promise<Waiters> {
 /** Asserts that every waiting call and subscriber learns that the store has lost their task. */
 export async function assertLost(waiters: Waiters): Promise<void> {
   const [asked, ...called] = await waiters.answers;
-  const lost = "Cannot find task …: the id is unknown. Check it, or start a new task.";
+  const lost =
+    "Cannot find task …: the id is unknown. Check that you have copied all of it. Tasks are deleted some time after they end.";
   const withoutId = (text?: string) => text?.replace(/"\S+"/, "…");
   assertEquals([asked?.error?.code, withoutId(asked?.error?.message)], [-32602, lost]);
   for (const { result } of called) assertEquals([result?.isError, withoutId(result?.content[0].text)], [true, lost]);
