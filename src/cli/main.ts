@@ -86,6 +86,7 @@ async function runCommand(command: Command, args: readonly string[], environment
 /** Reads options and operands. Throws `UsageError`. */
 function read(args: readonly string[], rules: Options, now: number): { values: object; operands: readonly string[] } {
   const named = Object.entries(rules);
+  refuseTexts(args, rules);
   const { texts, flags, operands } = parse(args, {
     texts: named.filter(([, { takes }]) => takes !== undefined).map(([name]) => name),
     flags: named.filter(([, { takes }]) => takes === undefined).map(([name]) => name),
@@ -102,6 +103,15 @@ function read(args: readonly string[], rules: Options, now: number): { values: o
     values[name] = readOption(name, option, text, now);
   }
   return { values, operands };
+}
+
+/** Throws `UsageError` for a flag with a text: the parser would take every one but `false` for a yes. */
+function refuseTexts(args: readonly string[], rules: Options): void {
+  for (const arg of args.slice(0, args.includes("--") ? args.indexOf("--") : undefined)) {
+    const [, name = "", text = ""] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (!Object.hasOwn(rules, name) || rules[name]?.takes !== undefined || /^(true|false)$/.test(text)) continue;
+    throw new UsageError(`--${name} takes no text, not ${JSON.stringify(text)}. Leave it out for no.`);
+  }
 }
 
 function readOption(name: string, option: Option<unknown>, text: string, now: number): unknown {
