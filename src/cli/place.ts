@@ -80,14 +80,17 @@ function fromEnvironment(variable: (name: string) => string | undefined): Place 
   return Object.fromEntries(named);
 }
 
-/** Opening a KV file that does not exist would create it. */
+/** Opening a KV file that does not exist would create it, and make a database of an empty one. */
 async function checkFile(path: string): Promise<void> {
+  let what: string;
   try {
-    if ((await Deno.stat(path)).isFile) return;
+    const { isFile, size } = await Deno.stat(path);
+    if (isFile && size > 0) return;
+    what = isFile ? "it is empty" : "it is not a file";
   } catch (cause) {
     throw new BackendError(`Cannot open the KV file ${path}: ${cause}. Pass the path that the server opens.`, {
       cause,
     });
   }
-  throw new BackendError(`Cannot open the KV file ${path}: it is not a file. Pass the path that the server opens.`);
+  throw new BackendError(`Cannot open the KV file ${path}: ${what}. Pass the path that the server opens.`);
 }

@@ -14,8 +14,11 @@ export type Times = ScheduleInfo["times"];
 export function checkTimes(times: Times, name: string): void {
   if ("every" in times) return;
   const what = `Cannot schedule ${name} at ${quote(times.cron)} in the time zone ${quote(times.timeZone)}`;
-  // Croner also takes a date.
-  if (!/^@|\s/.test(times.cron.trim())) throw new DefinitionError(`${what}: a cron expression has five or six fields.`);
+  // Croner also takes a date, a seventh field for the year, and names such as "@daily".
+  const fields = times.cron.trim().split(/\s+/);
+  if (!/^@\w+$/.test(times.cron.trim()) && fields.length !== 5 && fields.length !== 6) {
+    throw new DefinitionError(`${what}: a cron expression has five fields, or six with seconds first.`);
+  }
   if (!isTimeZone(times.timeZone)) {
     throw new DefinitionError(`${what}: name one of the IANA database, such as "UTC" or "Europe/Berlin".`);
   }

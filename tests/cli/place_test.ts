@@ -24,6 +24,9 @@ Deno.test("--kv opens an existing file, and creates none", async () => {
     await assertRejects(() => countAt({ kv }), BackendError, "Pass the path that the server opens.");
     await assertRejects(() => countAt({ kv: folder }), BackendError, "it is not a file");
     assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+    await Deno.create(kv).then((file) => file.close());
+    await assertRejects(() => countAt({ kv }), BackendError, "it is empty");
+    assertEquals((await Deno.stat(kv)).size, 0);
     await (await DenoKvBackend.open({ path: kv })).close();
     assertEquals(await countAt({ kv }), []);
   } finally {

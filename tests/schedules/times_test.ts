@@ -1,6 +1,6 @@
 import { DefinitionError } from "../../src/errors.ts";
 import { checkTimes, dueAfter, dueBefore, type Times } from "../../src/schedules/times.ts";
-import { assertEquals, assertThrows } from "../../tools/std.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 
 const berlin = (cron: string): Times => ({ cron, timeZone: "Europe/Berlin" });
 
@@ -68,6 +68,12 @@ Deno.test("an invalid expression or time zone is refused, and so is a time that 
   const refusal = (times: Times) => assertThrows(() => checkTimes(times, "report"), DefinitionError).message;
   for (const cron of ["", "often", "61 * * * *", "* * * *", "0 0 31 2 *", "0 0 0 1 1 * 2020", "2030-01-01T00:00:00"]) {
     assertEquals(refusal({ cron, timeZone: "UTC" }).startsWith("Cannot schedule report"), true, cron);
+  }
+  for (const cron of ["* * * *", "0 0 0 1 1 * 2099", "@daily 0 0 0 1 1 *"]) {
+    assertStringIncludes(
+      refusal({ cron, timeZone: "UTC" }),
+      "a cron expression has five fields, or six with seconds first.",
+    );
   }
   // croner would take the time zone of the machine for an empty name.
   for (const timeZone of ["Europe/Atlantis", ""]) {

@@ -77,7 +77,7 @@ async function chosen(
 ): Promise<readonly string[]> {
   const isDescribed = Object.values(selected).some((value) => value !== undefined);
   if (operands.length > 0 && isDescribed) throw new UsageError("pass ids, or options that describe tasks, not both.");
-  if (operands.length > 0) return operands;
+  if (operands.length > 0) return [...new Set(operands)];
   if (!isDescribed) throw new UsageError("ID is missing, or an option that describes the tasks.");
   const ids = new Set<string>();
   for (const status of selected.status === undefined ? statuses : [selected.status]) {

@@ -7,7 +7,7 @@ import type { Operator } from "../../backend.ts";
 import { isNewer } from "../../recent.ts";
 import { isFinished, type TaskInfo, TaskStatus } from "../../task.ts";
 import { cut, escaped, oneLine } from "../../text.ts";
-import { type Call, type Command, command } from "../command.ts";
+import { type Call, type Command, command, UsageError } from "../command.ts";
 import { jsonOf, percent, stateOf } from "../format.ts";
 import { text } from "../option.ts";
 import { widthOf } from "../std.ts";
@@ -26,6 +26,7 @@ export const watch: Command = command({
   options: { job: text("NAME", "only those of this job") },
   run: async (call) => {
     const { backend, operator, operands, options: { job }, out, signal } = call;
+    if (operands.length > 0 && job !== undefined) throw new UsageError("pass ids, or --job, not both.");
     const draw = out.terminal && !out.json ? new Bars(out, out.terminal) : new Lines(out);
     const tasks = new Map<string, TaskInfo>();
     const isShown = ({ id, job: of }: TaskInfo) => operands.length > 0 ? operands.includes(id) : !job || job === of;

@@ -10,6 +10,9 @@ Deno.test("cancel stops tasks, also if one of them cannot be cancelled", async (
   assertEquals(code, 1);
   assertMatch(stdout, new RegExp(`^${task.id} is CANCELLED`));
   assertStringIncludes(stderr, "nothing");
+  const { id } = await shop.client.start(endless, {});
+  const twice = await shop.run(`cancel ${id} ${id}`);
+  assertEquals([twice.code, twice.stderr, twice.stdout.split(id).length], [0, "", 2]);
 });
 
 Deno.test("cancel stops the unfinished tasks that its options describe, however many pages they are", async () => {

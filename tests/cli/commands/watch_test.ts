@@ -16,6 +16,14 @@ Deno.test("watch follows named tasks until they are finished, and says by its co
   assertEquals(lines.at(-1), "FAILED");
 });
 
+Deno.test("watch takes ids or a job, and not both", async () => {
+  await using shop = new Shop({ works: false });
+  const { id } = await shop.client.start(add, { a: 1, b: 2 });
+  const { code, stderr } = await shop.run(`watch ${id} --job refuse`);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "pass ids, or --job, not both.");
+});
+
 Deno.test("watch follows several tasks until the last of them is finished", async () => {
   await using shop = new Shop({ works: false });
   const [good, bad] = [await shop.client.start(add, { a: 1, b: 2 }), await shop.client.start(refuse, {})];
