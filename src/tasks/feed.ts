@@ -222,7 +222,7 @@ export class TaskFeed implements Disposable {
       if (!gone) return this.#readLater(watched, error);
       for (const watcher of [...watched.watchers]) {
         this.#forget(watched, watcher);
-        watcher.onError(error);
+        this.#tell(watched, () => watcher.onError(error));
       }
     });
   }
@@ -264,16 +264,16 @@ export class TaskFeed implements Disposable {
     for (const watcher of [...watched.watchers]) {
       if (order <= watcher.seen) continue;
       watcher.seen = order;
-      this.#tell(watcher, task);
+      this.#tell(task, () => fromSource(watcher.source, () => watcher.listener(task)));
     }
   }
 
   /** A listener that throws must neither end the process nor keep others from being called. */
-  #tell({ listener, source }: Watcher, task: TaskInfo): void {
+  #tell({ id, job }: { readonly id: string; readonly job?: string }, call: () => void): void {
     try {
-      fromSource(source, () => listener(task));
+      call();
     } catch (error) {
-      this.#report(error, { where: CALL_A_LISTENER, job: task.job, task: task.id });
+      this.#report(error, { where: CALL_A_LISTENER, job, task: id });
     }
   }
 }

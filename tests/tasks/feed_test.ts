@@ -256,6 +256,21 @@ Deno.test("a follower of a task that is gone after a gap is removed", async () =
   stop();
 });
 
+Deno.test("a follower that throws as it learns that its task is gone ends no process, and the others learn it, too", async () => {
+  await using backend = new LossyBackend();
+  const errors: string[] = [];
+  using feed = new TaskFeed(backend, (error, { where }) => void errors.push(`${where}: ${messageOf(error)}`));
+  const task = await create(backend);
+  feed.follow(task, ({ status }) => {
+    if (status === "FAILED") throw new Error("no");
+  });
+  const { wait } = await waiting(feed, task.id);
+  backend.failures.push(new TaskNotFound(task.id));
+  backend.gap();
+  await assertRejects(() => wait, TaskNotFound);
+  assertEquals([errors, feed.size], [["call a listener of changes: no"], 0]);
+});
+
 Deno.test("a follower whose task cannot be read at first gets its state as soon as it can", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
