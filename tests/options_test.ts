@@ -255,3 +255,18 @@ Deno.test("what is no schema is refused, and the error says what it is the schem
     );
   }
 });
+
+Deno.test("a lease that no timer can hold is refused: a longer one would renew without a pause", async () => {
+  for (const lease of [299, 2 ** 31, 1e12]) {
+    for (
+      const [of, open] of [
+        ["DenoKvBackend.open", () => DenoKvBackend.open({ path: ":memory:", lease })],
+        ["BullMqBackend.connect", () => BullMqBackend.connect({ redis: "redis://localhost:1", lease })],
+        ["PostgresBackend.connect", () => PostgresBackend.connect({ url: "postgres://localhost:1/app", lease })],
+      ] as const
+    ) {
+      const why = `Cannot use ${lease} as lease of ${of}: it must be a whole number from 300 to 2147483647.`;
+      await assertRejects<JobsError>(async () => void await open(), DefinitionError, why);
+    }
+  }
+});

@@ -5,6 +5,7 @@
  */
 import type { BackendOptions } from "../../backend.ts";
 import { callback, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { LONGEST_TIMER_MS } from "../../waiting.ts";
 
 /** What `BullMqBackend.connect` takes. */
 export interface BullMqOptions extends BackendOptions {
@@ -20,6 +21,6 @@ export interface BullMqOptions extends BackendOptions {
 export const OPTIONS: Rules<BullMqOptions> = {
   redis: required(text),
   prefix: text,
-  lease: wholeNumber(300),
+  lease: wholeNumber(300, LONGEST_TIMER_MS),
   onError: callback,
 };

@@ -7,6 +7,7 @@ import type { BackendOptions, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { LONGEST_TIMER_MS } from "../../waiting.ts";
 import { messageOf } from "../../text.ts";
 import { refuseFormat, refuseMade } from "../shared/refusals.ts";
 import { OrderedHub } from "../shared/store/ordered_hub.ts";
@@ -29,7 +30,11 @@ export interface DenoKvOptions extends BackendOptions {
   readonly lease?: number;
 }
 
-const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber(300), onError: callback };
+const OPTIONS: Rules<DenoKvOptions> = {
+  path: required(text),
+  lease: wholeNumber(300, LONGEST_TIMER_MS),
+  onError: callback,
+};
 
 /** The most tasks that one worker runs at once: one KV value lists them all. */
 const MAX_CONCURRENCY = 200;

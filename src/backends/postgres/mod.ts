@@ -7,7 +7,7 @@ import type { BackendOptions } from "../../backend.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, flag, required, type Rule, type Rules, text, wholeNumber } from "../../options.ts";
 import { byteLength } from "../../text.ts";
-import { doneWithin } from "../../waiting.ts";
+import { doneWithin, LONGEST_TIMER_MS } from "../../waiting.ts";
 import { refuseMade } from "../shared/refusals.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import type { Hub } from "../shared/store/hub.ts";
@@ -59,7 +59,7 @@ const PLACE: Rules<PostgresPlace> = { url: required(text), schema: SCHEMA };
 
 const OPTIONS: Rules<PostgresOptions> = {
   ...PLACE,
-  lease: wholeNumber(300),
+  lease: wholeNumber(300, LONGEST_TIMER_MS),
   pool: wholeNumber(3),
   listen: flag,
   onError: callback,
