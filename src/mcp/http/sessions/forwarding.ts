@@ -12,7 +12,7 @@ import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { isWithin } from "../../../text.ts";
 import { Budget } from "../../messages/budget.ts";
-import { cancelledBy, resumedElsewhere } from "../../messages/message.ts";
+import { cancelledBy, RESUMED_ELSEWHERE, resumedElsewhere } from "../../messages/message.ts";
 
 /** How the name of such a document begins; the id of its session follows, that of the process, and an id of its own. */
 const FORWARDED = "forwarded:";
@@ -45,6 +45,8 @@ export class Forwarding implements Disposable {
   #sent = new Budget(MAX_TEXT);
   /** Cancellations that are not for this process so far, by session and call: the call may still be on its way. */
   readonly #early = new Map<string, NamedDocument>();
+  /** When this process began to go on with a call, as an id of that time, by session and call. */
+  readonly #resumed = new Map<string, string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
 
@@ -78,6 +80,7 @@ export class Forwarding implements Disposable {
 
   /** This process goes on with a call of an owner's session. Tells the process that had the call, where it is over now. */
   resumed(owner: string, session: string, requestId: string | number): void {
+    this.#resumed.set(keyOf(session, requestId), newTaskId());
     this.#run(this.send(owner, session, resumedElsewhere(requestId)));
   }
 
@@ -114,9 +117,17 @@ export class Forwarding implements Disposable {
     const { name, text } = document;
     const message: JSONRPCMessage = JSON.parse(text);
     const recipient = this.#recipient(sessionIn(name));
-    if (!recipient?.isFor(message)) return this.#keep(document, message);
-    recipient.receive(message);
+    const isOver = this.#isOver(document, message);
+    if (!isOver && !recipient?.isFor(message)) return this.#keep(document, message);
+    if (!isOver) recipient?.receive(message);
     await this.#documents.write(name, text, undefined);
+  }
+
+  /** Whether another process says that it goes on with a call, with which this one has gone on since. */
+  #isOver({ name }: NamedDocument, message: JSONRPCMessage): boolean {
+    const cancelled = cancelledBy(message);
+    if (cancelled?.reason !== RESUMED_ELSEWHERE) return false;
+    return idIn(name) < (this.#resumed.get(keyOf(sessionIn(name), cancelled.id)) ?? "");
   }
 
   /** Keeps a cancellation for its call. */
@@ -137,6 +148,7 @@ export class Forwarding implements Disposable {
     this.#sent = new Budget(MAX_TEXT);
     const oldest = oldestKept();
     for (const [key, { name }] of this.#early) if (idIn(name) < oldest) this.#early.delete(key);
+    for (const [key, id] of this.#resumed) if (id < oldest) this.#resumed.delete(key);
     if (this.#early.size > 0) this.#deleteLater();
     for (const { name, text } of await this.#documents.list(FORWARDED)) {
       if (idIn(name) < oldest) await this.#documents.write(name, text, undefined);

@@ -2,6 +2,7 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
 import type { DocumentStore } from "../../../../backend.ts";
 import { Forwarding } from "../../../../src/mcp/http/sessions/forwarding.ts";
+import { resumedElsewhere } from "../../../../src/mcp/messages/message.ts";
 import { turn } from "../../../../src/waiting.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
@@ -212,7 +213,7 @@ function reconnecting({ documents }: MemoryBackend) {
     watch: (listener) => (tell = () => listener(undefined), () => {}),
   };
   const forwarding = new Forwarding(deaf, () => recipient, () => {});
-  return { received, tell, [Symbol.dispose]: () => forwarding[Symbol.dispose]() };
+  return { received, forwarding, tell, [Symbol.dispose]: () => forwarding[Symbol.dispose]() };
 }
 
 Deno.test("a process that may have missed messages takes those that are left", async () => {
@@ -240,4 +241,19 @@ Deno.test("what is left of a process that was killed is used by none, and delete
   process.tell();
   await pass(time, deleted);
   assertEquals([await left(backend), process.received], [0, []]);
+});
+
+Deno.test("a call that goes on here ends once another process goes on with it, and not because one did so before", async () => {
+  await using backend = new MemoryBackend();
+  using process = reconnecting(backend);
+  using other = new Forwarding(backend.documents, () => undefined, () => {});
+  other.resumed("ann", "ours", 7);
+  process.forwarding.resumed("ann", "ours", 7);
+  process.tell();
+  while (await left(backend) > 1) await turn(); // Its own is for others.
+  assertEquals(process.received, []);
+  other.resumed("ann", "ours", 7);
+  process.tell();
+  while (process.received.length === 0) await turn();
+  assertEquals(process.received, [resumedElsewhere(7)]);
 });
