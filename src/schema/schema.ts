@@ -152,22 +152,18 @@ const LONGEST_MESSAGE = 500;
 export async function validate<S extends Schema>(schema: S, value: unknown, what: string): Promise<Infer<S>> {
   const tooLong = (await guardOf(schema, what))(value);
   if (tooLong) throw invalid(what, [tooLong], true);
-  if (!isStandard(schema)) {
-    const check = await checkOf(schema, what);
-    const found = await onTheStack(what, () => check(value));
+  const check = isStandard(schema) ? undefined : await checkOf(schema, what);
+  try {
+    if (isStandard(schema)) {
+      const result = await schema["~standard"].validate(value);
+      if (result.issues) throw invalid(what, result.issues, true);
+      return result.value as Infer<S>;
+    }
+    const found = check?.(value);
     if (found) throw invalid(what, found.mistakes, found.all);
     return value as Infer<S>;
-  }
-  const result = await onTheStack(what, () => schema["~standard"].validate(value));
-  if (result.issues) throw invalid(what, result.issues, true);
-  return result.value as Infer<S>;
-}
-
-/** Runs a check, and refuses a value for which JavaScript's stack is too small: some patterns need it for each character. */
-async function onTheStack<T>(what: string, check: () => T | Promise<T>): Promise<T> {
-  try {
-    return await check();
   } catch (error) {
+    // Some patterns need JavaScript's stack for each character.
     if (!(error instanceof RangeError && error.message === "Maximum call stack size exceeded")) throw error;
     throw invalid(what, [{ message: "it is too long, or nested too deeply, to be checked against its schema" }], true);
   }

@@ -109,7 +109,8 @@ export class Parking {
   }
 
   #prepare(prepared: Promise<unknown>): void {
-    this.#prepared = Promise.allSettled([this.#prepared, prepared]).then(() => {});
+    const settled = prepared.then(() => {}, () => {}); // Whoever prepares it gets its error.
+    this.#prepared = this.#prepared?.then(() => settled) ?? settled;
   }
 
   async #ask(question: NewQuestion, begun: number): Promise<Answer> {

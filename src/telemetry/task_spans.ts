@@ -106,6 +106,7 @@ export function inElicitSpan<A extends { readonly action: string }>(
   mode: "form" | "url",
   ask: () => Promise<A>,
 ): Promise<A> {
+  if (!isTracing()) return ask();
   const attributes = { "mcp_jobs.question.mode": mode };
   return inSpan({ name: "elicit", kind: "INTERNAL", attributes }, async (span) => {
     const answer = await ask();
