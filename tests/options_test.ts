@@ -270,3 +270,11 @@ Deno.test("a lease that no timer can hold is refused: a longer one would renew w
     }
   }
 });
+
+Deno.test("instructions that no message could carry are refused", async () => {
+  await using backend = new MemoryBackend();
+  const serve = (instructions: string) => new AsyncToolServer({ name: "a", version: "1", backend, instructions });
+  const why = "as instructions of AsyncToolServer: it must be a text of at most 780000 bytes as JSON.";
+  assertThrows(() => serve("\0".repeat(200_000)), DefinitionError, why);
+  serve("x".repeat(700_000));
+});

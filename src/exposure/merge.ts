@@ -5,6 +5,7 @@
  */
 import { DefinitionError } from "../errors.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { fits, MAX_PAYLOAD_BYTES, quote } from "../text.ts";
 import { sharedTools } from "./shared_tools/mod.ts";
 import type { Surface } from "./surface.ts";
 
@@ -13,7 +14,7 @@ const ACCEPTED_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
  * The surface of all jobs, with the tools that they share. Throws `DefinitionError` if two tools have the same name, or one
- * has a name that some clients refuse.
+ * has a name that some clients refuse, or is too large to be listed.
  */
 export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   const shared = surfaces.flatMap((surface) => surface.shared ?? []);
@@ -33,6 +34,17 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
     throw new DefinitionError(
       `Cannot offer a tool named ${named}: some clients refuse names with anything but 1 to 64 letters, digits, "_" ` +
         'and "-". Pass another `name` to registerAsyncTool, or another prefix to the strategy.',
+    );
+  }
+  const large = tools.find(({ name, title, description, inputSchema, outputSchema, annotations }) =>
+    !fits({ name, title, description, inputSchema, outputSchema, annotations })
+  );
+  if (large) {
+    throw new DefinitionError(
+      `Cannot offer the tool ${
+        quote(large.name)
+      }: its description and schemas have more than ${MAX_PAYLOAD_BYTES} bytes as ` +
+        "JSON, which no message can carry. Shorten them.",
     );
   }
   // A job that is registered under two names has one template for its results.

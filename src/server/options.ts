@@ -28,6 +28,7 @@ import {
   texts,
   wholeNumber,
 } from "../options.ts";
+import { fits, MAX_PAYLOAD_BYTES } from "../text.ts";
 import { INLINE_BYTES, REGISTRATION, type RegistryOptions } from "../registry.ts";
 import { BACKEND, WORKER, type WorkerOptions } from "../worker.ts";
 
@@ -122,11 +123,17 @@ const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTER;
 /** The rules of `asyncTool`: a job and its registration, without `run`, which is an argument, and queues of others. */
 export const ASYNC_TOOL: { readonly [name: string]: Rule } = { ...DEFINED, ...OFFERED };
 
+/** Clients get it in one message. */
+const INSTRUCTIONS: Rule = {
+  expected: `a text of at most ${MAX_PAYLOAD_BYTES} bytes as JSON`,
+  fits: (value) => typeof value === "string" && fits(value),
+};
+
 export const SERVER: Rules<ServerOptions> = {
   name: required(text),
   version: required(text),
   title: text,
-  instructions: text,
+  instructions: INSTRUCTIONS,
   backend: BACKEND,
   strategy: STRATEGY,
   defaultCancel: flag,

@@ -133,6 +133,19 @@ Deno.test("a tool whose name clients refuse is not offered, whatever the strateg
   merge([adaptive.expose(named("billing.report"), { name: "billing_report" })], adaptive.tasks);
 });
 
+Deno.test("a tool whose definition no message could carry is not offered: its list would break the connection of a client", async () => {
+  const large = "x".repeat(780_000);
+  const described = (description: string) => defineJob({ name: "report", description, input: { type: "object" } });
+  const input = { type: "object", properties: { user: { type: "string", description: large } } } as const;
+  for (const job of [described(large), defineJob({ name: "report", input })]) {
+    await using bench = new Bench(new AdaptiveExposureStrategy());
+    const why = 'Cannot offer the tool "report": its description and schemas have more than 780000 bytes as JSON';
+    assertThrows(() => bench.exposeAll(job), DefinitionError, why);
+  }
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  bench.exposeAll(described("x".repeat(700_000)));
+});
+
 Deno.test("a client without tasks gets the result of a job that ends in time", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(report);
