@@ -6,13 +6,13 @@
  * @module
  */
 import type { KeyStore } from "../../backend.ts";
-import { TaskNotFound } from "../../errors.ts";
 import type { OnError } from "../../log/on_error.ts";
-import { isFinished, type TaskInfo } from "../../task.ts";
+import type { TaskInfo } from "../../task.ts";
 import { pause, tryAgain } from "../../waiting.ts";
 import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
+import { hasAnswer, openElsewhere, readIfThere, type ReadTask } from "./offered_tasks.ts";
 import {
   type CallOrigin,
   type Offer,
@@ -161,11 +161,12 @@ export class Callers implements Disposable {
    *
    * A call that seems to wait in this server may have been given up. Unless `isUnique`, this waits a moment for its
    * cancellation, which can be late only if the client has several connections. If none comes, a call of the same client that
-   * has waited for `SHORT_WAIT_MS` counts as given up.
+   * has waited for `SHORT_WAIT_MS` counts as given up. If `isUnique`, an open task of a call in another server is left to its
+   * key, which finds it at once.
    */
   async take(
     list: ListName,
-    read: (id: string) => Promise<TaskInfo>,
+    read: ReadTask,
     { number = Infinity, origin = {}, isUnique = false }: TakeOptions = {},
   ): Promise<Taken> {
     let mayBeOvertaken = !isUnique && !origin.isOnlyClient;
@@ -176,7 +177,10 @@ export class Callers implements Disposable {
     while (true) {
       const client = isUnique || mayBeOvertaken ? {} : origin;
       const offers = await this.#lists.read(list);
-      const offer = await this.#firstFree(offers, client);
+      const open = isUnique ? await openElsewhere(offers, this.#heartbeat.server, read) : [];
+      for (const task of open) this.replacedLost(task, list);
+      const others = offers.filter(({ id }) => !open.some((task) => task.id === id));
+      const offer = await this.#firstFree(others, client);
       if (offer === undefined) {
         const waitsHere = offers.some(({ server }) => server === this.#heartbeat.server);
         if (!mayBeOvertaken || !waitsHere) return {};
@@ -185,9 +189,7 @@ export class Callers implements Disposable {
         continue;
       }
       // Read first: if the store fails here, the next call still finds the task.
-      const task = await read(offer.id).catch((error) => {
-        if (!(error instanceof TaskNotFound)) throw error;
-      });
+      const task = await readIfThere(offer.id, read);
       const [call] = this.#awaited.get(offer.id)?.calls ?? [];
       const givenUpAfter = call && this.#isGivenUp(offer.id, origin) ? waitOf(call) : offer.givenUpAfter;
       const taken = offer.server === this.#heartbeat.server
@@ -208,15 +210,17 @@ export class Callers implements Disposable {
   }
 
   /**
-   * A call was answered in place of one that was lost with its server: the next call is not to receive that one's task, too.
-   * Does not wait for the store.
+   * A call is, or will be, answered in place of those that were lost with their servers: the next call is not to receive their
+   * task, too, and calls that wait for it here may cancel it. Does not wait for the store.
    */
   replacedLost({ id }: Pick<TaskInfo, "id">, list: ListName): void {
     void this.#write(async () => {
       const offers = (await this.#lists.read(list)).filter((offer) => offer.id === id);
       for (const { server } of offers) {
         if (server === this.#heartbeat.server || server !== undefined && await this.#isAlive(server)) continue;
-        await this.#lists.remove(list, (offer) => offer.id === id && offer.server === server);
+        const wasLeft = await this.#lists.remove(list, (offer) => offer.id === id && offer.server === server);
+        const awaited = this.#awaited.get(id);
+        if (awaited && wasLeft) awaited.isOurs = true; // A server that ends removes its marks.
       }
     });
   }
@@ -290,9 +294,4 @@ export class Callers implements Disposable {
 /** Whether a call waits for a task whose client can be reached. */
 function isReachable({ calls }: Awaited): boolean {
   return calls.values().some(({ closedAt }) => closedAt() === undefined);
-}
-
-/** Whether a task has, or may still get, an answer for a caller. The answer of a failed task is its error. */
-function hasAnswer(task: TaskInfo): boolean {
-  return isFinished(task) ? task.status !== "CANCELLED" : !task.stopRequested;
 }

@@ -411,6 +411,50 @@ Deno.test("a call waits for each offer that is on its way, also once another one
   assertEquals(server.seemsEmpty(LIST), true); // The next call need not read the list.
 });
 
+Deno.test("a start with a key leaves an open task of a living server to that key at once, and one that has ended to its caller", async () => {
+  await using servers = new Servers();
+  const [one, two] = [servers.start(), servers.start()];
+  const { task } = await servers.waitingIn(one);
+  const read = (id: string) => servers.backend.get(id, "me");
+  const began = Date.now();
+  assertEquals(await servers.pass(two.take(LIST, read, { isUnique: true })), {});
+  assertEquals(Date.now() - began, 0);
+  await servers.backend.cancel(task.id, "me", 0);
+  assertEquals((await servers.pass(two.take(LIST, read, { isUnique: true }))).task, undefined);
+});
+
+Deno.test("a start with a key finds the open task of a killed server, is its only caller then, and leaves nothing to the next one", async () => {
+  await using servers = new Servers();
+  const [killed, other] = [servers.start(), servers.start()];
+  const { task } = await servers.waitingIn(killed);
+  killed[Symbol.dispose]();
+  const mark = await servers.backend.keys.readKey("me", LIST.key) ?? "none";
+  const read = (id: string) => servers.backend.get(id, "me");
+  assertEquals(await servers.pass(other.take(LIST, read, { isUnique: true })), {});
+  const wait = other.wait(task, () => LIST, true);
+  const unmarked = async () => {
+    while ((await servers.backend.keys.readKey("me", LIST.key))?.includes(mark)) await pause(10);
+  };
+  await servers.pass(unmarked());
+  other.leave(wait, false);
+  assertEquals(await servers.pass(other.isShared(wait)), false);
+  await servers.backend.cancel(task.id, "me", 0);
+  assertEquals(await servers.take(other), undefined);
+});
+
+Deno.test("a start with a key that finds the task of a call elsewhere leaves it alone once that one has its handle", async () => {
+  await using servers = new Servers();
+  const [one, two] = [servers.start(), servers.start()];
+  const { task, wait: first } = await servers.waitingIn(one);
+  const read = (id: string) => servers.backend.get(id, "me");
+  assertEquals(await servers.pass(two.take(LIST, read, { isUnique: true })), {});
+  const wait = two.wait(task, () => LIST, true);
+  one.leave(first, true);
+  await servers.pass(pause(5_000));
+  two.leave(wait, false);
+  assertEquals(await servers.pass(two.isShared(wait)), true);
+});
+
 Deno.test("a start that has failed offers nothing", async () => {
   await using servers = new Servers();
   const errors: unknown[] = [];
