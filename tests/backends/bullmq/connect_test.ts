@@ -33,11 +33,12 @@ testUnless(
     const { protocol, host } = new URL(redis.url);
     const wrong = `${protocol}//somebody:secret@${host}`;
     const refused = await assertRejects(() => BullMqBackend.connect({ redis: wrong }), BackendError, "WRONGPASS");
-    await using backend = await BullMqBackend.connect({ redis: redis.url });
+    const prefix = crypto.randomUUID();
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
     const admin = new Redis(redis.url);
     const task = newTask({ input: { text: "secret" } });
     await backend.create(task);
-    const [key = ""] = await admin.keys("bull:mcp-jobs:owner:*");
+    const [key = ""] = await admin.keys(`${prefix}:mcp-jobs:owner:*`);
     await admin.set(key, "no set");
     admin.disconnect();
     const failed = await assertRejects(() => backend.create({ ...task, id: newTaskId() }), BackendError, "WRONGTYPE");

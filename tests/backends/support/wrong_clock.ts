@@ -10,7 +10,7 @@ import type { BullMqOptions, NewTask } from "../../../backend.ts";
 export type Deed =
   | { readonly what: "work"; readonly options: BullMqOptions; readonly job: string; readonly run: Run }
   /** A worker of BullMQ's own. */
-  | { readonly what: "work plainly"; readonly url: string; readonly queue: string; readonly run: Run }
+  | { readonly what: "work plainly"; readonly options: BullMqOptions; readonly queue: string; readonly run: Run }
   | { readonly what: "create"; readonly options: BullMqOptions; readonly task: NewTask };
 
 /** What its job does: returns, throws, or never ends. */
@@ -59,7 +59,8 @@ async function perform(deed: Deed): Promise<void> {
   // Loaded only after the clock was set wrong, and no more than it needs: that takes most of the time of such a process.
   if (deed.what === "work plainly") {
     const { Worker } = await import("bullmq");
-    const worker = new Worker(deed.queue, () => run(deed.run), { connection: { url: deed.url } });
+    const { queue, options: { redis: url, prefix } } = deed;
+    const worker = new Worker(queue, () => run(deed.run), { connection: { url }, prefix });
     worker.once("failed", () => void worker.close()); // By its clock, the retry would be due at once.
     return void await worker.waitUntilReady();
   }

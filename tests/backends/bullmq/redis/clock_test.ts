@@ -32,7 +32,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   testUnless(noRedis, `bullmq on Redis: ${name}`, async () => {
     await using redis = await openRedis();
     // Not the least permissions, because a plain worker needs more.
-    const options = { redis: redis.url, prefix: "bull", lease: LEASE };
+    const options = { redis: redis.url, prefix: crypto.randomUUID(), lease: LEASE };
     await using backend = await BullMqBackend.connect(options);
     using feed = new TaskFeed(backend);
     await run({ url: redis.url, options, backend, feed });
@@ -87,7 +87,7 @@ test("the result of a worker whose clock is ten minutes slow is kept as long as 
 
 test("the result of a plain worker whose clock is ten minutes slow is kept as long as any other", async (place) => {
   const task = newTask({ resultTtl: MINUTES });
-  const deed = { what: "work plainly", url: place.url, queue: task.job, run: "return" } as const;
+  const deed = { what: "work plainly", options: place.options, queue: task.job, run: "return" } as const;
   await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
   const { createdAt } = await place.backend.create(task);
   const end = await until(place, task, "COMPLETED");
@@ -101,7 +101,7 @@ for (const what of ["work", "work plainly"] as const) {
     const task = newTask({ retry: { attempts: 100, delay: 300, maxDelay: 300 } });
     const deed = what === "work"
       ? { what, options: place.options, job: task.job, run: "throw" } as const
-      : { what, url: place.url, queue: task.job, run: "throw" } as const;
+      : { what, options: place.options, queue: task.job, run: "throw" } as const;
     {
       await using _worker = await startWithWrongClock(2 * HOURS, deed);
       await place.backend.create(task);
