@@ -50,7 +50,10 @@ export function waitForCall<T>(
     let left: Promise<void> | undefined;
     // At once, because the client may call again while this task is being stored, or its result read.
     const giveUp = () => {
-      if (isCallOver(signal.reason) && !endsWork(registered, signal.reason)) left = caller.giveUp(begun);
+      const { reason } = signal;
+      if (isCallOver(reason) && !endsWork(registered, reason)) {
+        left = caller.giveUp(begun, reason instanceof CallTimedOut);
+      }
     };
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);

@@ -17,7 +17,7 @@ import {
 import type { NewTask, Outcome } from "../../backend.ts";
 import { InvalidInput, Unavailable } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
-import { CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
+import { CallCancelled, CallerGone, CallTimedOut } from "../../src/exposure/surface.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
 import { pause } from "../../src/waiting.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../tools/std.ts";
@@ -113,6 +113,37 @@ for (const [limit, waits] of [[100, 4_000], [5_000, 4_000], [20_000, 16_000]] as
     const { structuredContent: status } = await call(surface, "task_status", { token: handle?.token });
     assertEquals(Date.now() - since, 2 * waits); // Without wait_seconds, too.
     assertEquals(status?.next, handle?.next);
+    gate.open();
+    const ended = await call(surface, "task_status", { token: handle?.token });
+    assertEquals(ended.structuredContent?.result, { user: "Ada" });
+    assertEquals(gate.runs, 1);
+  });
+}
+
+for (
+  const [reason, after, waits] of [
+    [new CallerGone(false), 1_000, 25_000],
+    [new CallerGone(false), 5_000, 4_000],
+    [new CallCancelled("The call was cancelled."), 1_000, 25_000],
+  ] as const
+) {
+  const what = `${reason.constructor.name} after ${after} ms`;
+  Deno.test(`a call that ends with ${what} leaves its task to a call that waits for ${waits} ms`, async () => {
+    await using _time = new PassingTime();
+    await using bench = new Bench(new AdaptiveExposureStrategy());
+    const gate = new Gate();
+    const surface = merge([bench.expose(gate.job, { cancel: false })], bench.tasks);
+    await bench.work(gate.job);
+    const caller = new AbortController();
+    const signal = caller.signal;
+    const gone = assertRejects<Error>(() => call(surface, "gated", { user: "Ada" }, { signal }), JobsError);
+    await pause(after);
+    caller.abort(reason);
+    await gone;
+    const since = Date.now();
+    const { structuredContent: handle } = await call(surface, "gated", { user: "Ada" });
+    assertEquals(Date.now() - since, waits);
+    assertMatch(`${handle?.next}`, new RegExp(`and wait_seconds ${waits / 1_000};`));
     gate.open();
     const ended = await call(surface, "task_status", { token: handle?.token });
     assertEquals(ended.structuredContent?.result, { user: "Ada" });

@@ -72,10 +72,13 @@ export class Caller {
     await this.#offer(begun, { ms });
   }
 
-  /** Its client waits no longer: leaves the task to the next call, which learns how long the client could wait. */
-  async giveUp(begun: Promise<TaskInfo>): Promise<void> {
-    const givenUpAfter = this.#waited;
-    const learn = (task: TaskInfo) => this.#callers.patience.gaveUp(task, givenUpAfter);
+  /**
+   * Its client waits no longer: leaves the task to the next call, which learns how long the client could wait. Unless the client
+   * `saysSo`, a call that ends sooner than any client gives up was stopped by a person, or its connection was lost.
+   */
+  async giveUp(begun: Promise<TaskInfo>, saysSo: boolean): Promise<void> {
+    const givenUpAfter = saysSo || this.#waited >= SHORT_WAIT_MS ? this.#waited : undefined;
+    const learn = (task: TaskInfo) => this.follows(task, givenUpAfter);
     // A call with a key of its own finds the task without an offer. This one gets the error of a start that fails.
     await Promise.all([this.#offer(begun, { givenUpAfter }), begun.then(learn, () => {})]);
   }
