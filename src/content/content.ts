@@ -79,7 +79,7 @@ export function content(
   parts: readonly ContentPart[],
   options: { readonly structuredContent?: unknown } = {},
 ): Content<unknown> {
-  const { structuredContent } = optionsOf(options, "content(…)");
+  const { structuredContent } = optionsOf(options, "content(…)", ["structuredContent"]);
   if (!Array.isArray(parts) || parts.length === 0) {
     throw new InvalidValue("content(…) takes a list of at least one part, such as [text(…), image(…)]");
   }
@@ -152,7 +152,7 @@ export function file(
   options: { readonly name: string; readonly mimeType: string },
 ): ContentPart {
   const what = "file(…)";
-  const { name, mimeType } = optionsOf(options, what);
+  const { name, mimeType } = optionsOf(options, what, ["name", "mimeType"]);
   return made({
     type: "file",
     name: nameOf(name, `The name of ${what}`),
@@ -183,7 +183,7 @@ export function link(
   } = {},
 ): ContentPart {
   const what = "link(…)";
-  const { name, title, description, mimeType } = optionsOf(options, what);
+  const { name, title, description, mimeType } = optionsOf(options, what, LINK_OPTIONS);
   const url = typeof uri === "string" ? URL.parse(uri) : null;
   if (url === null) throw new InvalidValue(`${what} takes a URI with its scheme, not ${shown(uri)}`);
   const lastPart = url.pathname.split("/").findLast((part) => part !== "") ?? uri;
@@ -199,9 +199,15 @@ export function link(
   });
 }
 
-function optionsOf<Options extends object>(options: Options, what: string): Options {
-  if (isObject(options) && !(options instanceof Promise)) return options;
-  throw new InvalidValue(`The options of ${what} must be an object, not ${shown(options)}`);
+const LINK_OPTIONS = ["name", "title", "description", "mimeType"];
+
+function optionsOf<Options extends object>(options: Options, what: string, names: readonly string[]): Options {
+  if (!isObject(options) || options instanceof Promise) {
+    throw new InvalidValue(`The options of ${what} must be an object, not ${shown(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown === undefined) return options;
+  throw new InvalidValue(`${what} has no option ${quote(unknown)}: it takes ${names.join(", ")}`);
 }
 
 function media(type: "image" | "audio", bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {

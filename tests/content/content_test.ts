@@ -86,6 +86,14 @@ const BAD: Readonly<Record<string, readonly [make: () => unknown, message: strin
   "null as a link": [() => link(null as never), "link(…) takes a URI with its scheme, not null"],
   "a link without a scheme": [() => link("reports/7"), 'link(…) takes a URI with its scheme, not "reports/7"'],
   "no parts": [() => content([]), "content(…) takes a list of at least one part"],
+  "an unknown option": [
+    () => content([text("a")], { structured: {} } as never),
+    'content(…) has no option "structured": it takes structuredContent',
+  ],
+  "an unknown option of a file": [
+    () => file(new Uint8Array([1]), { name: "a", mimeType: "a/b", title: "A" } as never),
+    'file(…) has no option "title": it takes name, mimeType',
+  ],
   "a part alone": [() => content(text("a") as never), "content(…) takes a list of at least one part"],
   "a part of another kind": [() => content([text("a"), "b" as never]), "Part 2 of content(…) was not made by text"],
   "a part by hand": [
