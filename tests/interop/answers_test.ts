@@ -267,6 +267,18 @@ onBoth(
   },
 );
 
+onBoth("a person's refusal counts as one, whatever answer a model sends beside it", async (stage) => {
+  const ann = await stage.connect("ann");
+  for (const action of ["decline", "cancel"]) {
+    const { token, questions: [{ key: question }] } = (await ann.call("buy")).structuredContent;
+    const given = await ann.call("task_answer", { token, question, action, answer: { sure: true } });
+    assertEquals([given.isError, given.structuredContent.error], [undefined, undefined]);
+    const end = (await ann.call("task_status", { token, wait_seconds: 5 })).structuredContent;
+    assertEquals([end.status, end.result], ["COMPLETED", { action }]);
+  }
+  assertEquals(stage.answers, ["answered ann buy decline model", "answered ann buy cancel model"]);
+});
+
 onBoth("a model can answer whatever the strategy of the job is, and is told how it gets the result", async (stage) => {
   const ann = await stage.connect("ann");
   const answer = { sure: true };

@@ -323,6 +323,11 @@ Deno.test("a result resource has binary content as blob with its media type, and
   ];
   assertEquals(await read(token), parts);
   for (const [index, part] of parts.entries()) assertEquals(await read(token, `${index + 1}`), [part]);
+  // A client may ask for the first page of what has only one.
+  const only = { _meta: { page: 1, pages: 1 } };
+  assertEquals(await read(token, undefined, "1"), parts.map((part) => ({ ...part, ...only })));
+  assertEquals(await read(token, "2", "1"), parts.slice(1, 2).map((part) => ({ ...part, ...only })));
+  await assertRejects(() => read(token, undefined, "2"), ResultPartNotFound, "it has 1 page");
   for (const part of ["0", "4", "01", "", "x", "1/2"]) {
     await assertRejects(() => read(token, part), ResultPartNotFound, "it has 3");
   }
