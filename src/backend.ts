@@ -162,7 +162,7 @@ export interface Backend extends AsyncDisposable {
    * Lists an owner's tasks, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend, and
    * with `DefinitionError` if the limit is no whole number from 1.
    */
-  list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
+  list(owner: string, options: { readonly cursor?: string | undefined; readonly limit: number }): Promise<TaskPage>;
   /**
    * Checks whether a task could be stored now, with a small write that emits no event. Rejects with `BackendError` if not.
    * `/healthz` calls it, at most once in 5 s.

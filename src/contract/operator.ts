@@ -19,7 +19,7 @@ export interface TaskFilter {
   /** They were created before this time, in ms since the epoch. */
   readonly until?: number;
   /** `nextCursor` of the page before. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
   /** The most tasks of a page, 1 to 1,000. Default: 100. */
   readonly limit?: number;
 }

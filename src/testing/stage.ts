@@ -43,7 +43,7 @@ export interface BackendHarness {
    */
   later?(ms: number): Promise<void>;
   /** Destroys the store for good under its connections, as if its file was deleted. Absent: it may always come back. */
-  lose?(): Promise<void>;
+  lose?: (() => Promise<void>) | undefined;
   /** Closes the backend and deletes the store. */
   close(): Promise<void>;
 }

@@ -197,7 +197,7 @@ export class BullMqBackend implements Backend {
   }
 
   /** Lists an owner's tasks, the newest first. */
-  async list(owner: string, page: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage> {
+  async list(owner: string, page: { readonly cursor?: string | undefined; readonly limit: number }): Promise<TaskPage> {
     refuseCursor(page.cursor);
     const list = async (before: string | undefined, max: number) => {
       const ids = await this.#store.records.list(owner, before, max);

@@ -173,7 +173,7 @@ export class StoreBackend implements Backend {
   }
 
   /** Lists an owner's tasks, the newest first. */
-  async list(owner: string, page: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage> {
+  async list(owner: string, page: { readonly cursor?: string | undefined; readonly limit: number }): Promise<TaskPage> {
     const store = this.#open();
     refuseCursor(page.cursor);
     return await fillPage(page, async (before, max) => {

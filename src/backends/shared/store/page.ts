@@ -20,7 +20,7 @@ const LIMIT = { limit: required(wholeNumber(1)) };
  * `DefinitionError` unless the limit is a whole number from 1.
  */
 export async function fillPage(
-  { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+  { cursor, limit }: { readonly cursor?: string | undefined; readonly limit: number },
   list: (before: string | undefined, max: number) => Promise<readonly Listed[]>,
 ): Promise<TaskPage> {
   checkOptions("list", { limit }, LIMIT);
