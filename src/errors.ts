@@ -33,12 +33,8 @@ export class JobsError extends Error {
 export class TaskNotFound extends JobsError {
   /** Names the id that was not found. */
   constructor(readonly id: string, message?: string) {
-    super(
-      message ??
-        `Cannot find task ${
-          quote(id)
-        }: the id is unknown. Check that you have copied all of it. Tasks are deleted some time after they end.`,
-    );
+    const advice = "Check that you have copied all of it. Tasks are deleted some time after they end.";
+    super(message ?? `Cannot find task ${quote(id)}: the id is unknown. ${advice}`);
   }
 }
 

@@ -88,9 +88,8 @@ export function hasMoreParts(value: unknown, most: number): boolean {
 function checkSize(text: string, what: string): string {
   if (isWithin(text, MAX_VALUE_BYTES)) return text;
   throw new InvalidValue(
-    `${what} has ${
-      byteLength(text)
-    } bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}. Store it elsewhere, and pass on where it is`,
+    `${what} has ${byteLength(text)} bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}. ` +
+      "Store it elsewhere, and pass on where it is",
   );
 }
 

@@ -110,7 +110,7 @@ function refuseTexts(args: readonly string[], rules: Options): void {
   for (const arg of args.slice(0, args.includes("--") ? args.indexOf("--") : undefined)) {
     const [, name = "", text = ""] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
     if (!Object.hasOwn(rules, name) || rules[name]?.takes !== undefined || /^(true|false)$/.test(text)) continue;
-    throw new UsageError(`--${name} takes no text, not ${JSON.stringify(text)}. Leave it out for no.`);
+    throw new UsageError(`--${name} takes no text such as ${JSON.stringify(text)}: pass it alone, or leave it out.`);
   }
 }
 

@@ -41,10 +41,8 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   );
   if (large) {
     throw new DefinitionError(
-      `Cannot offer the tool ${
-        quote(large.name)
-      }: its description and schemas have more than ${MAX_PAYLOAD_BYTES} bytes as ` +
-        "JSON, which no message can carry. Shorten them.",
+      `Cannot offer the tool ${quote(large.name)}: its description and schemas have more than ${MAX_PAYLOAD_BYTES} ` +
+        "bytes as JSON, which no message can carry. Shorten them.",
     );
   }
   // A job that is registered under two names has one template for its results.

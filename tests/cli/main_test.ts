@@ -73,9 +73,9 @@ Deno.test("an option has one text, which is no other option, and a flag has none
       ["--yes --job add --message=", "--message needs TEXT."],
       ["--yes --job add --owner --json", "--owner needs OWNER."],
       ["--yes --job refuse --job add", "--job was passed more than once."],
-      ["--job add --yes=no", '--yes takes no text, not "no". Leave it out for no.'],
-      ["--job add --yes=", '--yes takes no text, not "". Leave it out for no.'],
-      ["--job add --yes --json=banana", '--json takes no text, not "banana". Leave it out for no.'],
+      ["--job add --yes=no", '--yes takes no text such as "no": pass it alone, or leave it out.'],
+      ["--job add --yes=", '--yes takes no text such as "": pass it alone, or leave it out.'],
+      ["--job add --yes --json=banana", '--json takes no text such as "banana": pass it alone, or leave it out.'],
       ["--job add --yes=false", "1 task matches. Pass --yes to go on."],
     ] as const
   ) {

@@ -113,7 +113,7 @@ async function waitFor(
   const notifyProgress = (params: Record<string, Json>) =>
     void notify({ method: "notifications/progress", params }).catch(() => {}); // The client is gone.
   using progress = token === undefined ? undefined : new CallProgress(token, notifyProgress);
-  const client = { ...clientOf(request, connection.client(ctx), token !== undefined), known };
+  const client = { ...clientOf(request, connection.client(ctx)), progress: token !== undefined, known };
   let log: CallLog | undefined;
   const followLog = (task: TaskInfo) => {
     if (request === undefined) log ??= connection.followLog?.(task, ctx);
@@ -189,9 +189,12 @@ function idempotencyKeyOf(meta: unknown): string | undefined {
   throw new InvalidInput(`_meta["${IDEMPOTENCY_KEY}"]`, [{ path: "", message: "must be a text that is not empty" }]);
 }
 
-function clientOf(request: TaskRequest | undefined, { elicitation, urls }: Client, progress: boolean): CallClient {
+function clientOf(
+  request: TaskRequest | undefined,
+  { elicitation, urls }: Client,
+): Omit<CallClient, "progress" | "known"> {
   const tasks = request === undefined ? "none" : request.demanded ? "demanded" : "accepted";
-  return { tasks, ttl: request?.ttl, elicitation, urls, progress };
+  return { tasks, ttl: request?.ttl, elicitation, urls };
 }
 
 /** Stores the answers that came with the call, each by itself. Returns the task as it is then, and fills `misfits`. */
