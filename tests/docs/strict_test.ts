@@ -42,11 +42,12 @@ Deno.test("the code of the docs compiles in a project with strict options", asyn
   const config = `${folder.path}/deno.json`;
   const project = { imports: { ...imports, ...Object.fromEntries(own) }, unstable, compilerOptions: STRICT };
   await Deno.writeTextFile(config, JSON.stringify(project));
+  await Deno.copyFile(new URL("deno.lock", ROOT), `${folder.path}/deno.lock`); // Of each package the version that is tested.
   // It fails the check, so that a check that finds nothing is noticed.
   const wrong = `${folder.path}/wrong.ts`;
   await Deno.writeTextFile(wrong, "export const page: { cursor?: string } = { cursor: undefined };\n");
   const files = [...await copiedFiles(), pathToFileURL(wrong).href];
-  const args = ["check", "--quiet", "--no-lock", `--config=${config}`, ...files.map((file) => fileURLToPath(file))];
+  const args = ["check", "--quiet", `--config=${config}`, ...files.map((file) => fileURLToPath(file))];
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
   const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   const [found = "", ...others] = errorsIn(files, output).sort((a) => a.includes("wrong.ts") ? -1 : 1);
