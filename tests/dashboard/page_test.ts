@@ -75,7 +75,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       await seen("The task has not finished.");
       system.gates.open("first");
       await main.getByRole("heading", { name: "draw_chart Completed" }).waitFor();
-      await main.getByRole("status").getByText("The task is completed.").waitFor({ state: "attached" });
+      await main.getByRole("status").getByText("Status: completed").waitFor({ state: "attached" });
       await seen("Revenue by month");
       const picture = main.getByRole("img", { name: /image\/png/ });
       await picture.waitFor();

@@ -26,7 +26,7 @@ export function drawTask(id, shown) {
   return [
     h("h1", {}, task.job, " ", badge(task)),
     h("p", { class: "id" }, task.id),
-    h("p", { class: "unseen", role: "status" }, `The task is ${wordsOf(task).toLowerCase()}.`),
+    h("p", { class: "unseen", role: "status" }, `Status: ${wordsOf(task).toLowerCase()}`),
     buttons(task),
     h("p", { class: "says" }, task.message ?? "", progressOf(task)),
     questions(task),
